@@ -1,0 +1,119 @@
+//! The public half of a session, and what is kept of the secret one.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use subtle::ConstantTimeEq as _;
+
+/// The public name of a session: 16 random bytes, written as 22 characters of base64url.
+///
+/// It is the key of the session's record and stays the same when the secret is rotated. Lists, URLs,
+/// events and logs may carry it; it signs nobody in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId([u8; 16]);
+
+impl SessionId {
+    /// The id with these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of this id, uniformly random.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = InvalidSessionId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
+        let mut bytes = [0; 16];
+        match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+            Ok(16) => Ok(Self(bytes)),
+            _ => Err(InvalidSessionId),
+        }
+    }
+}
+
+/// Not the 22 characters of base64url that a [`SessionId`] is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a session id is 22 characters of base64url")]
+pub struct InvalidSessionId;
+
+/// The SHA-256 of a session's secret. The secret itself is nowhere but in the client's token.
+///
+/// Comparing two takes the same time wherever they differ.
+#[derive(Clone, Copy)]
+pub struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// The hash with these bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of this hash, for stores to keep.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for SecretHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for SecretHash {}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_back_as_it_is_written() {
+        let id = SessionId::from_bytes(*b"0123456789abcdef");
+        assert_eq!(id.to_string(), "MDEyMzQ1Njc4OWFiY2RlZg");
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn other_text_is_no_id() {
+        for text in [
+            "",
+            "x",
+            "MDEyMzQ1Njc4OWFiY2RlZ",
+            "MDEyMzQ1Njc4OWFiY2RlZgA",
+            "MDEyMzQ1Njc4OWFiY2RlZ!",
+            "MDEyMzQ1Njc4OWFiY2RlZh",
+        ] {
+            assert_eq!(text.parse::<SessionId>(), Err(InvalidSessionId), "{text}");
+        }
+    }
+
+    #[test]
+    fn r36_hashes_do_not_print() {
+        assert_eq!(format!("{:?}", SecretHash::from_bytes([7; 32])), "SecretHash(..)");
+    }
+}

@@ -1,0 +1,140 @@
+//! What a request sees of its session.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use time::Duration;
+
+use super::record::{Client, End, Ended, Ends, Kind, Record};
+use super::{SecretHash, SessionId};
+use crate::time::Timestamp;
+
+/// What a request sees: a session, that it has ended, or nothing.
+#[derive(Clone, Debug)]
+pub enum Presence {
+    /// Somebody is signed in.
+    Live(Session),
+    /// Somebody was signed in with this browser; here is why no more.
+    Ended(Ended),
+    /// Nobody, or nobody that we know of: no session cookie, one that does not verify, one under an
+    /// older secret, or one whose record is gone.
+    Anonymous,
+}
+
+impl Presence {
+    /// The living session, if there is one.
+    pub fn session(&self) -> Option<&Session> {
+        match self {
+            Self::Live(session) => Some(session),
+            Self::Ended(_) | Self::Anonymous => None,
+        }
+    }
+}
+
+/// Proof that a request came with a living session. Everything of [`ActiveSession`] is on it.
+#[derive(Clone, Debug)]
+pub struct Session {
+    active: ActiveSession,
+    checked: Timestamp,
+}
+
+impl Session {
+    pub(crate) fn new(record: Arc<Record>, ends: Ends, checked: Timestamp) -> Self {
+        Self { active: ActiveSession::new(record, ends), checked }
+    }
+
+    /// Whether the person proved who they are within the last `window` before this request: at
+    /// sign-in or since (OWASP ASVS 7.5.2).
+    pub fn authenticated_within(&self, window: Duration) -> bool {
+        self.checked.since(self.active.record.authenticated) <= window
+    }
+
+    pub(crate) fn secret_hash(&self) -> SecretHash {
+        self.active.record.secret_hash
+    }
+
+    pub(crate) fn record(&self) -> &Arc<Record> {
+        &self.active.record
+    }
+}
+
+impl Deref for Session {
+    type Target = ActiveSession;
+
+    fn deref(&self) -> &ActiveSession {
+        &self.active
+    }
+}
+
+/// A living session as its owner sees it in a list.
+#[derive(Clone, Debug)]
+pub struct ActiveSession {
+    record: Arc<Record>,
+    ends: Ends,
+}
+
+impl ActiveSession {
+    pub(crate) fn new(record: Arc<Record>, ends: Ends) -> Self {
+        Self { record, ends }
+    }
+
+    /// The public name of the session.
+    pub fn id(&self) -> SessionId {
+        self.record.id
+    }
+
+    /// Whose session it is, as the app names its users.
+    pub fn user(&self) -> &str {
+        &self.record.user
+    }
+
+    /// The organisations whose policies bind it, sorted.
+    pub fn orgs(&self) -> impl Iterator<Item = &str> {
+        self.record.memberships.iter().map(|membership| &*membership.org)
+    }
+
+    /// What kind of client holds it.
+    pub fn kind(&self) -> Kind {
+        self.record.kind
+    }
+
+    /// What its owner calls it, if it has a name.
+    pub fn name(&self) -> Option<&str> {
+        self.record.name.as_deref()
+    }
+
+    /// What is known of the client.
+    pub fn client(&self) -> &Client {
+        &self.record.client
+    }
+
+    /// When the person signed in.
+    pub fn created_at(&self) -> Timestamp {
+        self.record.created
+    }
+
+    /// When the person last proved who they are: at sign-in or since.
+    pub fn authenticated_at(&self) -> Timestamp {
+        self.record.authenticated
+    }
+
+    /// The later of the last recorded activity and the change of policy that moved its end.
+    pub fn updated_at(&self) -> Timestamp {
+        self.ends.first().map_or(self.record.seen, |end| end.since.max(self.record.seen))
+    }
+
+    /// When it will end without further activity; `None` if no limit binds it.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.ends.first().map(|end| end.at)
+    }
+
+    /// What its end is bound by; `None` if no limit binds it.
+    pub fn bound_by(&self) -> Option<&End> {
+        self.ends.first()
+    }
+
+    /// Its end by each kind of limit.
+    pub fn ends(&self) -> &Ends {
+        &self.ends
+    }
+}
