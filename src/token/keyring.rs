@@ -1,0 +1,518 @@
+//! The keys that sign tokens.
+
+use std::env::{self, VarError};
+use std::fmt;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use zeroize::Zeroizing;
+
+use super::key_error::{KeyringError, MIN_LEN, Problem};
+use super::key_file;
+use super::signed::{Purpose, Signer, key_id};
+
+/// The keys that sign session tokens: one that signs, and any number of older ones that still
+/// verify. Each has at least 32 bytes, which should be random.
+///
+/// In text, keys are written in base64, standard or url-safe, padded or not, with whitespace or
+/// commas between them; the first one signs.
+///
+/// To change keys, put a new one first and leave the old one behind it. Each cookie is issued anew
+/// under the new key when it is next due; the old key can go once every cookie that it signed has
+/// been renewed or may be refused.
+///
+/// A keyring does not print its keys, and wipes them when it is dropped.
+///
+/// ```
+/// use tower_curfew::Keyring;
+///
+/// # let folder = std::env::temp_dir().join(format!("tower-curfew-doc-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let file = folder.join("curfew.key");
+/// // Makes the file at the first start, so that a restart signs nobody out.
+/// let keyring = Keyring::load_or_create(&file)?;
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Keyring {
+    /// Never empty, and no two with the same id. The first signs.
+    keys: Vec<Key>,
+}
+
+impl Keyring {
+    /// A keyring with this key, as raw bytes.
+    ///
+    /// # Errors
+    ///
+    /// If it has fewer than 32 bytes.
+    pub fn from_bytes(key: impl AsRef<[u8]>) -> Result<Self, KeyringError> {
+        Self { keys: Vec::new() }.and_accept(key)
+    }
+
+    /// This keyring with one more key that verifies but does not sign, as raw bytes. A key that is
+    /// already there changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If it has fewer than 32 bytes, or the same one-byte id as another key.
+    pub fn and_accept(mut self, key: impl AsRef<[u8]>) -> Result<Self, KeyringError> {
+        self.add(Zeroizing::new(key.as_ref().to_vec()), || "the key".to_owned())?;
+        Ok(self)
+    }
+
+    /// The keys in an environment variable.
+    ///
+    /// # Errors
+    ///
+    /// If it is not set or empty, a key in it is not base64 or has fewer than 32 bytes, or two keys
+    /// have the same one-byte id. The message says which key, and never shows it.
+    pub fn from_env(variable: &str) -> Result<Self, KeyringError> {
+        Self::from_variable(variable, env::var(variable))
+    }
+
+    /// The keys in a file, one a line.
+    ///
+    /// # Errors
+    ///
+    /// If the file is missing, cannot be read, or can be read or written by others than its owner
+    /// and the readers of its group (checked on Unix); and for what is in it as
+    /// [`Keyring::from_env`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, KeyringError> {
+        let path = path.as_ref();
+        let text = key_file::read(path)?;
+        Self::parse(&text, &Source::File(path))
+    }
+
+    /// The keys in a file as [`Keyring::load`]; if there is none, it is made first, with one random
+    /// key and readable by its owner alone.
+    ///
+    /// Processes that do this at the same time end up with the same key, and none sees a file that
+    /// is half written. The folder must exist.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keyring::load`], or if the file is missing and cannot be made. That takes a file system
+    /// with hard links; on one without them, make the file by hand.
+    pub fn load_or_create(path: impl AsRef<Path>) -> Result<Self, KeyringError> {
+        let path = path.as_ref();
+        match Self::load(path) {
+            Err(KeyringError(Problem::NoFile { .. })) => {
+                key_file::create(path)?;
+                Self::load(path)
+            }
+            loaded => loaded,
+        }
+    }
+
+    pub(crate) fn signer(&self, purpose: Purpose, name: &str) -> Signer {
+        Signer::new(self.keys.iter().map(|key| (key.id, &key.bytes[..])), purpose, name)
+    }
+
+    fn from_variable(
+        variable: &str,
+        value: Result<String, VarError>,
+    ) -> Result<Self, KeyringError> {
+        match value.map(Zeroizing::new) {
+            Ok(value) => Self::parse(value.as_bytes(), &Source::Variable(variable)),
+            Err(VarError::NotPresent) => {
+                Err(Problem::NoVariable { variable: variable.to_owned() }.into())
+            }
+            // The error holds the value, so it must not become the source of ours. (R36)
+            Err(VarError::NotUnicode(_)) => {
+                Err(Problem::Encoding { place: Source::Variable(variable).to_string() }.into())
+            }
+        }
+    }
+
+    fn parse(text: &[u8], source: &Source<'_>) -> Result<Self, KeyringError> {
+        let mut keyring = Self { keys: Vec::new() };
+        let mut number = 0;
+        for (line, content) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+            let words = content.split(|byte| byte.is_ascii_whitespace() || *byte == b',');
+            for word in words.filter(|word| !word.is_empty()) {
+                number += 1;
+                let place = || source.place(line, number);
+                let Some(key) = decode(word) else {
+                    return Err(Problem::Encoding { place: place() }.into());
+                };
+                keyring.add(key, place)?;
+            }
+        }
+        if keyring.keys.is_empty() {
+            return Err(Problem::Empty { place: source.to_string() }.into());
+        }
+        Ok(keyring)
+    }
+
+    fn add(
+        &mut self,
+        bytes: Zeroizing<Vec<u8>>,
+        place: impl Fn() -> String,
+    ) -> Result<(), KeyringError> {
+        if bytes.len() < MIN_LEN {
+            return Err(Problem::TooShort { place: place(), len: bytes.len() }.into());
+        }
+        let id = key_id(&bytes);
+        match self.keys.iter().find(|known| known.id == id) {
+            None => self.keys.push(Key { id, bytes }),
+            Some(known) if known.bytes == bytes => {}
+            Some(_) => return Err(Problem::SameId { place: place() }.into()),
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.keys.len() {
+            1 => f.write_str("Keyring(1 key)"),
+            count => write!(f, "Keyring({count} keys)"),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Key {
+    id: u8,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+/// Where a text with keys comes from.
+enum Source<'a> {
+    File(&'a Path),
+    Variable(&'a str),
+}
+
+impl Source<'_> {
+    fn place(&self, line: usize, number: usize) -> String {
+        match self {
+            Self::File(_) => format!("the key on line {line} of {self}"),
+            Self::Variable(_) => format!("key number {number} in {self}"),
+        }
+    }
+}
+
+impl fmt::Display for Source<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "key file `{}`", path.display()),
+            Self::Variable(name) => write!(f, "environment variable `{name}`"),
+        }
+    }
+}
+
+fn decode(word: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    const EITHER: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, EITHER);
+    const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, EITHER);
+
+    let url_safe = word.iter().any(|byte| matches!(byte, b'-' | b'_'));
+    let engine = if url_safe { URL_SAFE } else { STANDARD };
+    let mut key = Zeroizing::new(vec![0; base64::decoded_len_estimate(word.len())]);
+    let len = engine.decode_slice(word, &mut key).ok()?;
+    key.truncate(len);
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+    use std::ffi::OsString;
+    use std::fs;
+    use std::io;
+    use std::path::PathBuf;
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+    use crate::session::SessionId;
+    use crate::time::Timestamp;
+    use crate::token::{Secret, Token};
+
+    const BYTES: [u8; 32] = [0xfb; 32];
+    const STANDARD: &str = "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s=";
+
+    fn variable(value: &str) -> Result<Keyring, KeyringError> {
+        Keyring::from_variable("CURFEW_KEYS", Ok(value.to_owned()))
+    }
+
+    fn write(folder: &tempfile::TempDir, text: &str, mode: u32) -> PathBuf {
+        let path = folder.path().join("curfew.key");
+        fs::write(&path, text).unwrap();
+        set_mode(&path, mode);
+        path
+    }
+
+    #[cfg(unix)]
+    fn set_mode(path: &Path, mode: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[cfg(not(unix))]
+    fn set_mode(_path: &Path, _mode: u32) {}
+
+    fn keys(keyring: &Keyring) -> Vec<&[u8]> {
+        keyring.keys.iter().map(|key| &key.bytes[..]).collect()
+    }
+
+    fn verifies(by: &Keyring, signed_by: &Keyring) -> bool {
+        let token = Token {
+            id: SessionId::from_bytes([1; 16]),
+            secret: Secret::random(),
+            issued_at: Timestamp::from_unix_millis(0),
+        };
+        let text = signed_by.signer(Purpose::Cookie, "session").sign(&token);
+        by.signer(Purpose::Cookie, "session").verify(text.as_bytes()).is_some()
+    }
+
+    /// `hmac.new(key, b"tower-curfew key id", hashlib.sha256).digest()[0]` in Python.
+    #[test]
+    fn key_ids_are_those_of_a_second_implementation() {
+        let counted: Vec<u8> = (0..100).collect();
+        assert_eq!(key_id(&[b'n'; 32]), 0x67);
+        assert_eq!(key_id(&counted[..32]), 0x3d);
+        assert_eq!(key_id(&counted), 0xf3);
+    }
+
+    #[test]
+    fn reads_every_way_to_write_base64() {
+        let url_safe = STANDARD.replace('+', "-").replace('/', "_");
+        for text in
+            [STANDARD, STANDARD.trim_end_matches('='), &url_safe, url_safe.trim_end_matches('=')]
+        {
+            assert_eq!(keys(&variable(text).unwrap()), [BYTES]);
+        }
+        assert!(variable(&STANDARD.replacen('+', "-", 1)).is_err(), "two alphabets in one key");
+    }
+
+    #[test]
+    fn separators_are_whitespace_and_commas_and_the_first_key_signs() {
+        let (first, second) = ([0; 32], [0x10, 0x41, 0x04].repeat(11));
+        let (a, b) = ("A".repeat(43) + "=", "EEEE".repeat(11));
+        for text in [format!("{a} {b}"), format!("{a},{b}"), format!("\r\n\t {a} ,\r\n{b}\n\n")] {
+            let keyring = variable(&text).unwrap();
+            assert_eq!(keys(&keyring), [&first[..], &second]);
+            let alone = Keyring::from_bytes(first).unwrap();
+            assert!(verifies(&alone, &keyring), "the first signs");
+        }
+    }
+
+    #[test]
+    fn older_keys_verify_but_do_not_sign() {
+        let old = Keyring::from_bytes(BYTES).unwrap();
+        let new = Keyring::from_bytes([1; 64]).unwrap();
+        let rotated = new.clone().and_accept(BYTES).unwrap();
+        assert!(verifies(&rotated, &old));
+        assert!(verifies(&new, &rotated));
+        assert!(!verifies(&old, &rotated));
+        assert!(!verifies(&new, &old));
+    }
+
+    #[test]
+    fn the_same_key_twice_is_one_and_two_with_one_id_are_refused() {
+        let keyring = Keyring::from_bytes(BYTES).unwrap().and_accept(BYTES).unwrap();
+        assert_eq!(keys(&keyring), [BYTES]);
+        let twin = (0..=u16::MAX)
+            .map(|number| [&number.to_be_bytes()[..], &[7; 30]].concat())
+            .find(|key| key_id(key) == key_id(&BYTES))
+            .unwrap();
+        assert_eq!(
+            keyring.and_accept(twin).unwrap_err().to_string(),
+            "the key has the same one-byte id as a different key, by chance: generate another key"
+        );
+    }
+
+    #[test]
+    fn short_keys_are_refused() {
+        assert_eq!(
+            Keyring::from_bytes([0; 31]).unwrap_err().to_string(),
+            "the key has 31 bytes and needs at least 32: make one with \
+             `head -c 32 /dev/urandom | base64`"
+        );
+        assert!(Keyring::from_bytes([0; 32]).is_ok());
+    }
+
+    #[test]
+    fn a_variable_is_refused_by_name() {
+        let make = "`head -c 32 /dev/urandom | base64`";
+        let named = "environment variable `CURFEW_KEYS`";
+        for (value, message) in [
+            (
+                Err(VarError::NotPresent),
+                format!("{named} is not set: set it to the output of {make}"),
+            ),
+            (Ok(" ,\n"), format!("{named} holds no key: make one with {make}")),
+            (
+                Ok("c2hvcnQ="),
+                format!(
+                    "key number 1 in {named} has 5 bytes and needs at least 32: make one with {make}"
+                ),
+            ),
+        ] {
+            let error =
+                Keyring::from_variable("CURFEW_KEYS", value.map(str::to_owned)).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+        let error = variable(&format!("{STANDARD},{STANDARD} pass!word")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("key number 3 in {named} is not base64: make one with {make}")
+        );
+        let missing = Keyring::from_env("TOWER_CURFEW_SET_BY_NOBODY").unwrap_err();
+        assert!(
+            missing.to_string().contains("`TOWER_CURFEW_SET_BY_NOBODY` is not set"),
+            "{missing}"
+        );
+    }
+
+    #[test]
+    fn r36_errors_and_debug_output_show_no_key() {
+        let nearly = format!("{}!", &STANDARD[..43]);
+        let raw = VarError::NotUnicode(OsString::from(&nearly));
+        let short = &STANDARD[..40];
+        for error in [
+            variable(&nearly).unwrap_err(),
+            variable(short).unwrap_err(),
+            Keyring::from_variable("CURFEW_KEYS", Err(raw)).unwrap_err(),
+        ] {
+            let shown = format!("{error} {error:?} {:?}", error.source());
+            assert!(!shown.contains(&STANDARD[..8]), "{shown}");
+        }
+        let keyring = Keyring::from_bytes(BYTES).unwrap();
+        assert_eq!(format!("{keyring:?}"), "Keyring(1 key)");
+        let keyring = keyring.and_accept([1; 32]).unwrap();
+        assert_eq!(format!("{keyring:#?}"), "Keyring(2 keys)");
+    }
+
+    #[test]
+    fn a_file_is_refused_by_name_and_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("curfew.key");
+        let shown = path.display();
+        let make = "head -c 32 /dev/urandom | base64";
+        assert_eq!(
+            Keyring::load(&path).unwrap_err().to_string(),
+            format!(
+                "key file `{shown}` does not exist: make it with `{make} > {shown} && chmod 600 {shown}`"
+            )
+        );
+        for (text, message) in [
+            (String::new(), format!("key file `{shown}` holds no key: make one with `{make}`")),
+            (
+                format!("{STANDARD}\n\nc2hvcnQ\n"),
+                format!(
+                    "the key on line 3 of key file `{shown}` has 5 bytes and needs at least 32: make one with `{make}`"
+                ),
+            ),
+            (
+                format!("{STANDARD}\n\u{fffd}\n"),
+                format!(
+                    "the key on line 2 of key file `{shown}` is not base64: make one with `{make}`"
+                ),
+            ),
+            (
+                "x".repeat(100_000),
+                format!("key file `{shown}` is larger than 16384 bytes: it holds something else"),
+            ),
+        ] {
+            write(&folder, &text, 0o600);
+            assert_eq!(Keyring::load(&path).unwrap_err().to_string(), message);
+            assert_eq!(Keyring::load_or_create(&path).unwrap_err().to_string(), message);
+            assert_eq!(fs::read_to_string(&path).unwrap(), text, "what is there stays");
+        }
+    }
+
+    #[test]
+    fn a_missing_folder_is_named_and_not_created() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("etc/curfew.key");
+        let message =
+            format!("the folder of key file `{}` does not exist: create it first", path.display());
+        assert_eq!(Keyring::load(&path).unwrap_err().to_string(), message);
+        assert_eq!(Keyring::load_or_create(&path).unwrap_err().to_string(), message);
+        assert!(!folder.path().join("etc").exists());
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why_in_its_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Keyring::load_or_create(folder.path()).unwrap_err();
+        let shown = folder.path().display();
+        assert_eq!(error.to_string(), format!("key file `{shown}` cannot be read"));
+        assert!(error.source().unwrap().is::<io::Error>());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_open_to_others_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for mode in [0o644, 0o604, 0o602, 0o601, 0o620, 0o660, 0o666, 0o777] {
+            let path = write(&folder, STANDARD, mode);
+            assert_eq!(
+                Keyring::load(&path).unwrap_err().to_string(),
+                format!(
+                    "key file `{0}` is open to others (mode {mode:03o}): close it with `chmod 600 {0}`",
+                    path.display()
+                )
+            );
+        }
+        for mode in [0o600, 0o400, 0o640, 0o440, 0o700] {
+            let path = write(&folder, STANDARD, mode);
+            assert_eq!(keys(&Keyring::load(path).unwrap()), [BYTES]);
+        }
+    }
+
+    #[test]
+    fn the_file_is_made_once_and_read_ever_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("curfew.key");
+        let made = Keyring::load_or_create(&path).unwrap();
+        assert_eq!(keys(&made)[0].len(), 32);
+        assert_eq!(keys(&Keyring::load_or_create(&path).unwrap()), keys(&made));
+        assert_eq!(keys(&Keyring::load(&path).unwrap()), keys(&made));
+        let other = Keyring::load_or_create(folder.path().join("other.key")).unwrap();
+        assert_ne!(keys(&other), keys(&made));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else stays behind");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn those_who_make_the_file_at_once_get_the_same_key() {
+        for _ in 0..50 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("curfew.key");
+            let start = Barrier::new(4);
+            let made: Vec<Keyring> = thread::scope(|scope| {
+                let create = || {
+                    start.wait();
+                    Keyring::load_or_create(&path).unwrap()
+                };
+                let racing: Vec<_> = (0..4).map(|_| scope.spawn(create)).collect();
+                racing.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert!(made.iter().all(|keyring| keys(keyring) == keys(&made[0])));
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("curfew.key");
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
+        let error = Keyring::load_or_create(&path).unwrap_err();
+        assert!(error.to_string().contains("does not exist"), "{error}");
+        assert!(!folder.path().join("elsewhere").exists());
+    }
+}

@@ -1,0 +1,120 @@
+//! The message to the browser that sets or deletes the session cookie.
+
+use std::fmt;
+
+use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
+use http::{HeaderMap, HeaderValue};
+
+/// Tells the browser to keep the session cookie, or to delete it.
+///
+/// It does not print, and its header is marked as sensitive.
+#[derive(Clone)]
+#[must_use = "return it from the handler, or the browser never gets it"]
+pub struct SetCookie(HeaderValue);
+
+impl SetCookie {
+    /// `cookie` must be of visible ASCII.
+    pub(super) fn new(cookie: &str) -> Self {
+        let mut header = HeaderValue::try_from(cookie)
+            .expect("names, settings and tokens hold visible ASCII only");
+        header.set_sensitive(true);
+        Self(header)
+    }
+
+    /// The value of the `Set-Cookie` header. Whoever sends it should see to `Cache-Control` too;
+    /// [`SetCookie::append_to`] does.
+    pub fn header_value(&self) -> &HeaderValue {
+        &self.0
+    }
+
+    /// Adds the `Set-Cookie` header to those of a response, and keeps caches away from it:
+    /// `Cache-Control` becomes `no-store`, and `Vary` names `Cookie`.
+    pub fn append_to(&self, headers: &mut HeaderMap) {
+        headers.append(SET_COOKIE, self.0.clone());
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if !varies_by_cookie(headers) {
+            headers.append(VARY, HeaderValue::from_static("Cookie"));
+        }
+    }
+
+    /// The value of the `Cookie` header that a browser would now send back, for tests of your app.
+    pub fn request_header(&self) -> HeaderValue {
+        let pair = self.0.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        let mut header =
+            HeaderValue::from_bytes(pair).expect("a part of a header value is a header value");
+        header.set_sensitive(true);
+        header
+    }
+}
+
+impl fmt::Debug for SetCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SetCookie(..)")
+    }
+}
+
+fn varies_by_cookie(headers: &HeaderMap) -> bool {
+    let mut fields = headers
+        .get_all(VARY)
+        .iter()
+        .flat_map(|header| header.as_bytes().split(|byte| *byte == b','));
+    fields.any(|field| {
+        matches!(field.trim_ascii(), b"*") || field.trim_ascii().eq_ignore_ascii_case(b"cookie")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set_cookie() -> SetCookie {
+        SetCookie::new("session=v4lue; Path=/")
+    }
+
+    fn all(headers: &HeaderMap, name: http::HeaderName) -> Vec<&str> {
+        headers.get_all(name).iter().map(|header| header.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn r12_trap_23_a_response_with_it_is_not_cached() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+        headers.insert(SET_COOKIE, HeaderValue::from_static("theme=dark"));
+        set_cookie().append_to(&mut headers);
+        assert_eq!(all(&headers, CACHE_CONTROL), ["no-store"]);
+        assert_eq!(all(&headers, SET_COOKIE), ["theme=dark", "session=v4lue; Path=/"]);
+        assert_eq!(all(&headers, VARY), ["Cookie"]);
+    }
+
+    #[test]
+    fn vary_names_the_cookie_once() {
+        for (before, after) in [
+            (&["Accept"][..], &["Accept", "Cookie"][..]),
+            (&["Cookie"], &["Cookie"]),
+            (&["accept , COOKIE"], &["accept , COOKIE"]),
+            (&["Accept", "cookie"], &["Accept", "cookie"]),
+            (&["*"], &["*"]),
+            (&["Cookies"], &["Cookies", "Cookie"]),
+        ] {
+            let mut headers: HeaderMap =
+                before.iter().map(|value| (VARY, HeaderValue::from_static(value))).collect();
+            set_cookie().append_to(&mut headers);
+            assert_eq!(all(&headers, VARY), after);
+        }
+    }
+
+    #[test]
+    fn the_request_header_is_what_a_browser_sends_back() {
+        assert_eq!(set_cookie().request_header(), "session=v4lue");
+    }
+
+    #[test]
+    fn r36_it_does_not_print() {
+        let cookie = set_cookie();
+        assert_eq!(format!("{cookie:?}"), "SetCookie(..)");
+        assert_eq!(
+            format!("{:?} {:?}", cookie.header_value(), cookie.request_header()),
+            "Sensitive Sensitive"
+        );
+    }
+}
