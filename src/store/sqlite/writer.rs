@@ -1,0 +1,133 @@
+//! The one thread that writes, and commits together what waits together.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::super::StoreError;
+use super::failure::Failure;
+
+/// Sends changes to the thread. It ends with the last of these.
+pub(super) struct Writer(mpsc::Sender<Box<dyn Job>>);
+
+/// The changes on their way to the thread.
+pub(super) struct Queue(mpsc::Receiver<Box<dyn Job>>);
+
+pub(super) fn queue() -> (Writer, Queue) {
+    let (sender, receiver) = mpsc::channel(ROOM);
+    (Writer(sender), Queue(receiver))
+}
+
+impl Writer {
+    /// Makes a change, all of it or nothing, and answers when it is on the disk. A change that has
+    /// not begun when its caller stops waiting is never made.
+    pub(super) async fn run<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job = Box::new(Change { work: Some(work), outcome: None, caller });
+        self.0.send(job).await.map_err(|_| STOPPED)?;
+        answer.await.map_err(|_| STOPPED)?
+    }
+}
+
+/// Makes the changes in the queue, until no more can come.
+pub(super) fn serve(connection: &Connection, Queue(mut jobs): Queue) {
+    let mut group = Vec::with_capacity(GROUP);
+    while let Some(job) = jobs.blocking_recv() {
+        group.push(job);
+        while group.len() < GROUP
+            && let Ok(job) = jobs.try_recv()
+        {
+            group.push(job);
+        }
+        let committed = commit(connection, &mut group).map_err(Arc::new);
+        for job in group.drain(..) {
+            job.answer(committed.clone());
+        }
+    }
+}
+
+fn commit(connection: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    if !group.iter().any(|job| job.is_wanted()) {
+        return Ok(());
+    }
+    execute(connection, "BEGIN IMMEDIATE")?;
+    let committed = run(connection, group).and_then(|()| execute(connection, "COMMIT"));
+    if !connection.is_autocommit() {
+        // If this fails too, so does the next BEGIN, and its callers hear of it.
+        let _ = execute(connection, "ROLLBACK");
+    }
+    committed
+}
+
+fn run(connection: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    for job in group.iter_mut().filter(|job| job.is_wanted()) {
+        execute(connection, "SAVEPOINT curfew_job")?;
+        if !job.run(connection) {
+            // This fails if SQLite has undone the whole transaction, say on a full disk. Then
+            // nothing of the group may pass as done.
+            execute(connection, "ROLLBACK TO curfew_job")?;
+        }
+        execute(connection, "RELEASE curfew_job")?;
+    }
+    Ok(())
+}
+
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
+/// A change whose type the thread need not know.
+trait Job: Send {
+    fn is_wanted(&self) -> bool;
+    /// Says whether it succeeded.
+    fn run(&mut self, connection: &Connection) -> bool;
+    fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>);
+}
+
+struct Change<T, W> {
+    work: Option<W>,
+    outcome: Option<Result<T, Failure>>,
+    caller: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, W> Job for Change<T, W>
+where
+    T: Send,
+    W: FnOnce(&Connection) -> Result<T, Failure> + Send,
+{
+    fn is_wanted(&self) -> bool {
+        !self.caller.is_closed()
+    }
+
+    fn run(&mut self, connection: &Connection) -> bool {
+        let outcome = self.work.take().map(|work| work(connection));
+        let succeeded = matches!(outcome, Some(Ok(_)));
+        self.outcome = outcome;
+        succeeded
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>) {
+        let answer = match (self.outcome, committed) {
+            (Some(Err(failure)), _) => Err(failure.into()),
+            (_, Err(error)) => Err(Failure::Shared(error).into()),
+            (Some(Ok(answer)), Ok(())) => Ok(answer),
+            // It was not run, since its caller had gone.
+            (None, Ok(())) => return,
+        };
+        let _ = self.caller.send(answer);
+    }
+}
+
+/// So many changes may wait before their callers wait to hand them over.
+const ROOM: usize = 1024;
+
+/// So many changes share one commit at most.
+const GROUP: usize = 256;
+
+const STOPPED: StoreError =
+    StoreError::message("the thread that writes the session store has stopped");
