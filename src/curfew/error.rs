@@ -1,0 +1,109 @@
+//! What can go wrong.
+
+use std::error::Error as StdError;
+
+use crate::store::StoreError;
+use crate::token::CookieError;
+
+/// Why a call on [`Curfew`](crate::Curfew) failed. It names no user, no session and no address.
+///
+/// With axum it is a response: 503 with `Retry-After` if the store does not answer, 401 for who must
+/// sign in again, 409 for too many sessions, 422 for a name that cannot be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    kind: ErrorKind,
+    message: &'static str,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What kind of [`Error`] it is, for those who handle them differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The store did not answer in time, or answered nonsense. Nothing is known; try again later.
+    Unavailable,
+    /// The session has ended, or its secret was renewed since this request began.
+    SignInRequired,
+    /// The user has as many active sessions as one may have. One must end first.
+    TooManySessions,
+    /// The name of a user, an organisation or a session cannot be kept.
+    InvalidName,
+}
+
+impl Error {
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The error and what caused it, in one line for a log.
+    pub(crate) fn with_causes(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            line = format!("{line}: {error}");
+            cause = error.source();
+        }
+        line
+    }
+
+    pub(super) fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let message = "sessions cannot be checked just now; try again later";
+        Self { kind: ErrorKind::Unavailable, message, source: Some(source.into()) }
+    }
+
+    pub(super) const fn sign_in_required() -> Self {
+        let message = "the session has ended or was renewed; sign in again";
+        Self { kind: ErrorKind::SignInRequired, message, source: None }
+    }
+
+    pub(super) const fn too_many_sessions() -> Self {
+        let message = "too many active sessions; end one of them first";
+        Self { kind: ErrorKind::TooManySessions, message, source: None }
+    }
+
+    pub(super) const fn invalid_name() -> Self {
+        let message = "the name of a user, an organisation or a session must have 1 to 512 bytes \
+                       and no NUL";
+        Self { kind: ErrorKind::InvalidName, message, source: None }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+/// The store did not answer within the timeout.
+#[derive(Debug, thiserror::Error)]
+#[error("the session store did not answer in time")]
+pub(super) struct TimedOut;
+
+/// The clocks of this machine and of the store differ by more than a minute.
+#[derive(Debug, thiserror::Error)]
+#[error("the clocks of this machine and of the session store differ by more than a minute")]
+pub(super) struct ClocksDiffer;
+
+/// A record changes faster than one can look at it.
+#[derive(Debug, thiserror::Error)]
+#[error("the session changed too often while it was looked at")]
+pub(super) struct Contended;
+
+/// A configuration that cannot work, with the value that is wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    pub(super) fn new(message: String) -> Self {
+        Self(message)
+    }
+}
+
+impl From<CookieError> for ConfigError {
+    fn from(error: CookieError) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,175 @@
+//! Where to go back to after signing in: only ever to a plain path of this very host.
+
+use std::borrow::Cow;
+
+/// The page that somebody came from to sign in, from the query parameter `return_to`.
+///
+/// Whatever is not a plain path of this host, as an attacker would put it into a link, counts as
+/// absent. A plain path begins with one `/`, is visible ASCII, has no backslash, and neither a
+/// slash, a backslash nor a control character in percent-encoding; and it is still such a path when
+/// `.` and `..` are resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReturnTo(Option<String>);
+
+impl ReturnTo {
+    /// Reads it from the query of a request (what follows the `?`).
+    pub fn from_query(query: Option<&str>) -> Self {
+        let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        let mut given = pairs.filter(|(name, _)| name == "return_to").map(|(_, value)| value);
+        let (first, second) = (given.next(), given.next());
+        Self(first.filter(|_| second.is_none()).and_then(|path| local_path(&path)))
+    }
+
+    /// The path and query to go back to, if there is one.
+    pub fn path(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    /// The path and query to go back to, or this one.
+    pub fn path_or<'a>(&'a self, default: &'a str) -> &'a str {
+        self.path().unwrap_or(default)
+    }
+}
+
+/// A longer path is not worth coming back to.
+const MAX_LEN: usize = 2048;
+
+/// The path in its normal form, if it is plain.
+fn local_path(given: &str) -> Option<String> {
+    if !looks_local(given) {
+        return None;
+    }
+    let end = given.find(['?', '#']).unwrap_or(given.len());
+    let (path, rest) = given.split_at(end);
+    let normal = format!("{}{rest}", without_dots(path));
+    looks_local(&normal).then_some(normal)
+}
+
+/// Whether it is a plain path in its normal form already.
+pub(crate) fn is_plain(given: &str) -> bool {
+    local_path(given).is_some_and(|normal| normal == given)
+}
+
+fn looks_local(given: &str) -> bool {
+    let end = given.find(['?', '#']).unwrap_or(given.len());
+    given.len() <= MAX_LEN
+        && given.starts_with('/')
+        && !given.starts_with("//")
+        && given.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && encoded(given).all(|byte| !byte.is_ascii_control())
+        && encoded(&given[..end]).all(|byte| byte != b'/' && byte != b'\\')
+}
+
+/// The bytes that stand percent-encoded in a text. A `%` without two digits counts as a control
+/// character, since nobody knows how others read it.
+fn encoded(text: &str) -> impl Iterator<Item = u8> {
+    text.split('%').skip(1).map(|rest| {
+        rest.get(..2)
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            .unwrap_or(0)
+    })
+}
+
+/// Resolves `.` and `..` as browsers do, also where the dots are encoded.
+fn without_dots(path: &str) -> String {
+    let mut kept = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let dots = if segment.contains('%') {
+            Cow::Owned(segment.replace("%2e", ".").replace("%2E", "."))
+        } else {
+            Cow::Borrowed(segment)
+        };
+        let last = segments.peek().is_none();
+        match &*dots {
+            "." => {}
+            ".." => {
+                kept.pop();
+            }
+            _ => {
+                kept.push(segment);
+                continue;
+            }
+        }
+        if last {
+            kept.push("");
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trap_27_only_plain_local_paths_are_gone_back_to() {
+        for evil in [
+            "",
+            "evil",
+            "//evil.example",
+            "///evil.example",
+            r"/\evil.example",
+            r"\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            "/a/..//evil.example",
+            "/.//evil.example",
+            "/a/%2e%2E//evil.example",
+            "/%2e//evil.example",
+            "/%2f%2fevil.example",
+            "/%2F/evil.example",
+            "/%5cevil.example",
+            "/%09/evil.example",
+            "/%0d%0aSet-Cookie:x",
+            "/?a=%0d%0a",
+            "https:evil.example",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "/a b",
+            "/é",
+            "/%",
+            "/%2",
+            "/%zz",
+            "/%+1",
+            " /",
+            "/..//evil.example",
+            "/./../\\x",
+        ] {
+            assert_eq!(local_path(evil), None, "{evil:?}");
+        }
+        assert_eq!(local_path(&format!("/{}", "a".repeat(2048))), None);
+    }
+
+    #[test]
+    fn plain_paths_are_kept_in_their_normal_form() {
+        for (given, normal) in [
+            ("/", "/"),
+            ("/reports", "/reports"),
+            ("/reports/", "/reports/"),
+            ("/a//b", "/a//b"),
+            (
+                "/reports?from=2026-01-01&q=a%20b%2Fc#top",
+                "/reports?from=2026-01-01&q=a%20b%2Fc#top",
+            ),
+            ("/caf%C3%A9", "/caf%C3%A9"),
+            ("/?next=//x/../y", "/?next=//x/../y"),
+            ("/a/../b", "/b"),
+            ("/a/./b/.", "/a/b/"),
+            ("/a/b/..", "/a/"),
+            ("/../../a", "/a"),
+        ] {
+            assert_eq!(local_path(given).as_deref(), Some(normal), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_read_from_the_query_and_only_if_it_stands_there_once() {
+        let path = |query| ReturnTo::from_query(Some(query)).0;
+        assert_eq!(path("a=b&return_to=%2Fa%3Fb%3Dc").as_deref(), Some("/a?b=c"));
+        assert_eq!(path("return_to=%2F%2Fevil.example"), None);
+        assert_eq!(path("return_to=/a&return_to=/b"), None);
+        assert_eq!(ReturnTo::from_query(None).path_or("/home"), "/home");
+    }
+}
