@@ -1,0 +1,93 @@
+//! What handlers may ask for.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use http::request::Parts;
+
+use crate::client::{ClientInfo, client_of};
+use crate::curfew::Curfew;
+use crate::reject::{Asked, Cause, ReturnTo};
+use crate::service::Context;
+use crate::session::{Presence, Session};
+
+/// The living session. Without one, whoever asks is sent to sign in, as
+/// [`Rejection::response`](crate::Rejection::response) says.
+impl<S: Sync> FromRequestParts<S> for Session {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let Context { presence, curfew } = context(parts)?;
+        let cause = match presence {
+            Presence::Live(session) => return Ok(session.clone()),
+            Presence::Ended(ended) => Cause::Ended(ended),
+            Presence::Anonymous => Cause::Anonymous,
+        };
+        Err(curfew.turn_away(cause, &Asked::by_parts(parts)).map(Body::from))
+    }
+}
+
+/// The living session, or `None` for whoever has none.
+impl<S: Sync> OptionalFromRequestParts<S> for Session {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Response> {
+        Ok(context(parts)?.presence.session().cloned())
+    }
+}
+
+/// What the layer found: a living session, why one has ended, or nobody.
+impl<S: Sync> FromRequestParts<S> for Presence {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        Ok(context(parts)?.presence.clone())
+    }
+}
+
+/// The handle that the layer was made from.
+impl<S: Sync> FromRequestParts<S> for Curfew {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        Ok(context(parts)?.curfew.clone())
+    }
+}
+
+/// What is known of the client. Its address is known if the router was served with
+/// `into_make_service_with_connect_info::<SocketAddr>()`.
+impl<S: Sync> FromRequestParts<S> for ClientInfo {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let session = context(parts)?.presence.session().map(|session| session.id());
+        Ok(Self::new(client_of(&parts.headers, &parts.extensions), session))
+    }
+}
+
+/// Where to go back to after signing in, from the query of this request.
+impl<S: Sync> FromRequestParts<S> for ReturnTo {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::from_query(parts.uri.query()))
+    }
+}
+
+impl ReturnTo {
+    /// A redirect (303) back to where somebody came from, or to this path.
+    pub fn or(&self, default: &str) -> Redirect {
+        Redirect::to(self.path_or(default))
+    }
+}
+
+fn context(parts: &Parts) -> Result<&Context, Response> {
+    Context::of(&parts.extensions).ok_or_else(|| {
+        let message =
+            "this route is not behind tower-curfew: add `.layer(curfew.layer())` below it";
+        (StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
+    })
+}

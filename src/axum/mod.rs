@@ -1,0 +1,4 @@
+//! For axum: extractors, and what handlers may return.
+
+mod extract;
+mod response;

@@ -1,0 +1,92 @@
+//! Sessions that end when they should: a tower layer for axum, hyper, and whatever else speaks
+//! [`http`] over tower.
+//!
+//! It reads the signed session cookie of each request, checks an *absolute* and an *idle* limit
+//! against a store, refreshes the cookie at most hourly, and sends whoever's session has ended to
+//! sign in again.
+//!
+//! ```
+//! use axum::Router;
+//! use axum::routing::get;
+//! use time::Duration;
+//! use tower_curfew::store::MemoryStore;
+//! use tower_curfew::{Curfew, Keyring, Limits, Session};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let keyring = Keyring::from_bytes([7; 32])?;
+//! let curfew = Curfew::builder(MemoryStore::new(), keyring)
+//!     .limits(Limits::idle(Duration::days(28))) // the default
+//!     .login_at("/login")
+//!     .build()?;
+//!
+//! let app: Router = Router::new()
+//!     .route("/", get(async |session: Session| format!("hello {}", session.user())))
+//!     .layer(curfew.layer()) // the one line
+//!     .with_state(curfew);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **The layer reads, the handle writes.** The [layer](CurfewLayer) only loads, judges, and records
+//! activity now and then. Signing in and out, listing and revoking are calls on the [`Curfew`]
+//! handle; what the browser must learn of them is a [`SetCookie`] that they return.
+//!
+//! **Facts in the store, conclusions in the core.** A [store](store::Store) keeps what happened. One
+//! pure function turns that, the limits and the time into a verdict with a reason, so that every
+//! store gives the same answer.
+//!
+//! **Gone is gone.** That a session ended, and why, is written once and never taken back.
+//!
+//! It is no login framework: it knows no passwords, users or rights, and keeps no data of the app.
+//!
+//! Pages: [the rules](docs::rules), [testing](docs::testing).
+//!
+//! # Features
+//!
+//! - `axum` (default): extractors and response parts for axum 0.8.
+//! - `sqlite`: the embedded, durable store.
+//! - `conformance`: the store contract as test functions.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "axum")]
+mod axum;
+mod client;
+#[cfg(feature = "conformance")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+pub mod conformance;
+mod curfew;
+mod judge;
+mod limits;
+mod policy;
+mod reject;
+mod service;
+mod session;
+pub mod store;
+mod time;
+mod token;
+
+pub use self::client::ClientInfo;
+pub use self::curfew::{Builder, ConfigError, Curfew, Error, ErrorKind, Overflow};
+pub use self::limits::{InvalidLimit, Limit, Limits};
+pub use self::policy::OrgPolicy;
+pub use self::reject::{Caller, Cause, Reject, Rejection, ReturnTo};
+pub use self::service::{CurfewLayer, CurfewService, FromBytes, MakeBody, ResponseFuture};
+pub use self::session::{
+    ActiveSession, Client, End, EndReason, Ended, Ends, InvalidSessionId, Kind, NewSession,
+    Presence, Selector, Session, SessionId,
+};
+pub use self::time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use self::token::{Keyring, KeyringError, SameSite, SetCookie};
+
+/// Pages that say more than an item can.
+pub mod docs {
+    #[doc = include_str!("docs/rules.md")]
+    pub mod rules {}
+
+    #[doc = include_str!("docs/testing.md")]
+    pub mod testing {}
+}
+
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

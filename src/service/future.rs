@@ -1,0 +1,160 @@
+//! What happens to a request from the check to its response.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::context;
+use super::layer::MakeBody;
+use super::service::{Door, Passed};
+use crate::curfew::{Checked, Curfew, Error};
+use crate::token::SetCookie;
+
+/// The check of one request, which hands it back.
+pub(super) type Check<B> =
+    Pin<Box<dyn Future<Output = (Request<B>, Result<Checked, Error>)> + Send>>;
+
+pin_project! {
+    /// The response of a [`CurfewService`](super::CurfewService).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, M, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, M, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, M, B>
+    where
+        S: Service<Request<B>>,
+    {
+        Checking { check: Check<B>, inner: S, door: Door<M> },
+        Passed { #[pin] response: S::Future, carries: Option<Box<Carries>> },
+        TurnedAway { response: Option<S::Response> },
+    }
+}
+
+/// A cookie for the response to carry.
+struct Carries {
+    set_cookie: SetCookie,
+    curfew: Curfew,
+}
+
+impl<S, M, B, R> ResponseFuture<S, M, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    M: MakeBody<R>,
+{
+    pub(super) fn checking(check: Check<B>, inner: S, door: Door<M>) -> Self {
+        Self { state: State::Checking { check, inner, door } }
+    }
+
+    pub(super) fn decided(
+        request: Request<B>,
+        checked: Result<Checked, Error>,
+        inner: &mut S,
+        door: &Door<M>,
+    ) -> Self {
+        match door.decide(&request, checked) {
+            Ok(passed) => Self::passed(request, passed, inner, door),
+            Err(response) => {
+                Self { state: State::TurnedAway { response: Some(door.body(response)) } }
+            }
+        }
+    }
+
+    pub(super) fn passed(
+        mut request: Request<B>,
+        Passed { presence, set_cookie }: Passed,
+        inner: &mut S,
+        door: &Door<M>,
+    ) -> Self {
+        let curfew = door.curfew();
+        context::Context { presence, curfew: curfew.clone() }.put_on(&mut request);
+        let carries =
+            set_cookie.map(|set_cookie| Box::new(Carries { set_cookie, curfew: curfew.clone() }));
+        Self { state: State::Passed { response: inner.call(request), carries } }
+    }
+}
+
+impl<S, M, B, R> Future for ResponseFuture<S, M, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    M: MakeBody<R>,
+{
+    type Output = Result<S::Response, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let next = match self.as_mut().project().state.project() {
+                StateProjection::Checking { check, inner, door } => {
+                    let (request, checked) = ready!(check.as_mut().poll(cx));
+                    Self::decided(request, checked, inner, door)
+                }
+                StateProjection::Passed { response, carries } => {
+                    let mut response = ready!(response.poll(cx))?;
+                    if let Some(carries) = carries.take() {
+                        carries.put_on(&mut response);
+                    }
+                    return Poll::Ready(Ok(response));
+                }
+                StateProjection::TurnedAway { response } => {
+                    let response = response.take().expect("polled after completion");
+                    return Poll::Ready(Ok(response));
+                }
+            };
+            self.set(next);
+        }
+    }
+}
+
+impl Carries {
+    /// Puts the cookie on a response, unless another request is to carry it: this one has none of
+    /// its own to add to, or may be shown to others, or the handler has just set the cookie.
+    fn put_on<R>(self, response: &mut Response<R>) {
+        let can_carry = response.status() != StatusCode::NOT_MODIFIED
+            && !is_publicly_cacheable(response.headers())
+            && !self.curfew.session_cookie().is_set_by(response.headers());
+        if can_carry {
+            self.set_cookie.append_to(response.headers_mut());
+        }
+    }
+}
+
+/// Whether the handler wants the response to be kept by caches that others share (RFC 9111).
+fn is_publicly_cacheable(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CACHE_CONTROL);
+    let directives = values
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|directive| directive.trim().to_ascii_lowercase());
+    let (mut public, mut private) = (false, false);
+    for directive in directives {
+        match directive.as_str() {
+            "private" | "no-store" => private = true,
+            "max-age=0" => {}
+            "public" | "immutable" => public = true,
+            other => public |= other.starts_with("s-maxage=") || other.starts_with("max-age="),
+        }
+    }
+    public && !private
+}
+
+impl<S, M, B> fmt::Debug for ResponseFuture<S, M, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! What happens to a request on its way in.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, header};
+use tower_service::Service;
+
+use super::future::{Check, ResponseFuture};
+use super::layer::{Guard, MakeBody, Mode};
+use crate::client::client_of;
+use crate::curfew::{Checked, Curfew, Error};
+use crate::reject::{Asked, Caller, Cause, original_uri};
+use crate::session::Presence;
+use crate::token::{Presented, SetCookie, Token};
+
+/// The service that checks the session of each request, made by [`CurfewLayer`](super::CurfewLayer).
+#[derive(Clone)]
+pub struct CurfewService<S, M> {
+    inner: S,
+    door: Door<M>,
+}
+
+impl<S, M> CurfewService<S, M> {
+    pub(super) fn new(inner: S, guard: Arc<Guard>, body: M) -> Self {
+        Self { inner, door: Door { guard, body } }
+    }
+}
+
+impl<S, M> fmt::Debug for CurfewService<S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CurfewService").finish_non_exhaustive()
+    }
+}
+
+impl<S, M, ReqBody, ResBody> Service<Request<ReqBody>> for CurfewService<S, M>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    M: MakeBody<ResBody> + Clone,
+    ReqBody: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, M, ReqBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        // The clone may not be ready; the original is. See "Be careful when cloning inner services"
+        // in tower-service.
+        let clone = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, clone);
+        if is_preflight(&request) {
+            let passed = Passed { presence: Presence::Anonymous, set_cookie: None };
+            return ResponseFuture::passed(request, passed, &mut inner, &self.door);
+        }
+        match self.door.token(request.headers()) {
+            Some(token) => {
+                let check = self.door.check(token, request);
+                ResponseFuture::checking(check, inner, self.door.clone())
+            }
+            None => {
+                let nobody = Checked { presence: Presence::Anonymous, refreshed: None };
+                ResponseFuture::decided(request, Ok(nobody), &mut inner, &self.door)
+            }
+        }
+    }
+}
+
+/// A CORS preflight never carries cookies, and must not be redirected.
+fn is_preflight<B>(request: &Request<B>) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ORIGIN)
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Where it is decided who passes.
+#[derive(Clone)]
+pub(super) struct Door<M> {
+    guard: Arc<Guard>,
+    body: M,
+}
+
+/// A request that passes.
+pub(super) struct Passed {
+    pub(super) presence: Presence,
+    /// What its response is to carry, if it can.
+    pub(super) set_cookie: Option<SetCookie>,
+}
+
+impl<M> Door<M> {
+    pub(super) fn curfew(&self) -> &Curfew {
+        &self.guard.curfew
+    }
+
+    /// The token of the session cookie, if there is one and it verifies.
+    fn token(&self, headers: &HeaderMap) -> Option<Token> {
+        let refused = match self.curfew().session_cookie().read(headers) {
+            Presented::Nothing => return None,
+            Presented::One(value) => match self.curfew().signer().verify(value) {
+                Some(token) => return Some(token),
+                None => "it does not verify",
+            },
+            Presented::Conflicting => "the request has two of them",
+        };
+        tracing::debug!(reason = refused, "a session cookie was refused");
+        None
+    }
+
+    fn check<B: Send + 'static>(&self, token: Token, request: Request<B>) -> Check<B> {
+        let curfew = self.curfew().clone();
+        let (parts, body) = request.into_parts();
+        Box::pin(async move {
+            let client = || client_of(&parts.headers, &parts.extensions);
+            let checked = curfew.check(&token, client).await;
+            (Request::from_parts(parts, body), checked)
+        })
+    }
+
+    /// Whether a checked request passes; if not, the answer.
+    pub(super) fn decide<B>(
+        &self,
+        request: &Request<B>,
+        checked: Result<Checked, Error>,
+    ) -> Result<Passed, Response<Bytes>> {
+        let curfew = self.curfew();
+        let mode = self.guard.mode();
+        let turn_away = |cause| Err(curfew.turn_away(cause, &Asked::by(request)));
+        let is_open =
+            || self.guard.is_open(original_uri(request.uri(), request.extensions()).path());
+        match checked {
+            Err(error) => {
+                tracing::warn!(error = %error.with_causes(), "a session could not be checked");
+                turn_away(Cause::Unavailable)
+            }
+            Ok(Checked { presence: Presence::Anonymous, .. })
+                if mode == Mode::AllButLive && !is_open() =>
+            {
+                turn_away(Cause::Anonymous)
+            }
+            Ok(Checked { presence: Presence::Ended(ended), .. }) => {
+                let navigates = Caller::of(request.headers()) == Caller::Navigation;
+                let turned_away = match mode {
+                    Mode::EndedNavigations => navigates,
+                    Mode::AllButLive => true,
+                    Mode::Nobody => false,
+                };
+                let open = is_open();
+                if turned_away && !open {
+                    return turn_away(Cause::Ended(&ended));
+                }
+                let clear = (open && navigates).then(|| curfew.session_cookie().clear());
+                Ok(Passed { presence: Presence::Ended(ended), set_cookie: clear })
+            }
+            Ok(Checked { presence, refreshed }) => Ok(Passed { presence, set_cookie: refreshed }),
+        }
+    }
+
+    pub(super) fn body<B>(&self, response: Response<Bytes>) -> Response<B>
+    where
+        M: MakeBody<B>,
+    {
+        response.map(|bytes| self.body.make_body(bytes))
+    }
+}
