@@ -8,6 +8,10 @@ use time::Duration;
 /// still learns why it ended.
 pub(crate) const GRACE: Duration = Duration::days(7);
 
+/// Browsers keep no cookie longer (RFC 6265bis, section 5.5). So nobody asks later why a session
+/// ended.
+pub(crate) const COOKIE_LIFE: Duration = Duration::days(400);
+
 /// Far enough for every use, near enough that sums of times stay representable.
 const LONGEST: Duration = Duration::days(36_500);
 

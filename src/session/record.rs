@@ -8,7 +8,7 @@ use std::sync::Arc;
 use time::Duration;
 
 use super::{SecretHash, SessionId};
-use crate::limits::{GRACE, Limit};
+use crate::limits::{COOKIE_LIFE, Limit};
 use crate::time::Timestamp;
 
 /// No label of a session (name, user agent, location, user, organisation) is longer, in bytes.
@@ -134,9 +134,10 @@ impl Record {
 }
 
 impl Ended {
-    /// From when on the record may be deleted, unless it may be even earlier.
+    /// From when on the record may be deleted, unless it may be even earlier: 400 days after the
+    /// end, when no browser has its cookie any more.
     pub fn purge_after(&self) -> Timestamp {
-        self.at + GRACE
+        self.at + COOKIE_LIFE
     }
 
     /// Ended by somebody, at `at`: signed out, revoked, or replaced by a newer sign-in.

@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 ///
 /// let others = Selector::user("ada").except(current);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selector {
     user: Option<Arc<str>>,
     org: Option<Arc<str>>,
@@ -23,22 +23,26 @@ pub struct Selector {
 }
 
 impl Selector {
+    // Not for others: whoever forgets a condition must not end all sessions there are.
+    const EVERYTHING: Self =
+        Self { user: None, org: None, session: None, except: None, not_seen_after: None };
+
     /// All sessions of a user.
     #[must_use]
     pub fn user(user: impl ToString) -> Self {
-        Self { user: Some(user.to_string().into()), ..Self::default() }
+        Self { user: Some(user.to_string().into()), ..Self::EVERYTHING }
     }
 
     /// All sessions that belong to an organisation.
     #[must_use]
     pub fn org(org: impl ToString) -> Self {
-        Self { org: Some(org.to_string().into()), ..Self::default() }
+        Self { org: Some(org.to_string().into()), ..Self::EVERYTHING }
     }
 
     /// One session, whoever it belongs to.
     #[must_use]
     pub fn session(id: SessionId) -> Self {
-        Self { session: Some(id), ..Self::default() }
+        Self { session: Some(id), ..Self::EVERYTHING }
     }
 
     /// Of these only the one with this id. `Selector::user(me).only(id)` cannot touch a stranger's.

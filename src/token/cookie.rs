@@ -9,6 +9,7 @@ use http::header::{COOKIE, SET_COOKIE};
 use time::Duration;
 
 use super::set_cookie::SetCookie;
+use crate::limits::COOKIE_LIFE;
 
 /// The cookie that carries a session's token, with settings that browsers accept.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ impl SessionCookie {
         let Self { name, attributes } = self;
         let mut text = format!("{name}={value}{attributes}");
         if let Some(age) = max_age {
-            let seconds = age.clamp(Duration::ZERO, LONGEST).whole_seconds();
+            let seconds = age.clamp(Duration::ZERO, COOKIE_LIFE).whole_seconds();
             text.push_str(&format!("; Max-Age={seconds}"));
         }
         SetCookie::new(&text)
@@ -102,9 +103,6 @@ impl fmt::Debug for Presented<'_> {
         })
     }
 }
-
-/// Browsers keep no cookie longer (RFC 6265bis).
-const LONGEST: Duration = Duration::days(400);
 
 /// What stands between the semicolons.
 fn pairs(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {

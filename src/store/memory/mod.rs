@@ -156,10 +156,8 @@ impl Store for MemoryStore {
     }
 
     async fn end(&self, which: &Selector, ended: &Ended) -> Result<u64, StoreError> {
-        let ids = match self.0.ids_of_one(which) {
-            Some(ids) => ids,
-            None => shelves::members(&self.0.orgs(), which, None).collect(),
-        };
+        let frozen = self.0.freeze(which);
+        let ids = frozen.few().unwrap_or_else(|| frozen.members(None).collect());
         let end = |id: &SessionId| {
             self.0.change(*id, |record| {
                 let matches = which.matches(record);
@@ -173,30 +171,22 @@ impl Store for MemoryStore {
     }
 
     async fn list(&self, which: &Selector, page: Page) -> Result<Vec<Facts>, StoreError> {
-        let few = self.0.ids_of_one(which);
-        let orgs = self.0.orgs();
+        let frozen = self.0.freeze(which);
         let at_most = page.at_most as usize;
-        let records = match few {
+        let record = |id| self.0.record(id).filter(|record| which.matches(record));
+        let records = match frozen.few() {
             Some(ids) => {
-                let follows = |record: &Record| {
-                    page.after.is_none_or(|after| (record.created, record.id) < after)
-                };
-                let records = ids.into_iter().filter_map(|id| self.0.record(id));
-                let mut records = records
-                    .filter(|record| which.matches(record) && follows(record))
-                    .collect::<Vec<_>>();
-                records.sort_unstable_by_key(|r| Reverse((r.created, r.id)));
+                let position = |record: &Arc<Record>| (record.created, record.id);
+                let mut records = ids.into_iter().filter_map(record).collect::<Vec<_>>();
+                records.retain(|record| page.after.is_none_or(|after| position(record) < after));
+                records.sort_unstable_by_key(|record| Reverse(position(record)));
                 records.truncate(at_most);
                 records
             }
-            // An organisation may have a million members: they are walked, not collected.
-            None => shelves::members(&orgs, which, page.after)
-                .filter_map(|id| self.0.record(id))
-                .filter(|record| which.matches(record))
-                .take(at_most)
-                .collect(),
+            // An organisation may have very many members: they are walked, not collected.
+            None => frozen.members(page.after).filter_map(record).take(at_most).collect(),
         };
-        records.into_iter().map(|record| shelves::facts(record, &orgs)).collect()
+        records.into_iter().map(|record| shelves::facts(record, &frozen.orgs)).collect()
     }
 
     async fn org_rules(&self, org: &str) -> Result<Option<Arc<OrgRules>>, StoreError> {

@@ -97,13 +97,10 @@ impl Shelves {
         self.len.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// If the selector is about one session or one user: ids among which are all that it matches.
-    pub(super) fn ids_of_one(&self, which: &Selector) -> Option<Vec<SessionId>> {
-        if let Some(id) = which.by_session() {
-            return Some(vec![id]);
-        }
-        let user = which.by_user()?;
-        Some(self.users(user).get(user).cloned().unwrap_or_default())
+    /// Locks whatever could add a session to those that the selector matches.
+    pub(super) fn freeze<'a>(&'a self, which: &'a Selector) -> Frozen<'a> {
+        let users = which.by_user().map(|user| (user, self.users(user)));
+        Frozen { which, users, orgs: self.orgs() }
     }
 
     /// Frees what may be freed, at most so many records.
@@ -155,17 +152,34 @@ impl Shelves {
     }
 }
 
-/// The members of the selector's organisation after the one at `after`, in the order of lists.
-pub(super) fn members(
-    orgs: &Orgs,
-    which: &Selector,
-    after: Option<(Timestamp, SessionId)>,
-) -> impl Iterator<Item = SessionId> {
-    let org = which.by_org().and_then(|org| orgs.get(org));
-    let end = after.map_or(Bound::Unbounded, Bound::Excluded);
-    org.into_iter()
-        .flat_map(move |org| org.members.range((Bound::Unbounded, end)).rev())
-        .map(|(_, id)| *id)
+/// A moment in which nothing is added to what a selector matches.
+pub(super) struct Frozen<'a> {
+    which: &'a Selector,
+    users: Option<(&'a Arc<str>, MutexGuard<'a, Users>)>,
+    pub(super) orgs: RwLockReadGuard<'a, Orgs>,
+}
+
+impl Frozen<'_> {
+    /// If the selector is about one session or one user: ids among which are all that it matches.
+    pub(super) fn few(&self) -> Option<Vec<SessionId>> {
+        if let Some(id) = self.which.by_session() {
+            return Some(vec![id]);
+        }
+        let (user, users) = self.users.as_ref()?;
+        Some(users.get(*user).cloned().unwrap_or_default())
+    }
+
+    /// The members of the selector's organisation after the one at `after`, in the order of lists.
+    pub(super) fn members(
+        &self,
+        after: Option<(Timestamp, SessionId)>,
+    ) -> impl Iterator<Item = SessionId> {
+        let org = self.which.by_org().and_then(|org| self.orgs.get(org));
+        let end = after.map_or(Bound::Unbounded, Bound::Excluded);
+        org.into_iter()
+            .flat_map(move |org| org.members.range((Bound::Unbounded, end)).rev())
+            .map(|(_, id)| *id)
+    }
 }
 
 pub(super) fn facts(record: Arc<Record>, orgs: &Orgs) -> Result<Facts, StoreError> {

@@ -44,7 +44,7 @@ use crate::time::Timestamp;
 /// Purged records leave room that later ones fill; the file itself does not shrink. To back it up,
 /// use `VACUUM INTO`: the newest changes are in the log beside the file.
 ///
-/// Clones share the same connections; when the last one is dropped, they are closed.
+/// Clones share the same connections; soon after the last one is dropped, they are closed.
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Shared>);
 
@@ -57,7 +57,8 @@ struct Shared {
 }
 
 impl SqliteStore {
-    /// Opens the store in this file, which is created if it is missing, with its tables.
+    /// Opens the store in this file, with its tables. If it is missing it is created, readable by its
+    /// owner alone.
     ///
     /// # Errors
     ///

@@ -1,5 +1,6 @@
 //! Opening the file: one connection that writes, a few that read.
 
+use std::fs;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -24,6 +25,9 @@ pub(super) fn open_with(path: &Path, flags: OpenFlags) -> Result<Connections, Op
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connections, Obstacle> {
+    if flags.contains(OpenFlags::SQLITE_OPEN_CREATE) {
+        create_for_owner_alone(path);
+    }
     let writer = connection(path, flags)?;
     patiently(|| keep_log(&writer))?;
     patiently(|| schema::migrate(&writer))?;
@@ -31,6 +35,20 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connections, Obstacle> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let readers = (0..cores.max(2)).map(|_| reader(path)).collect::<Result<_, _>>()?;
     Ok(Connections { writer, readers })
+}
+
+/// The file holds addresses of people. SQLite gives its log the mode of the file.
+fn create_for_owner_alone(path: &Path) {
+    // Such names are no files, but SQLite's own.
+    if path.as_os_str().as_encoded_bytes().starts_with(b":") {
+        return;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // If it exists or cannot be created, SQLite says what there is to say.
+    let _ = options.open(path);
 }
 
 fn reader(path: &Path) -> Result<Connection, Obstacle> {

@@ -60,8 +60,6 @@ const TABLES: &str = "
     ) STRICT;
     CREATE INDEX curfew_sessions_of_user ON curfew_sessions (user, created, id)
         WHERE ended_at IS NULL;
-    CREATE INDEX curfew_sessions_in_order ON curfew_sessions (created, id)
-        WHERE ended_at IS NULL;
     CREATE INDEX curfew_sessions_to_purge ON curfew_sessions (purge_after);
 
     CREATE TABLE curfew_members (
