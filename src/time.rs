@@ -32,6 +32,11 @@ impl Timestamp {
         self.0
     }
 
+    /// The date and time of day in UTC; `None` for [`Timestamp::NEVER`] and beyond the year 9999.
+    pub fn to_utc(self) -> Option<OffsetDateTime> {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).ok()
+    }
+
     /// How much time has passed since `earlier`; zero if `earlier` is in fact later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::milliseconds(self.0.saturating_sub(earlier.0).max(0))
@@ -72,10 +77,7 @@ impl fmt::Display for Timestamp {
         if *self == Self::NEVER {
             return f.write_str("never");
         }
-        let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .ok()
-            .and_then(|date| date.format(&Rfc3339).ok());
-        match text {
+        match self.to_utc().and_then(|date| date.format(&Rfc3339).ok()) {
             Some(text) => f.write_str(&text),
             None => write!(f, "{} ms since 1970", self.0),
         }

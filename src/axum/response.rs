@@ -4,11 +4,8 @@ use std::convert::Infallible;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
-use http::StatusCode;
-use http::header::{CACHE_CONTROL, HeaderValue};
 
 use crate::curfew::{Error, ErrorKind};
-use crate::reject::{Caller, problem, unavailable};
 use crate::token::SetCookie;
 
 /// Sets the cookie, together with `Cache-Control: no-store` and `Vary: Cookie`.
@@ -27,20 +24,12 @@ impl IntoResponse for SetCookie {
     }
 }
 
-/// `application/problem+json` with the status that [`Error`] documents.
+/// As [`Error::response`] says. That the store does not answer is logged.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let mut response = match self.kind() {
-            ErrorKind::Unavailable => {
-                tracing::warn!(error = %self.with_causes(), "a call on sessions failed");
-                unavailable(Caller::Background)
-            }
-            ErrorKind::SignInRequired => problem(StatusCode::UNAUTHORIZED, &self.to_string()),
-            ErrorKind::TooManySessions => problem(StatusCode::CONFLICT, &self.to_string()),
-            ErrorKind::InvalidName => problem(StatusCode::UNPROCESSABLE_ENTITY, &self.to_string()),
-        };
-        let no_store = HeaderValue::from_static("no-store");
-        response.headers_mut().insert(CACHE_CONTROL, no_store);
-        response.map(Body::from)
+        if self.kind() == ErrorKind::Unavailable {
+            tracing::warn!(error = %self.with_causes(), "a call on sessions failed");
+        }
+        self.response().map(Body::from)
     }
 }

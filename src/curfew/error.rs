@@ -2,13 +2,17 @@
 
 use std::error::Error as StdError;
 
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, HeaderValue};
+use http::{Response, StatusCode};
+
+use crate::reject::{Caller, problem, unavailable};
 use crate::store::StoreError;
 use crate::token::CookieError;
 
 /// Why a call on [`Curfew`](crate::Curfew) failed. It names no user, no session and no address.
 ///
-/// With axum it is a response: 503 with `Retry-After` if the store does not answer, 401 for who must
-/// sign in again, 409 for too many sessions, 422 for a name that cannot be kept.
+/// With axum it is a response by itself; elsewhere there is [`Error::response`].
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -35,6 +39,21 @@ impl Error {
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// An answer to a request that it stands in the way of, with an `application/problem+json` body:
+    /// 503 with `Retry-After` if the store does not answer, 401 for who must sign in again, 409 for
+    /// too many sessions, 422 for a name that cannot be kept.
+    pub fn response(&self) -> Response<Bytes> {
+        let mut response = match self.kind {
+            ErrorKind::Unavailable => unavailable(Caller::Background),
+            ErrorKind::SignInRequired => problem(StatusCode::UNAUTHORIZED, self.message),
+            ErrorKind::TooManySessions => problem(StatusCode::CONFLICT, self.message),
+            ErrorKind::InvalidName => problem(StatusCode::UNPROCESSABLE_ENTITY, self.message),
+        };
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(CACHE_CONTROL, no_store);
+        response
     }
 
     /// The error and what caused it, in one line for a log.

@@ -58,7 +58,7 @@ async fn run(inner: Weak<Inner>, every: std::time::Duration) {
         match Curfew(inner).purge().await {
             Ok(purged) => tracing::debug!(purged, "purged sessions"),
             Err(error) => {
-                tracing::warn!(error = %error.with_causes(), "sessions could not be purged")
+                tracing::warn!(error = %error.with_causes(), "sessions could not be purged");
             }
         }
     }
