@@ -60,7 +60,8 @@ impl Limits {
         Self { absolute: None, idle: Some(sound(after)) }
     }
 
-    /// No limit at all: sessions end only when somebody ends them.
+    /// No limit at all: sessions end only when somebody ends them, and the records of those that
+    /// nobody comes back to are kept for ever.
     #[must_use]
     pub const fn unlimited() -> Self {
         Self { absolute: None, idle: None }

@@ -168,7 +168,7 @@ async fn write(store: &impl Store, what: &str, session: &Facts) {
     let Record { id, secret_hash: old, purge_after, .. } = **session.record();
     if what == "a touch" {
         let (seen, last_seen, client) = (minute(4), minute(0), Client::default());
-        let touch = Touch { id, seen, last_seen, client, purge_after };
+        let touch = Touch { id, secret_hash: old, seen, last_seen, client, purge_after };
         let _moved_or_gone = store.touch(touch).await.unwrap();
     } else if what == "a rotation" {
         let rotate = Rotate { id, old, new: random_hash(), authenticated: None };

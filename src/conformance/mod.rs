@@ -77,6 +77,7 @@ pub async fn all(store: &impl Store) {
     touch_lets_one_of_several_racers_win(store).await;
     touch_never_resurrects(store).await;
     touch_of_an_unknown_session_is_gone(store).await;
+    touch_under_an_older_secret_is_gone(store).await;
     rotate_replaces_the_hash_and_nothing_else(store).await;
     rotate_records_that_the_person_proved_who_they_are(store).await;
     rotate_of_an_older_secret_is_stale(store).await;

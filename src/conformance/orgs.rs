@@ -117,9 +117,9 @@ pub async fn set_orgs_is_stale_after_a_change_of_rules(store: &impl Store) {
 /// the activity that the caller saw, would be too early. (R5, R18)
 pub async fn set_orgs_is_stale_after_activity(store: &impl Store) {
     let session = started(store).await;
-    let Record { id, seen: last_seen, .. } = **session.record();
+    let Record { id, secret_hash, seen: last_seen, .. } = **session.record();
     let (client, purge_after) = (Client::default(), minute(99));
-    let touch = Touch { id, seen: minute(4), last_seen, client, purge_after };
+    let touch = Touch { id, secret_hash, seen: minute(4), last_seen, client, purge_after };
     assert_eq!(store.touch(touch).await.unwrap(), Touched::Moved);
     let before = record_of(store, id).await;
     let org = unique("org");

@@ -59,6 +59,7 @@ pub async fn purge_goes_by_the_latest_purge_after(store: &impl Store) {
     let active = insert_due(store, due(30)).await;
     let touched = Touch {
         id: active,
+        secret_hash: load(store, active).await.record().secret_hash,
         seen: minute(1),
         last_seen: minute(0),
         client: Client::default(),
@@ -119,6 +120,7 @@ pub async fn what_was_purged_is_gone(store: &impl Store) {
 
     let touch = Touch {
         id,
+        secret_hash: session.record().secret_hash,
         seen: minute(1),
         last_seen: minute(0),
         client: Client::default(),

@@ -91,6 +91,20 @@ pub async fn touch_of_an_unknown_session_is_gone(store: &impl Store) {
     assert!(store.load(id).await.unwrap().is_none(), "touch must not write it");
 }
 
+/// Whoever comes with an older secret records nothing, so no answer brings it back to a browser that
+/// has the newer one by then. (R11)
+pub async fn touch_under_an_older_secret_is_gone(store: &impl Store) {
+    let session = started(store).await;
+    assert_eq!(store.rotate(rotate(&session)).await.unwrap(), Swapped::Done);
+    let before = record_of(store, session.record().id).await;
+    for seen in [minute(-1), minute(5)] {
+        assert_eq!(store.touch(touch(&session, seen)).await.unwrap(), Touched::Gone);
+        assert_eq!(record_of(store, before.id).await, before, "it recorded activity");
+    }
+    let newer = load(store, before.id).await;
+    assert_eq!(store.touch(touch(&newer, minute(5))).await.unwrap(), Touched::Moved);
+}
+
 /// The hash is replaced, and nothing else: id, sign-in and ends stay. (R11)
 pub async fn rotate_replaces_the_hash_and_nothing_else(store: &impl Store) {
     let session = started_in(store, &unique("org")).await;
@@ -152,6 +166,7 @@ pub async fn rotate_after_the_end_is_gone(store: &impl Store) {
 fn touch(session: &Facts, seen: Timestamp) -> Touch {
     Touch {
         id: session.record().id,
+        secret_hash: session.record().secret_hash,
         seen,
         last_seen: session.record().seen,
         client: Client {

@@ -79,8 +79,8 @@ impl Curfew {
         Some(Checked::without_refresh(Presence::Ended(ended)))
     }
 
-    /// Records the activity of a living session and lets it in; `None` if it ended since it was
-    /// loaded.
+    /// Records the activity of a living session and lets it in; `None` if it ended or was rotated
+    /// since it was loaded.
     async fn touch(
         &self,
         token: &Token,
@@ -91,6 +91,7 @@ impl Curfew {
     ) -> Option<Checked> {
         let touch = Touch {
             id: facts.record().id,
+            secret_hash: facts.record().secret_hash,
             seen: now,
             last_seen: facts.record().seen,
             client,

@@ -6,6 +6,7 @@ mod layer;
 #[expect(clippy::module_inception, reason = "the words of tower: layer, service, future")]
 mod service;
 
+#[cfg(feature = "axum")]
 pub(crate) use self::context::Context;
 pub use self::future::ResponseFuture;
 pub use self::layer::{CurfewLayer, FromBytes, MakeBody};

@@ -67,8 +67,9 @@ pub trait Store: Send + Sync + 'static {
     fn load(&self, id: SessionId)
     -> impl Future<Output = Result<Option<Facts>, StoreError>> + Send;
 
-    /// Records activity. The last activity only moves forward; among racers who loaded the same
-    /// record one gets [`Touched::Moved`].
+    /// Records activity, if the session has not ended and the secret is still the one that the
+    /// caller saw. The last activity only moves forward; among racers who loaded the same record one
+    /// gets [`Touched::Moved`].
     fn touch(&self, touch: Touch) -> impl Future<Output = Result<Touched, StoreError>> + Send;
 
     /// Replaces the secret's hash, if it is still the one that the caller saw.
@@ -144,6 +145,8 @@ pub enum Insert {
 pub struct Touch {
     /// The session.
     pub id: SessionId,
+    /// The hash that the caller saw. Whoever comes with an older secret records nothing.
+    pub secret_hash: SecretHash,
     /// When it was active.
     pub seen: Timestamp,
     /// The last activity that the caller knew of. If the record shows a later one by now, it stays
@@ -159,6 +162,9 @@ impl Touch {
     /// Records the activity, as a store does that keeps whole records. The caller has seen to it
     /// that the session has not ended.
     pub fn apply(self, record: &mut Record) -> Touched {
+        if self.secret_hash != record.secret_hash {
+            return Touched::Gone;
+        }
         if self.last_seen < record.seen || self.seen <= record.seen {
             return Touched::Kept;
         }
@@ -177,7 +183,7 @@ pub enum Touched {
     Moved,
     /// Somebody else had recorded activity since the caller looked.
     Kept,
-    /// The record is not there or has ended.
+    /// The record is not there, has ended, or has another secret by now.
     Gone,
 }
 

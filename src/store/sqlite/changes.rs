@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, Params, params, params_from_iter};
 
 use super::super::{
-    Ended, EndsBy, Facts, Insert, Membership, OrgRules, Record, Rotate, Selector, SessionId,
-    SetOrgs, Swapped, Touch, Touched,
+    Ended, EndsBy, Facts, Insert, Membership, OrgRules, Record, Rotate, SecretHash, Selector,
+    SessionId, SetOrgs, Swapped, Touch, Touched,
 };
 use super::failure::Failure;
 use super::{rows, selection};
@@ -40,7 +40,8 @@ pub(super) fn touch(file: &Connection, touch: &Touch) -> Result<Touched, Failure
     let moved = execute(
         file,
         "UPDATE curfew_sessions SET seen = ?2, agent = ?4, address = ?5, location = ?6, \
-         purge_after = ?7 WHERE id = ?1 AND ended_at IS NULL AND seen <= ?3 AND seen < ?2",
+         purge_after = ?7 \
+         WHERE id = ?1 AND ended_at IS NULL AND secret_hash = ?8 AND seen <= ?3 AND seen < ?2",
         params![
             touch.id.as_bytes(),
             touch.seen.unix_millis(),
@@ -49,10 +50,11 @@ pub(super) fn touch(file: &Connection, touch: &Touch) -> Result<Touched, Failure
             touch.client.address.map(|address| address.to_string()),
             touch.client.location,
             touch.purge_after.unix_millis(),
+            touch.secret_hash.as_bytes(),
         ],
     )?;
     Ok(match moved {
-        0 if has_not_ended(file, touch.id)? => Touched::Kept,
+        0 if living_hash(file, touch.id)? == Some(touch.secret_hash) => Touched::Kept,
         0 => Touched::Gone,
         _ => Touched::Moved,
     })
@@ -71,7 +73,7 @@ pub(super) fn rotate(file: &Connection, rotate: &Rotate) -> Result<Swapped, Fail
         ],
     )?;
     Ok(match swapped {
-        0 if has_not_ended(file, rotate.id)? => Swapped::Stale,
+        0 if living_hash(file, rotate.id)?.is_some() => Swapped::Stale,
         0 => Swapped::Gone,
         _ => Swapped::Done,
     })
@@ -255,12 +257,13 @@ fn is_still(current: &Facts, seen: &Facts) -> bool {
             .all(|((_, rules), (_, old))| rules.revision() == old.revision())
 }
 
-fn has_not_ended(file: &Connection, id: SessionId) -> Result<bool, Failure> {
-    let found = file
-        .prepare_cached("SELECT 1 FROM curfew_sessions WHERE id = ?1 AND ended_at IS NULL")?
-        .query_row([id.as_bytes()], |_| Ok(()))
-        .optional()?;
-    Ok(found.is_some())
+/// The hash of the secret, if the session has not ended.
+fn living_hash(file: &Connection, id: SessionId) -> rusqlite::Result<Option<SecretHash>> {
+    file.prepare_cached(
+        "SELECT secret_hash FROM curfew_sessions WHERE id = ?1 AND ended_at IS NULL",
+    )?
+    .query_row([id.as_bytes()], |row| row.get(0).map(SecretHash::from_bytes))
+    .optional()
 }
 
 fn execute(file: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {

@@ -615,6 +615,7 @@ async fn stored(store: &SqliteStore, number: u8) {
 fn touch(number: u8, seen: i64) -> Touch {
     Touch {
         id: id(number),
+        secret_hash: SecretHash::from_bytes([number; 32]),
         seen: at(seen),
         last_seen: at(1000),
         client: Client::default(),

@@ -1,0 +1,261 @@
+//! What is never said: no secret, cookie, user or address in a log, an error text, or a `{:?}`.
+
+use std::error::Error as StdError;
+use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::ConnectInfo;
+use axum::http::HeaderValue;
+use axum::http::header::COOKIE;
+use time::Duration;
+use tower::{Layer as _, service_fn};
+use tower_curfew::store::MemoryStore;
+use tower_curfew::{
+    ClientInfo, Curfew, Error, ErrorKind, NewSession, Overflow, Presence, Selector, SessionId,
+};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::support::{
+    AnyStore, Browser, Fault, Site, days, hours, keyring, navigation, on_every_store_with,
+};
+
+const USER: &str = "ada-lovelace-1815";
+const ADDRESS: &str = "203.0.113.77";
+const ORG: &str = "analytical-engines";
+
+/// Keeps every event with its level and all its fields.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<(Level, String)>>>);
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        struct Line(String);
+        impl Visit for Line {
+            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+                write!(self.0, "{field}={value:?} ").unwrap();
+            }
+        }
+        let mut line = Line(format!("{} ", event.metadata().target()));
+        event.record(&mut line);
+        if line.0.starts_with("tower_curfew") {
+            self.0.lock().unwrap().push((*event.metadata().level(), line.0));
+        }
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// What may be said nowhere. The secret of a token is in its characters from the 24th to the 45th,
+/// its MAC after them.
+fn secrets(browser: &Browser) -> Vec<String> {
+    let cookie = browser.cookie.as_deref().unwrap();
+    let (_, token) = cookie.split_once('=').unwrap();
+    (24..=84).map(|at| token[at..at + 12].to_owned()).collect()
+}
+
+#[track_caller]
+fn says_none_of(text: &str, secrets: &[String]) {
+    for secret in secrets {
+        assert!(!text.contains(secret.as_str()), "{secret:?} in {text}");
+    }
+}
+
+/// A sign-in from a known address.
+async fn sign_in(site: &Site) -> Browser {
+    let mut browser = site.browser();
+    let mut request = navigation("POST", &format!("/login?user={USER}&org={ORG}"));
+    let peer = ConnectInfo(SocketAddr::new(ADDRESS.parse().unwrap(), 4711));
+    request.extensions_mut().insert(peer);
+    assert_eq!(browser.send(request).await.status, 303);
+    browser
+}
+
+/// Everything that can go wrong, once. Gives back what may be said nowhere.
+async fn everything_goes_wrong() -> Vec<String> {
+    let site = Site::with(|builder| builder.at_most_per_user(3, Overflow::Refuse));
+    let mut ada = sign_in(&site).await;
+    let mut hidden = secrets(&ada);
+    for fault in [Fault::Fail, Fault::Hang] {
+        for call in ["load", "touch", "insert", "rotate", "end", "list", "set_orgs", "purge"] {
+            site.pass(hours(2));
+            site.store.break_only(call, fault);
+            ada.open("/").await;
+            hidden.extend(secrets(&ada));
+            ada.post("/rotate").await;
+            hidden.extend(secrets(&ada));
+            ada.clone().post("/logout").await;
+            let mut other = site.browser();
+            other.post(&format!("/login?user={USER}&org={ORG}")).await;
+            if other.cookie.is_some() {
+                hidden.extend(secrets(&other));
+            }
+            let _ = site.curfew.list(USER).await;
+            let _ = site.curfew.set_orgs(USER, [ORG]).await;
+            // The task that purges in the background.
+            tokio::time::sleep(std::time::Duration::from_secs(601)).await;
+            site.store.mend();
+            site.curfew.revoke(Selector::user(USER)).await.unwrap();
+            ada = sign_in(&site).await;
+            hidden.extend(secrets(&ada));
+        }
+    }
+    site.store.lose_rules();
+    ada.open("/").await;
+    site.store.mend();
+    site.store.tell_time(tower_curfew::Timestamp::from_unix_millis(0));
+    ada.open("/").await;
+    site.store.mend();
+    site.store.break_only("end", Fault::Fail);
+    site.pass(days(28));
+    assert_eq!(ada.clone().turned_away_because().await, "idle");
+    let cookie = ada.cookie.clone().unwrap();
+    let mut forged = navigation("GET", "/");
+    let forgery = format!("{cookie}x; {cookie}");
+    forged.headers_mut().insert(COOKIE, HeaderValue::try_from(forgery).unwrap());
+    assert_eq!(site.browser().send(forged).await.status, 303);
+    hidden
+}
+
+#[tokio::test(start_paused = true)]
+async fn r36_the_log_says_what_goes_wrong_and_never_to_whom() {
+    // Where an event is passed for the first time, `tracing` asks who wants it. To be asked only by
+    // this thread, and before any other, this one passes them all once in silence.
+    everything_goes_wrong().await;
+    let log = Log::default();
+    // If there were only one, a thread without a subscriber would ask nobody and switch it off.
+    let _another = tracing::Dispatch::new(log.clone());
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let hidden = everything_goes_wrong().await;
+    assert!(hidden.len() > 50);
+
+    let lines = log.0.lock().unwrap();
+    for wanted in [
+        "a session could not be checked",
+        "activity could not be recorded",
+        "an end could not be recorded",
+        "a call on sessions failed",
+        "sessions could not be purged",
+        "a session cookie was refused",
+        "broken on demand",
+        "did not answer in time",
+        "rules of an organisation are missing",
+        "clocks of this machine",
+    ] {
+        assert!(lines.iter().any(|(_, line)| line.contains(wanted)), "{wanted}: {lines:?}");
+    }
+    let names = [USER, ADDRESS, ORG].map(str::to_owned);
+    for (level, line) in &*lines {
+        says_none_of(line, &hidden);
+        if *level <= Level::INFO {
+            says_none_of(line, &names);
+            assert!(!line.contains("Session"), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn r36_errors_name_nobody() {
+    let configure = |builder: tower_curfew::Builder| builder.at_most_per_user(1, Overflow::Refuse);
+    on_every_store_with(configure, async |site| {
+        let (mut ada, client) = (sign_in(&site).await, ClientInfo::for_tests());
+        let new = || NewSession::for_user(USER).orgs([ORG]);
+        let session = site.session(&ada).await;
+        ada.post("/rotate").await;
+        let mut errors = vec![
+            site.curfew.start(new(), &client).await.unwrap_err(),
+            site.curfew.rotate(&session).await.unwrap_err(),
+            site.curfew.start(new().named(USER.repeat(99)), &client).await.unwrap_err(),
+            site.curfew.set_orgs(USER, [ORG.repeat(99)]).await.unwrap_err(),
+        ];
+        site.store.break_all(Fault::Fail);
+        errors.push(site.curfew.end(&session).await.unwrap_err());
+        site.store.mend();
+        site.store.lose_rules();
+        errors.push(site.curfew.list(USER).await.unwrap_err());
+        let mut hidden = secrets(&ada);
+        hidden.extend([USER, ADDRESS, ORG].map(str::to_owned));
+        hidden.push(session.id().to_string());
+        let kinds: Vec<_> = errors.iter().map(Error::kind).collect();
+        assert!(
+            [ErrorKind::TooManySessions, ErrorKind::SignInRequired, ErrorKind::InvalidName]
+                .iter()
+                .all(|kind| kinds.contains(kind))
+        );
+        for error in errors {
+            let mut text = format!("{error} {error:?} {error:#?}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                write!(text, " {error}").unwrap();
+                cause = error.source();
+            }
+            says_none_of(&text, &hidden);
+        }
+        let id = session.id().to_string();
+        let refused = id[1..].parse::<SessionId>().unwrap_err();
+        says_none_of(&format!("{refused} {refused:?}"), &[id[1..].to_owned()]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r36_secrets_and_keys_never_print() {
+    let key = *b"a key that nobody may ever see!!";
+    let store = AnyStore::Memory(MemoryStore::new());
+    let site = Site::over(store, |builder| builder);
+    let ada = sign_in(&site).await;
+    let client = ClientInfo::for_tests();
+    let cookie = site.curfew.start(NewSession::for_user(USER), &client).await.unwrap();
+    let mut other = site.browser();
+    other.cookie = Some(cookie.request_header().to_str().unwrap().to_owned());
+    let mut hidden = [secrets(&ada), secrets(&other)].concat();
+    hidden.extend(["a key that", "97, 32, 107", "7, 7, 7", "\\x07"].map(str::to_owned));
+
+    let session = site.session(&ada).await;
+    let own = tower_curfew::Keyring::from_bytes(key).unwrap().and_accept([7; 32]).unwrap();
+    let builder = Curfew::builder(MemoryStore::new(), own.clone());
+    let layer = site.curfew.layer();
+    let service = layer.layer(service_fn(async |_: ()| Ok::<_, ()>(())));
+    let mut headers = axum::http::HeaderMap::new();
+    cookie.append_to(&mut headers);
+    let response = axum::response::IntoResponse::into_response((cookie.clone(), "hello"));
+    let record = site.store.peek(session.id()).await.unwrap();
+    let prints: [&dyn fmt::Debug; 15] = [
+        &site.curfew,
+        &layer,
+        &service,
+        &own,
+        &keyring(),
+        &builder,
+        &cookie,
+        &cookie.header_value(),
+        &cookie.request_header(),
+        &headers,
+        &response,
+        &session,
+        &Presence::Live(session.clone()),
+        &site.curfew.list(USER).await.unwrap(),
+        &record,
+    ];
+    for print in prints {
+        let text = format!("{print:?} {print:#?}");
+        assert!(!text.is_empty());
+        says_none_of(&text, &hidden);
+    }
+    assert_eq!(format!("{own:?}"), "Keyring(2 keys)");
+    let built = builder.clock(site.clock.clone()).timeout(Duration::SECOND).build().unwrap();
+    says_none_of(&format!("{built:?}"), &hidden);
+}

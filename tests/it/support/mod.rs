@@ -1,0 +1,248 @@
+//! What the stories are told with: a site over some store, with its own time, and its browsers.
+
+mod browser;
+mod store;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use time::Duration;
+use tower_curfew::store::{Record, Store};
+use tower_curfew::{
+    Builder, ClientInfo, Curfew, Error, Keyring, Limits, ManualClock, NewSession, OrgPolicy,
+    Presence, ReturnTo, Session, SetCookie, Timestamp,
+};
+
+pub use self::browser::{Answer, Browser, navigation, send};
+pub use self::store::{AnyStore, Fault, Probe};
+
+/// A site whose sessions are under curfew.
+pub struct Site {
+    pub curfew: Curfew,
+    pub clock: ManualClock,
+    pub store: Probe,
+    pub router: Router,
+}
+
+/// The key that every site signs with, so that two of them can share a store.
+pub fn keyring() -> Keyring {
+    Keyring::from_bytes([7; 32]).unwrap()
+}
+
+/// Tells a story on a site of its own over every store there is.
+pub async fn on_every_store(story: impl AsyncFn(Site)) {
+    for store in AnyStore::all().await {
+        eprintln!("over {store:?}");
+        story(Site::over(store, |builder| builder)).await;
+    }
+}
+
+/// As [`on_every_store`], with a site that is configured.
+pub async fn on_every_store_with(
+    configure: impl Fn(Builder) -> Builder,
+    story: impl AsyncFn(Site),
+) {
+    for store in AnyStore::all().await {
+        eprintln!("over {store:?}");
+        story(Site::over(store, &configure)).await;
+    }
+}
+
+impl Site {
+    /// A site over the memory store.
+    pub fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    /// A site over the memory store that is configured.
+    pub fn with(configure: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::over(AnyStore::memory(), configure)
+    }
+
+    pub fn over(store: AnyStore, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::node(Probe::new(store), ManualClock::default(), configure)
+    }
+
+    /// One more node of this site, with the same store and the same time, after a deploy.
+    pub fn deployed_with(&self, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::node(self.store.clone(), self.clock.clone(), configure)
+    }
+
+    fn node(store: Probe, clock: ManualClock, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        let builder = Curfew::builder(store.clone(), keyring()).clock(clock.clone());
+        let curfew = configure(builder).build().unwrap();
+        let router = routes().layer(curfew.layer()).with_state(curfew.clone());
+        Self { curfew, clock, store, router }
+    }
+
+    /// A browser that has never been here.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.router.clone())
+    }
+
+    /// A browser in which somebody has just signed in.
+    pub async fn signed_in(&self, user: &str, orgs: &[&str]) -> Browser {
+        let mut browser = self.browser();
+        browser.sign_in(user, orgs).await;
+        browser
+    }
+
+    /// A browser in which this session has just started.
+    pub async fn started(&self, new: NewSession) -> Browser {
+        let cookie = self.curfew.start(new, &ClientInfo::for_tests()).await;
+        let cookie = cookie.unwrap().request_header();
+        let mut browser = self.browser();
+        browser.cookie = Some(cookie.to_str().unwrap().to_owned());
+        browser
+    }
+
+    /// Two browsers in which sessions have just started that are alike.
+    pub async fn started_twice(&self, new: NewSession) -> [Browser; 2] {
+        [self.started(new.clone()).await, self.started(new).await]
+    }
+
+    /// Passes time until two sessions that are alike end, `after` from now: a millisecond before,
+    /// one of them is alive; then the other is over, and for this reason.
+    pub async fn ends_in(&self, after: Duration, [one, other]: &mut [Browser; 2], because: &str) {
+        self.pass(after - MS);
+        assert!(one.is_signed_in().await, "a millisecond before {after}");
+        self.pass(MS);
+        assert_eq!(other.turned_away_because().await, because, "at {after}");
+    }
+
+    /// The router of this site with more routes.
+    pub fn router_with(&self, more: Router<Curfew>) -> Router {
+        let router = routes().merge(more).layer(self.curfew.layer());
+        router.with_state(self.curfew.clone())
+    }
+
+    /// What the store knows of the session in this browser.
+    pub async fn record(&self, browser: &Browser) -> Arc<Record> {
+        self.store.peek(browser.session()).await.unwrap()
+    }
+
+    /// The living session in this browser, as a handler gets it. It counts as a request.
+    pub async fn session(&self, browser: &Browser) -> Session {
+        let handler = async |session: Session| axum::Extension(session);
+        let router: Router = Router::new().fallback(handler).layer(self.curfew.layer());
+        let mut request = navigation("GET", "/");
+        let cookie = browser.cookie.as_deref().unwrap().parse().unwrap();
+        request.headers_mut().insert(axum::http::header::COOKIE, cookie);
+        let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+        response.extensions().get::<Session>().unwrap().clone()
+    }
+
+    /// What an admin does. The handle's own methods come with the routes for admins.
+    pub async fn set_policy(&self, org: &str, policy: impl Into<Option<OrgPolicy>>) {
+        let policy = policy.into();
+        let rules = self.store.org_rules(org).await.unwrap();
+        let now = tower_curfew::Clock::now(&self.clock);
+        let old = rules.as_deref().cloned();
+        let expected = old.as_ref().map(|rules| rules.revision());
+        let old = old.unwrap_or_else(|| tower_curfew::store::OrgRules::first(now));
+        let new = old.with_policy(policy, &Limits::default(), now).unwrap();
+        assert!(self.store.put_org_rules(org, expected, new).await.unwrap());
+    }
+
+    /// Ends all sessions of an organisation.
+    pub async fn revoke_org(&self, org: &str) {
+        let rules = self.store.org_rules(org).await.unwrap().unwrap();
+        let (expected, new) = (Some(rules.revision()), rules.with_revocation());
+        assert!(self.store.put_org_rules(org, expected, new).await.unwrap());
+    }
+
+    pub fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+
+    pub fn now(&self) -> Timestamp {
+        tower_curfew::Clock::now(&self.clock)
+    }
+}
+
+pub fn days(days: i64) -> Duration {
+    Duration::days(days)
+}
+
+pub fn hours(hours: i64) -> Duration {
+    Duration::hours(hours)
+}
+
+pub fn minutes(minutes: i64) -> Duration {
+    Duration::minutes(minutes)
+}
+
+pub fn seconds(seconds: i64) -> Duration {
+    Duration::seconds(seconds)
+}
+
+pub const MS: Duration = Duration::MILLISECOND;
+
+/// The routes of every site. Who signs in, and what as, is in the query.
+pub fn routes() -> Router<Curfew> {
+    Router::new()
+        .route("/", get(home))
+        .route("/about", get(async || "about us"))
+        .route("/presence", get(presence).post(presence))
+        .route("/landing", get(landing))
+        .route("/login", get(async || "sign in here").post(sign_in))
+        .route("/logout", post(sign_out))
+        .route("/rotate", post(rotate))
+        .route("/again", post(sign_in_again))
+}
+
+async fn home(session: Session) -> String {
+    format!("hello {}", session.user())
+}
+
+async fn landing(session: Option<Session>) -> String {
+    session.map_or("hello stranger".to_owned(), |session| format!("hello {}", session.user()))
+}
+
+async fn presence(presence: Presence) -> String {
+    match presence {
+        Presence::Live(session) => format!("live {}", session.user()),
+        Presence::Ended(ended) => {
+            format!("ended {} {}", ended.reason, ended.org.as_deref().unwrap_or("-"))
+        }
+        Presence::Anonymous => "anonymous".to_owned(),
+    }
+}
+
+async fn sign_in(
+    State(curfew): State<Curfew>,
+    client: ClientInfo,
+    back: ReturnTo,
+    Query(form): Query<Vec<(String, String)>>,
+) -> Result<Response, Error> {
+    let field = |name: &'static str| {
+        form.iter().filter(move |(field, _)| field == name).map(|(_, value)| value)
+    };
+    let Some(user) = field("user").next() else {
+        return Ok((axum::http::StatusCode::UNAUTHORIZED, "who?").into_response());
+    };
+    let mut new = NewSession::for_user(user).orgs(field("org"));
+    if field("brief").next().is_some() {
+        new = new.until_browser_closes();
+    }
+    if let Some(hours) = field("hours").next() {
+        new = new.at_most(Limits::absolute(Duration::hours(hours.parse().unwrap())));
+    }
+    let cookie = curfew.start(new, &client).await?;
+    Ok((cookie, back.or("/")).into_response())
+}
+
+async fn sign_out(session: Session, State(curfew): State<Curfew>) -> Result<SetCookie, Error> {
+    curfew.end(&session).await
+}
+
+async fn rotate(session: Session, State(curfew): State<Curfew>) -> Result<SetCookie, Error> {
+    curfew.rotate(&session).await
+}
+
+async fn sign_in_again(session: Session, curfew: Curfew) -> Result<SetCookie, Error> {
+    curfew.reauthenticated(&session).await
+}

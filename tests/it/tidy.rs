@@ -1,0 +1,189 @@
+//! The house rules that the compiler does not know, kept by reading the sources.
+//!
+//! Each rule is a pure function from a file to its findings, so that `the_rules_can_fail` shows
+//! that it does find something.
+
+mod source;
+mod the_rules_can_fail;
+
+use source::{Source, is_word, sources, test_modules};
+
+/// The modules of the crate. Each names only those before it.
+const ORDER: [&str; 13] = [
+    "time",
+    "limits",
+    "session",
+    "policy",
+    "judge",
+    "token",
+    "client",
+    "reject",
+    "store",
+    "conformance",
+    "curfew",
+    "service",
+    "axum",
+];
+
+/// The most lines of a file, its test module not counted.
+const ROOM: usize = 400;
+
+#[test]
+fn modules_name_only_modules_above_them() {
+    refuse(&["src"], out_of_order);
+}
+
+#[test]
+fn only_time_rs_reads_the_clock() {
+    refuse(&["src"], clock_readings);
+}
+
+#[test]
+fn only_token_draws_randomness() {
+    refuse(&["src"], randomness);
+}
+
+#[test]
+fn no_room_is_too_long() {
+    refuse(&["src"], too_long);
+}
+
+#[test]
+fn lib_rs_holds_no_code() {
+    refuse(&["src"], code_in_lib);
+}
+
+#[test]
+fn the_project_stands_alone() {
+    let tops =
+        ["src", "tests", "examples", "benches", "README.md", "CHANGELOG.md", ".ci", "Cargo.toml"];
+    refuse(&tops, neighbours);
+}
+
+// --- the rules -----------------------------------------------------------------------------------
+
+fn out_of_order(file: &Source) -> Vec<String> {
+    let Some(module) = file.module() else {
+        return Vec::new();
+    };
+    let Some(own) = place(module) else {
+        return vec![file.finding(0, &format!("`{module}` has no place yet: put it in ORDER"))];
+    };
+    let code = file.code_without_tests();
+    let mut found = Vec::new();
+    for (at, name) in names_at_the_root(&code, file.depth()) {
+        let complaint = match place(name) {
+            Some(other) if other <= own => continue,
+            Some(_) => format!("`{module}` names `{name}`, which stands below it"),
+            None if name.starts_with(char::is_uppercase) => {
+                format!("`crate::{name}` is a re-export: name the module that it lives in")
+            }
+            None => format!("`crate::{name}` is no module in ORDER"),
+        };
+        found.push(file.finding(at, &complaint));
+    }
+    found
+}
+
+fn place(module: &str) -> Option<usize> {
+    ORDER.iter().position(|&name| name == module)
+}
+
+/// What the code names at the crate root, through `crate::` or through enough `super::`.
+fn names_at_the_root(code: &str, depth: usize) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    for (at, prefix) in code.match_indices("crate::") {
+        if !code[..at].ends_with(is_word) {
+            found.extend(heads(code, at + prefix.len()));
+        }
+    }
+    for (at, _) in code.match_indices("super::") {
+        let rest = code[at..].trim_start_matches("super::");
+        let start = code.len() - rest.len();
+        if (start - at) / "super::".len() >= depth && !code[..at].ends_with("super::") {
+            // In a nested module, `super` goes less far than the file's depth says. So only what
+            // is surely a module counts here.
+            found.extend(heads(code, start).into_iter().filter(|(_, name)| place(name).is_some()));
+        }
+    }
+    found
+}
+
+/// The first name of the path at `start`, or of each path in the braces there.
+fn heads(code: &str, start: usize) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let (mut depth, mut fresh) = (0, true);
+    for (i, c) in code[start..].char_indices() {
+        match c {
+            '{' => (depth, fresh) = (depth + 1, depth == 0),
+            '}' => depth -= 1,
+            ',' => fresh |= depth == 1,
+            _ if fresh && !c.is_whitespace() => {
+                let rest = &code[start + i..];
+                let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+                found.push((start + i, if end == 0 { "*" } else { &rest[..end] }));
+                fresh = false;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    found
+}
+
+fn clock_readings(file: &Source) -> Vec<String> {
+    if file.path == "src/time.rs" {
+        return Vec::new();
+    }
+    let words = ["SystemTime", "Instant", "OffsetDateTime::now", "UtcDateTime::now"];
+    file.mentions(&words, "only src/time.rs reads the clock: take `now` as an argument")
+}
+
+fn randomness(file: &Source) -> Vec<String> {
+    if file.module() == Some("token") {
+        return Vec::new();
+    }
+    file.mentions(&["getrandom"], "only src/token draws randomness")
+}
+
+fn too_long(file: &Source) -> Vec<String> {
+    if !file.is_rust() || file.is_tests() {
+        return Vec::new();
+    }
+    let tests = test_modules(&file.code).into_iter().map(|range| file.text[range].lines().count());
+    let lines = file.text.lines().count() - tests.sum::<usize>();
+    if lines <= ROOM {
+        return Vec::new();
+    }
+    vec![file.finding(0, &format!("{lines} lines without tests, {ROOM} is the most"))]
+}
+
+fn code_in_lib(file: &Source) -> Vec<String> {
+    if file.path != "src/lib.rs" {
+        return Vec::new();
+    }
+    file.mentions(
+        &["fn", "struct", "enum", "trait", "impl"],
+        "lib.rs declares and re-exports, no more",
+    )
+}
+
+/// A clone has no neighbours: whatever the project needs is inside it.
+fn neighbours(file: &Source) -> Vec<String> {
+    // In two halves, or this file would find itself.
+    let needles = [concat!("../sh", "ared"), concat!("work/sh", "ared")];
+    let found = needles.iter().flat_map(|needle| file.text.match_indices(needle));
+    found
+        .map(|(at, needle)| file.finding(at, &format!("`{needle}` is outside the project")))
+        .collect()
+}
+
+#[track_caller]
+fn refuse(tops: &[&str], rule: impl FnMut(&Source) -> Vec<String>) {
+    let files = sources(tops);
+    assert!(files.iter().any(|file| file.path == "src/lib.rs"), "these are not the sources");
+    let found: Vec<String> = files.iter().flat_map(rule).collect();
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}

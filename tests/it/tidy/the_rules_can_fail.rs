@@ -1,0 +1,91 @@
+//! Feeds each rule what it must refuse, and what it must let pass.
+
+use super::*;
+
+fn lines(rule: impl Fn(&Source) -> Vec<String>, path: &str, text: &str) -> Vec<String> {
+    let found = rule(&Source::new(path, text));
+    found
+        .into_iter()
+        .map(|finding| finding.split(": ").next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_module_that_names_one_below_it() {
+    let found =
+        out_of_order(&Source::new("src/limits.rs", "//! Limits.\nuse crate::judge::Verdict;"));
+    assert_eq!(found, ["src/limits.rs:2: `limits` names `judge`, which stands below it"]);
+    assert_eq!(
+        lines(out_of_order, "src/store/mod.rs", "fn f() { crate::axum::g() }"),
+        ["src/store/mod.rs:1"]
+    );
+}
+
+#[test]
+fn one_of_many_in_braces() {
+    let text =
+        "use crate::{\n    limits::{self, axum, Limits},\n    time::Timestamp,\n    store,\n};";
+    assert_eq!(lines(out_of_order, "src/judge/mod.rs", text), ["src/judge/mod.rs:4"]);
+    assert!(out_of_order(&Source::new("src/curfew.rs", text)).is_empty());
+}
+
+#[test]
+fn the_way_through_super() {
+    assert_eq!(lines(out_of_order, "src/limits.rs", "use super::judge::X;"), ["src/limits.rs:1"]);
+    let text = "use super::super::judge::X;\nuse super::judge::X;";
+    assert_eq!(lines(out_of_order, "src/session/id.rs", text), ["src/session/id.rs:1"]);
+    assert_eq!(lines(out_of_order, "src/session/mod.rs", text).len(), 2);
+}
+
+#[test]
+fn names_that_are_no_module() {
+    for text in
+        ["use crate::Curfew;", "use crate::*;", "crate::helper!()", "use crate::{time, Curfew};"]
+    {
+        assert_eq!(lines(out_of_order, "src/axum/mod.rs", text).len(), 1, "{text}");
+    }
+    let found = out_of_order(&Source::new("src/extra/mod.rs", ""));
+    assert_eq!(found, ["src/extra/mod.rs:1: `extra` has no place yet: put it in ORDER"]);
+}
+
+#[test]
+fn but_not_what_is_prose_or_a_test() {
+    let text = concat!(
+        "/// [`crate::Curfew`]\n// crate::axum\n/* crate::axum */ fn f<'a>(é: &'a str) { \"crate::\\\"axum\"; '\"'; '\\''; }\n",
+        "const X: &str = r#\"crate::\"axum\"#;\n",
+        "#[cfg(test)]\nmod tests {\n    use crate::axum::X;\n    fn f() {}\n}\n",
+        "use my_crate::axum;\nuse crate::store::X;\n",
+    );
+    assert_eq!(lines(out_of_order, "src/time.rs", text), ["src/time.rs:11"]);
+    assert!(lines(out_of_order, "src/judge/tests.rs", "use crate::store::X;").is_empty());
+}
+
+#[test]
+fn clocks_and_dice() {
+    let text = "use std::time::{Duration, SystemTime};\n// Instant\ntokio::time::Instant::now();\nOffsetDateTime::now_utc();";
+    assert_eq!(
+        lines(clock_readings, "src/curfew.rs", text),
+        [1, 3, 4].map(|n| format!("src/curfew.rs:{n}"))
+    );
+    assert!(clock_readings(&Source::new("src/time.rs", text)).is_empty());
+    assert_eq!(lines(randomness, "src/session/id.rs", "getrandom::fill(x)").len(), 1);
+    assert!(lines(randomness, "src/token/mod.rs", "getrandom::fill(x)").is_empty());
+}
+
+#[test]
+fn long_files_and_code_in_lib() {
+    let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "\n".repeat(ROOM));
+    let (full, over) = ("\n".repeat(ROOM), "\n".repeat(ROOM + 1));
+    assert!(lines(too_long, "src/policy.rs", &(full + &tests)).is_empty());
+    assert_eq!(lines(too_long, "src/policy.rs", &(over + &tests)).len(), 1);
+    assert_eq!(
+        lines(code_in_lib, "src/lib.rs", "//! fn\nmod time;\npub fn f() {}"),
+        ["src/lib.rs:3"]
+    );
+}
+
+#[test]
+fn a_way_out_of_the_project() {
+    let text = concat!("\n# see ../sh", "ared/x");
+    assert_eq!(lines(neighbours, "README.md", text), ["README.md:2"]);
+}
