@@ -5,7 +5,8 @@
 //! against a store, refreshes the cookie at most hourly, and sends whoever's session has ended to
 //! sign in again.
 //!
-//! ```
+#![cfg_attr(feature = "axum", doc = "```")]
+#![cfg_attr(not(feature = "axum"), doc = "```text")]
 //! use axum::Router;
 //! use axum::routing::get;
 //! use time::Duration;

@@ -59,7 +59,8 @@ pub async fn end_is_final(store: &impl Store) {
             assert_eq!(store.end(&which, &again).await.unwrap(), 0);
         }
     }
-    let (purge_after, ended) = (first.purge_after(), Some(first));
+    let purge_after = session.record().purge_after.min(first.purge_after());
+    let ended = Some(first);
     let expected = Record { purge_after, ended, ..Record::clone(session.record()) };
     assert_eq!(record_of(store, id).await, expected, "only the first end is written");
 }

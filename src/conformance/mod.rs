@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Give them a store of their own, never the one in production: they leave records behind, and they
-//! purge what is due before the year 2091. It need not be empty, since ids, users and organisations
+//! purge what is due before the year 2092. It need not be empty, since ids, users and organisations
 //! are drawn at random; but run only one of the functions at a time. Their times lie in the next
 //! century, so a store that deletes by its own clock, too, passes.
 //!

@@ -5,7 +5,7 @@ mod return_to;
 use std::fmt;
 
 use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 pub use self::return_to::ReturnTo;
@@ -81,6 +81,9 @@ impl Caller {
         if is("hx-request", "true") {
             return Self::Htmx;
         }
+        if bears_token(headers) {
+            return Self::Background;
+        }
         let navigates = match headers.get("sec-fetch-mode") {
             Some(mode) => mode == "navigate",
             None => accepts_html(headers) && !headers.contains_key("x-requested-with"),
@@ -91,6 +94,11 @@ impl Caller {
             Self::Background
         }
     }
+}
+
+fn bears_token(headers: &HeaderMap) -> bool {
+    let scheme = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().get(..7));
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Bearer "))
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
@@ -155,21 +163,29 @@ impl<'a> Rejection<'a> {
     /// | who | answer |
     /// | --- | --- |
     /// | navigation | 303 to [`login_url`](Self::login_url) |
-    /// | htmx | 401 with `HX-Redirect` |
+    /// | htmx | the same as anybody else, with `HX-Redirect` |
     /// | anybody else | 401 with `WWW-Authenticate` and `application/problem+json` (RFC 9457) |
     /// | anybody, while the store does not answer | 503 with `Retry-After` |
     pub fn response(&self) -> Response<Bytes> {
         match (self.cause, self.caller) {
             (Cause::Unavailable, caller) => unavailable(caller),
             (_, Caller::Navigation) => {
-                empty(StatusCode::SEE_OTHER, header::LOCATION, self.login_url())
+                let mut response = Response::new(Bytes::new());
+                *response.status_mut() = StatusCode::SEE_OTHER;
+                response.headers_mut().insert(header::LOCATION, self.login_header());
+                response
             }
             (_, Caller::Htmx) => {
-                let name = HeaderName::from_static("hx-redirect");
-                empty(StatusCode::UNAUTHORIZED, name, self.login_url())
+                let mut response = self.unauthorized();
+                response.headers_mut().insert("hx-redirect", self.login_header());
+                response
             }
             (_, Caller::Background) => self.unauthorized(),
         }
+    }
+
+    fn login_header(&self) -> HeaderValue {
+        HeaderValue::try_from(self.login_url()).expect("login paths are checked, queries encoded")
     }
 
     fn unauthorized(&self) -> Response<Bytes> {
@@ -218,14 +234,6 @@ fn answer(status: StatusCode, content_type: &'static str, body: Bytes) -> Respon
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static(content_type);
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    response
-}
-
-fn empty(status: StatusCode, name: HeaderName, url: String) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = status;
-    let url = HeaderValue::try_from(url).expect("login paths are checked, queries are encoded");
-    response.headers_mut().insert(name, url);
     response
 }
 

@@ -56,18 +56,17 @@ fn looks_local(given: &str) -> bool {
         && given.starts_with('/')
         && !given.starts_with("//")
         && given.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-        && encoded(given).all(|byte| !byte.is_ascii_control())
-        && encoded(&given[..end]).all(|byte| byte != b'/' && byte != b'\\')
+        && encoded(given).flatten().all(|byte| !byte.is_ascii_control())
+        && encoded(&given[..end]).all(|byte| !matches!(byte, None | Some(b'/' | b'\\')))
 }
 
-/// The bytes that stand percent-encoded in a text. A `%` without two digits counts as a control
-/// character, since nobody knows how others read it.
-fn encoded(text: &str) -> impl Iterator<Item = u8> {
+/// The bytes that stand percent-encoded in a text; `None` for a `%` without two digits, of which
+/// nobody knows how others read it.
+fn encoded(text: &str) -> impl Iterator<Item = Option<u8>> {
     text.split('%').skip(1).map(|rest| {
         rest.get(..2)
             .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            .unwrap_or(0)
     })
 }
 
@@ -154,6 +153,7 @@ mod tests {
                 "/reports?from=2026-01-01&q=a%20b%2Fc#top",
             ),
             ("/caf%C3%A9", "/caf%C3%A9"),
+            ("/offers?discount=100%", "/offers?discount=100%"),
             ("/?next=//x/../y", "/?next=//x/../y"),
             ("/a/../b", "/b"),
             ("/a/./b/.", "/a/b/"),

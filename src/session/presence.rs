@@ -1,5 +1,6 @@
 //! What a request sees of its session.
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -67,10 +68,21 @@ impl Deref for Session {
 }
 
 /// A living session as its owner sees it in a list.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ActiveSession {
     record: Arc<Record>,
     ends: Ends,
+}
+
+/// Shows neither user nor address, so that it may stand in a log.
+impl fmt::Debug for ActiveSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActiveSession")
+            .field("id", &self.record.id)
+            .field("kind", &self.record.kind)
+            .field("ends", &self.ends)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ActiveSession {

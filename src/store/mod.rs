@@ -35,7 +35,9 @@ use crate::time::Timestamp;
 /// means that the store does not know, and then nobody is let in and nobody is signed out.
 ///
 /// When a call that writes has returned, every later call on any node sees what it wrote. Times are
-/// whole milliseconds and come from the caller.
+/// whole milliseconds and come from the caller. A store on another machine has a clock of its own:
+/// it tells it with each record that it reads ([`Facts::read_at`]), and answers with an error where
+/// a caller who is off by more than a minute wants to insert or to purge.
 ///
 /// Implementations write plain `async fn`.
 pub trait Store: Send + Sync + 'static {
