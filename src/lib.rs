@@ -40,17 +40,18 @@
 //!
 //! It is no login framework: it knows no passwords, users or rights, and keeps no data of the app.
 //!
-//! Pages: [the rules](docs::rules), [testing](docs::testing).
+//! Pages: [the rules](docs::rules), [organisations](docs::organizations), [testing](docs::testing).
 //!
 //! # Features
 //!
-//! - `axum` (default): extractors and response parts for axum 0.8.
+//! - `axum` (default): extractors, response parts and JSON routes for axum 0.8.
 //! - `sqlite`: the embedded, durable store.
 //! - `conformance`: the store contract as test functions.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "axum")]
-mod axum;
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum;
 mod client;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
@@ -67,9 +68,9 @@ mod time;
 mod token;
 
 pub use self::client::ClientInfo;
-pub use self::curfew::{Builder, ConfigError, Curfew, Error, ErrorKind, Overflow};
+pub use self::curfew::{Builder, ConfigError, Curfew, Effect, Error, ErrorKind, Overflow, Preview};
 pub use self::limits::{InvalidLimit, Limit, Limits};
-pub use self::policy::OrgPolicy;
+pub use self::policy::{OrgPolicy, SessionLength};
 pub use self::reject::{Caller, Cause, Reject, Rejection, ReturnTo};
 pub use self::service::{CurfewLayer, CurfewService, FromBytes, MakeBody, ResponseFuture};
 pub use self::session::{
@@ -81,6 +82,9 @@ pub use self::token::{Keyring, KeyringError, SameSite, SetCookie};
 
 /// Pages that say more than an item can.
 pub mod docs {
+    #[doc = include_str!("docs/organizations.md")]
+    pub mod organizations {}
+
     #[doc = include_str!("docs/rules.md")]
     pub mod rules {}
 

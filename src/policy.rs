@@ -56,6 +56,12 @@ impl OrgPolicy {
         Ok((limits != Limits::unlimited()).then_some(Self(limits)))
     }
 
+    /// What the settings pages of products call the session length: it starts anew with each
+    /// activity if sessions are refreshed automatically, and counts from the sign-in if not.
+    pub const fn session_length(length: Duration) -> SessionLength {
+        SessionLength(length)
+    }
+
     /// How long after the sign-in sessions end.
     pub const fn absolute_limit(&self) -> Option<Duration> {
         self.0.absolute_limit()
@@ -64,6 +70,23 @@ impl OrgPolicy {
     /// How long after the last activity sessions end.
     pub const fn idle_limit(&self) -> Option<Duration> {
         self.0.idle_limit()
+    }
+}
+
+/// A session length, for which it is yet to say whether sessions are refreshed automatically.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "say whether sessions are refreshed automatically"]
+pub struct SessionLength(Duration);
+
+impl SessionLength {
+    /// An idle limit of this length if they are, an absolute one if not.
+    ///
+    /// # Panics
+    ///
+    /// As the constructors of [`OrgPolicy`].
+    #[must_use]
+    pub const fn refreshed_automatically(self, refreshed: bool) -> OrgPolicy {
+        if refreshed { OrgPolicy::idle(self.0) } else { OrgPolicy::absolute(self.0) }
     }
 }
 
@@ -108,17 +131,22 @@ impl OrgRules {
 
     /// The number of the version in force; 0 if there never was a policy.
     pub fn version(&self) -> u32 {
-        self.versions.last().map_or(0, |version| version.number)
+        self.in_force().map_or(0, |version| version.number)
+    }
+
+    /// The version in force; `None` if there never was a policy.
+    pub fn in_force(&self) -> Option<PolicyVersion> {
+        self.versions.last().copied()
     }
 
     /// The policy in force, if there is one.
     pub fn policy(&self) -> Option<OrgPolicy> {
-        self.versions.last().and_then(|version| version.policy)
+        self.in_force().and_then(|version| version.policy)
     }
 
     /// When the version in force began; `None` if there never was a policy.
     pub fn since(&self) -> Option<Timestamp> {
-        self.versions.last().map(|version| version.begins)
+        self.in_force().map(|version| version.begins)
     }
 
     /// The versions from the one with this number on, each with the end of its time in force.

@@ -23,6 +23,7 @@ pub struct Builder {
     limits: Limits,
     refresh: Duration,
     cap: Option<(u32, Overflow)>,
+    policy_bounds: (Duration, Duration),
     login_at: String,
     reject: Box<dyn Reject>,
     timeout: Duration,
@@ -48,6 +49,7 @@ impl Builder {
             limits: Limits::default(),
             refresh: Duration::HOUR,
             cap: None,
+            policy_bounds: (Duration::minutes(5), Duration::days(400)),
             login_at: "/login".to_owned(),
             reject: Box::new(|rejection: &Rejection<'_>| rejection.response()),
             timeout: Duration::SECOND,
@@ -79,6 +81,13 @@ impl Builder {
     /// holds under parallel sign-ins. Sessions that are over do not count.
     pub fn at_most_per_user(mut self, sessions: u32, overflow: Overflow) -> Self {
         self.cap = Some((sessions, overflow));
+        self
+    }
+
+    /// The shortest and the longest limit that the policy of an organisation may set. Default: 5
+    /// minutes to 400 days. Policies that are set already stay.
+    pub fn policy_bounds(mut self, shortest: Duration, longest: Duration) -> Self {
+        self.policy_bounds = (shortest, longest);
         self
     }
 
@@ -162,6 +171,9 @@ impl Builder {
         if let Some(interval) = self.purge_every {
             between("purge_every", interval, Duration::SECOND, Duration::WEEK)?;
         }
+        let (shortest, longest) = self.policy_bounds;
+        between("policy_bounds", shortest, Duration::MILLISECOND, longest)?;
+        between("policy_bounds", longest, shortest, Duration::days(36_500))?;
         if let Some((0, _)) = self.cap {
             let message = "at_most_per_user is 0: nobody could ever sign in".to_owned();
             return Err(ConfigError::new(message));
@@ -180,6 +192,7 @@ impl Builder {
             cookie,
             base: Base { limits: self.limits, refresh: self.refresh },
             cap: self.cap,
+            policy_bounds: self.policy_bounds,
             login_at: self.login_at,
             reject: self.reject,
             timeout: self.timeout.unsigned_abs(),

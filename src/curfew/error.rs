@@ -1,11 +1,13 @@
 //! What can go wrong.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Response, StatusCode};
 
+use crate::policy::HistoryFull;
 use crate::reject::{Caller, problem, unavailable};
 use crate::store::StoreError;
 use crate::token::CookieError;
@@ -17,7 +19,7 @@ use crate::token::CookieError;
 #[error("{message}")]
 pub struct Error {
     kind: ErrorKind,
-    message: &'static str,
+    message: Cow<'static, str>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -33,6 +35,10 @@ pub enum ErrorKind {
     TooManySessions,
     /// The name of a user, an organisation or a session cannot be kept.
     InvalidName,
+    /// A limit of a policy is out of bounds.
+    InvalidPolicy,
+    /// The policy of an organisation was changed more often than its history can hold.
+    TooManyPolicies,
 }
 
 impl Error {
@@ -43,13 +49,17 @@ impl Error {
 
     /// An answer to a request that it stands in the way of, with an `application/problem+json` body:
     /// 503 with `Retry-After` if the store does not answer, 401 for who must sign in again, 409 for
-    /// too many sessions, 422 for a name that cannot be kept.
+    /// too many sessions or policies, 422 for a name that cannot be kept and a limit out of bounds.
     pub fn response(&self) -> Response<Bytes> {
         let mut response = match self.kind {
             ErrorKind::Unavailable => unavailable(Caller::Background),
-            ErrorKind::SignInRequired => problem(StatusCode::UNAUTHORIZED, self.message),
-            ErrorKind::TooManySessions => problem(StatusCode::CONFLICT, self.message),
-            ErrorKind::InvalidName => problem(StatusCode::UNPROCESSABLE_ENTITY, self.message),
+            ErrorKind::SignInRequired => problem(StatusCode::UNAUTHORIZED, &self.message),
+            ErrorKind::TooManySessions | ErrorKind::TooManyPolicies => {
+                problem(StatusCode::CONFLICT, &self.message)
+            }
+            ErrorKind::InvalidName | ErrorKind::InvalidPolicy => {
+                problem(StatusCode::UNPROCESSABLE_ENTITY, &self.message)
+            }
         };
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(CACHE_CONTROL, no_store);
@@ -68,24 +78,40 @@ impl Error {
     }
 
     pub(super) fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let message = "sessions cannot be checked just now; try again later";
-        Self { kind: ErrorKind::Unavailable, message, source: Some(source.into()) }
+        let error = Self::new(
+            ErrorKind::Unavailable,
+            "sessions cannot be checked just now; try again later",
+        );
+        Self { source: Some(source.into()), ..error }
     }
 
-    pub(super) const fn sign_in_required() -> Self {
-        let message = "the session has ended or was renewed; sign in again";
-        Self { kind: ErrorKind::SignInRequired, message, source: None }
+    pub(super) fn sign_in_required() -> Self {
+        Self::new(ErrorKind::SignInRequired, "the session has ended or was renewed; sign in again")
     }
 
-    pub(super) const fn too_many_sessions() -> Self {
-        let message = "too many active sessions; end one of them first";
-        Self { kind: ErrorKind::TooManySessions, message, source: None }
+    pub(super) fn too_many_sessions() -> Self {
+        Self::new(ErrorKind::TooManySessions, "too many active sessions; end one of them first")
     }
 
-    pub(super) const fn invalid_name() -> Self {
-        let message = "the name of a user, an organisation or a session must have 1 to 512 bytes \
-                       and no NUL";
-        Self { kind: ErrorKind::InvalidName, message, source: None }
+    pub(super) fn invalid_name() -> Self {
+        Self::new(
+            ErrorKind::InvalidName,
+            "the name of a user, an organisation or a session must have 1 to 512 bytes and no NUL",
+        )
+    }
+
+    pub(super) fn invalid_policy(message: String) -> Self {
+        Self::new(ErrorKind::InvalidPolicy, message)
+    }
+
+    fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+}
+
+impl From<HistoryFull> for Error {
+    fn from(full: HistoryFull) -> Self {
+        Self::new(ErrorKind::TooManyPolicies, full.to_string())
     }
 }
 

@@ -4,6 +4,7 @@ mod builder;
 mod check;
 mod error;
 mod orgs;
+mod policies;
 mod purge;
 mod start;
 
@@ -22,10 +23,11 @@ pub use self::builder::{Builder, Overflow};
 pub(crate) use self::check::Checked;
 use self::error::TimedOut;
 pub use self::error::{ConfigError, Error, ErrorKind};
+pub use self::policies::{Effect, Preview};
 use crate::judge::{Base, Verdict};
 use crate::reject::{Asked, Caller, Cause, Reject, Rejection};
-use crate::session::{ActiveSession, Ended, Kind, Record, Selector, Session};
-use crate::store::{ErasedStore, Page, Rotate, Store, StoreError, Swapped};
+use crate::session::{ActiveSession, Ended, Kind, Record, Selector, Session, SessionId};
+use crate::store::{ErasedStore, Facts, Page, Rotate, Store, StoreError, Swapped};
 use crate::time::{Clock, Timestamp};
 use crate::token::{Keyring, Secret, SessionCookie, SetCookie, Signer, Token};
 
@@ -43,6 +45,7 @@ struct Inner {
     cookie: SessionCookie,
     base: Base,
     cap: Option<(u32, Overflow)>,
+    policy_bounds: (Duration, Duration),
     login_at: String,
     reject: Box<dyn Reject>,
     timeout: std::time::Duration,
@@ -142,13 +145,11 @@ impl Curfew {
         which: &Selector,
         mut visit: impl FnMut(ActiveSession) -> bool,
     ) -> Result<(), Error> {
-        let mut after = None;
-        loop {
-            let page = Page { after, at_most: PAGE };
-            let listed = self.ask(self.0.store.list(which, page)).await?;
-            for facts in &listed {
+        let mut listing = self.listing(which);
+        while let Some(page) = listing.next().await? {
+            for facts in page {
                 let now = self.now();
-                let ended = match self.judge(facts, now)? {
+                let ended = match self.judge(&facts, now)? {
                     Verdict::Live(schedule) => {
                         if !visit(ActiveSession::new(facts.record().clone(), schedule.ends)) {
                             return Ok(());
@@ -159,15 +160,14 @@ impl Curfew {
                     // Until it is deleted, it must not fill a place under the cap.
                     Verdict::Gone => Ended::revoked(now),
                 };
-                self.write_ended(facts, &ended).await?;
-            }
-            match listed.last() {
-                Some(last) if listed.len() == PAGE as usize => {
-                    after = Some((last.record().created, last.record().id));
-                }
-                _ => return Ok(()),
+                self.write_ended(&facts, &ended).await?;
             }
         }
+        Ok(())
+    }
+
+    fn listing<'a>(&'a self, which: &'a Selector) -> Listing<'a> {
+        Listing { curfew: self, which, after: None, more: true }
     }
 
     /// Asks the store, and waits no longer than the timeout.
@@ -236,7 +236,33 @@ impl Curfew {
 /// A list is for people to read.
 const MAX_LISTED: usize = 1_000;
 
+/// Between two tries of a compare and swap somebody else has succeeded each time, so this many is
+/// never reached by accident.
+const TRIES: u32 = 200;
+
+/// The matching sessions, page by page, newest sign-in first.
+struct Listing<'a> {
+    curfew: &'a Curfew,
+    which: &'a Selector,
+    after: Option<(Timestamp, SessionId)>,
+    more: bool,
+}
+
 const PAGE: u32 = 100;
+
+impl Listing<'_> {
+    async fn next(&mut self) -> Result<Option<Vec<Facts>>, Error> {
+        if !self.more {
+            return Ok(None);
+        }
+        let curfew = self.curfew;
+        let page = Page { after: self.after, at_most: PAGE };
+        let listed = curfew.ask(curfew.0.store.list(self.which, page)).await?;
+        self.after = listed.last().map(|facts| (facts.record().created, facts.record().id));
+        self.more = listed.len() == PAGE as usize;
+        Ok(Some(listed))
+    }
+}
 
 impl fmt::Debug for Curfew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

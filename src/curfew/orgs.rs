@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use super::error::Contended;
-use super::{Curfew, Error, PAGE};
+use super::{Curfew, Error, TRIES};
 use crate::judge::{Verdict, ends_by_after_leaving, purge_after};
 use crate::session::{Selector, is_sound_name};
-use crate::store::{Facts, Page, SetOrgs, Swapped};
+use crate::store::{Facts, SetOrgs, Swapped};
 use crate::time::Timestamp;
-
-/// Between two tries somebody else has changed the session or a policy each time.
-const TRIES: u32 = 200;
 
 impl Curfew {
     /// Makes all sessions of a user belong to these organisations, and to no others.
@@ -37,20 +34,13 @@ impl Curfew {
             return Err(Error::invalid_name());
         }
         let which = Selector::user(user);
-        let mut after = None;
-        loop {
-            let page = Page { after, at_most: PAGE };
-            let listed = self.ask(self.0.store.list(&which, page)).await?;
-            let last = listed.last().map(|facts| (facts.record().created, facts.record().id));
-            let more = listed.len() == PAGE as usize;
-            for facts in listed {
+        let mut listing = self.listing(&which);
+        while let Some(page) = listing.next().await? {
+            for facts in page {
                 self.set_orgs_of(facts, &orgs).await?;
             }
-            if !more {
-                return Ok(());
-            }
-            after = last;
         }
+        Ok(())
     }
 
     async fn set_orgs_of(&self, mut facts: Facts, orgs: &[Arc<str>]) -> Result<(), Error> {

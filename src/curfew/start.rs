@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::Contended;
-use super::{Curfew, Error, Overflow};
+use super::{Curfew, Error, Overflow, TRIES};
 use crate::client::ClientInfo;
 use crate::judge::purge_after_start;
 use crate::session::{
@@ -12,10 +12,6 @@ use crate::session::{
 use crate::store::Insert;
 use crate::time::Timestamp;
 use crate::token::{Secret, SetCookie, random_id};
-
-/// Between two tries somebody else has signed in each time, so this many is never reached by
-/// accident.
-const TRIES: u32 = 200;
 
 impl Curfew {
     /// Starts a session for somebody who has just proved who they are.

@@ -56,6 +56,17 @@ impl Facts {
         &self.record
     }
 
+    /// These facts as they would be under other rules of one organisation.
+    pub(crate) fn with_rules(&self, org: &str, rules: &Arc<OrgRules>) -> Self {
+        let mut facts = self.clone();
+        for (membership, held) in facts.record.memberships.iter().zip(&mut facts.rules) {
+            if *membership.org == *org {
+                *held = rules.clone();
+            }
+        }
+        facts
+    }
+
     pub(crate) fn record_mut(&mut self) -> &mut Record {
         Arc::make_mut(&mut self.record)
     }

@@ -209,6 +209,11 @@ pub struct Ends {
 }
 
 impl Ends {
+    /// When the first of them comes; [`Timestamp::NEVER`] if no limit binds the session.
+    pub fn at(&self) -> Timestamp {
+        self.first().map_or(Timestamp::NEVER, |end| end.at)
+    }
+
     /// The end that comes first; `None` if no limit binds the session.
     pub fn first(&self) -> Option<&End> {
         match (&self.absolute, &self.idle) {

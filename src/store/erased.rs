@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use super::{
-    Ended, Facts, Insert, Page, Record, Rotate, Selector, SessionId, SetOrgs, Store, StoreError,
-    Swapped, Touch, Touched,
+    Ended, Facts, Insert, OrgRules, Page, Record, Rotate, Selector, SessionId, SetOrgs, Store,
+    StoreError, Swapped, Touch, Touched,
 };
 use crate::time::Timestamp;
 
@@ -24,6 +25,13 @@ pub(crate) trait ErasedStore: Send + Sync + 'static {
     fn set_orgs(&self, change: SetOrgs) -> Answer<'_, Swapped>;
     fn end<'a>(&'a self, which: &'a Selector, ended: &'a Ended) -> Answer<'a, u64>;
     fn list<'a>(&'a self, which: &'a Selector, page: Page) -> Answer<'a, Vec<Facts>>;
+    fn org_rules<'a>(&'a self, org: &'a str) -> Answer<'a, Option<Arc<OrgRules>>>;
+    fn put_org_rules<'a>(
+        &'a self,
+        org: &'a str,
+        expected: Option<i64>,
+        rules: OrgRules,
+    ) -> Answer<'a, bool>;
     fn purge(&self, now: Timestamp, at_most: u32) -> Answer<'_, u64>;
 }
 
@@ -59,6 +67,19 @@ impl<S: Store> ErasedStore for S {
 
     fn list<'a>(&'a self, which: &'a Selector, page: Page) -> Answer<'a, Vec<Facts>> {
         Box::pin(Store::list(self, which, page))
+    }
+
+    fn org_rules<'a>(&'a self, org: &'a str) -> Answer<'a, Option<Arc<OrgRules>>> {
+        Box::pin(Store::org_rules(self, org))
+    }
+
+    fn put_org_rules<'a>(
+        &'a self,
+        org: &'a str,
+        expected: Option<i64>,
+        rules: OrgRules,
+    ) -> Answer<'a, bool> {
+        Box::pin(Store::put_org_rules(self, org, expected, rules))
     }
 
     fn purge(&self, now: Timestamp, at_most: u32) -> Answer<'_, u64> {
