@@ -1,4 +1,15 @@
-//! For axum: extractors, and what handlers may return.
+//! For axum: extractors, what handlers may return, and JSON routes.
+//!
+//! [`Session`](crate::Session), `Option<Session>`, [`Presence`](crate::Presence),
+//! [`Curfew`](crate::Curfew), [`ClientInfo`](crate::ClientInfo) and [`ReturnTo`](crate::ReturnTo) are
+//! extractors behind [`Curfew::layer`](crate::Curfew::layer). [`SetCookie`](crate::SetCookie) is a
+//! response part, [`Error`](crate::Error) a response.
 
 mod extract;
+mod form;
+mod json;
+mod orgs;
 mod response;
+
+pub use self::form::{InvalidPolicyForm, PolicyForm};
+pub use self::orgs::{Authorize, org_routes};

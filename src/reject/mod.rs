@@ -224,7 +224,7 @@ pub(crate) fn problem(status: StatusCode, title: &str) -> Response<Bytes> {
     problem_with(status, title, "")
 }
 
-fn problem_with(status: StatusCode, title: &str, more: &str) -> Response<Bytes> {
+pub(crate) fn problem_with(status: StatusCode, title: &str, more: &str) -> Response<Bytes> {
     let body = format!(r#"{{"title":{},"status":{}{more}}}"#, Json(title), status.as_u16());
     answer(status, "application/problem+json", body.into())
 }

@@ -1,0 +1,227 @@
+//! JSON routes for the settings page of an organisation's admin.
+
+use std::future::Future;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequestParts, Path};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::StatusCode;
+use http::request::Parts;
+use serde::{Deserialize, Serialize};
+use time::Duration;
+
+use super::json::{no_store, problem, problem_of, same_origin, unreadable};
+use crate::curfew::{Curfew, Effect, Error, Preview};
+use crate::policy::{OrgPolicy, PolicyVersion};
+use crate::session::{Selector, Session};
+
+/// Routes to see, set, preview and remove the policy of an organisation, and to revoke all its
+/// sessions, for whoever `authorize` lets.
+///
+/// | request | answer |
+/// | --- | --- |
+/// | `GET /organizations/{org}/policy` | `{"absolute_seconds":604800,"idle_seconds":null,"since":"2026-01-01T00:00:00Z"}` |
+/// | `PUT` the same, without `since` | `{"ends_now":3,"shortened":14}` |
+/// | `DELETE` the same | the policy, now of nulls; scheduled ends stay |
+/// | `POST /organizations/{org}/policy/preview`, with the body of `PUT` | `{"ends_now":3,"shortened":14,"own_session":"ends"}`, or `"shortened"`, or `"unchanged"` |
+/// | `POST /organizations/{org}/revoke` | `{"ended":17}`, one's own included if it belongs to the organisation |
+///
+/// Durations are whole seconds. Errors are `application/problem+json` (RFC 9457): 401 without a
+/// session; 403 for whoever may not, whether the organisation exists or not, and for requests that
+/// another site caused; 422 with `field`, `minimum` and `maximum` for a limit out of
+/// [bounds](crate::Builder::policy_bounds); 409 for too many changes; 503.
+///
+/// The counts are those of the moment before the change. To make them, all sessions of the
+/// organisation are read; the change itself is one small write.
+///
+/// ```
+/// use axum::Router;
+/// use tower_curfew::{Session, axum::org_routes};
+/// # use tower_curfew::{Curfew, Keyring, store::MemoryStore};
+///
+/// async fn is_admin(session: Session, org: String) -> bool {
+///     session.user() == "grace" && org == "acme"
+/// }
+///
+/// # fn app(curfew: Curfew) -> Router {
+/// Router::new().nest("/api", org_routes(is_admin)).layer(curfew.layer())
+/// # }
+/// ```
+pub fn org_routes<S>(authorize: impl Authorize) -> Router<S> {
+    Router::new()
+        .route("/organizations/{org}/policy", get(policy).put(set_policy).delete(clear_policy))
+        .route("/organizations/{org}/policy/preview", post(preview))
+        .route("/organizations/{org}/revoke", post(revoke))
+        .layer(same_origin())
+        .layer(map_response(no_store))
+        .with_state(authorize)
+}
+
+/// Says who may administer an organisation's sessions. Async functions of a [`Session`] and the
+/// organisation's name implement it.
+pub trait Authorize: Clone + Send + Sync + 'static {
+    /// Whether this session may administer this organisation. Where that cannot be known just now:
+    /// no.
+    fn authorize(&self, session: &Session, org: &str) -> impl Future<Output = bool> + Send;
+}
+
+impl<F, A> Authorize for F
+where
+    F: Fn(Session, String) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = bool> + Send,
+{
+    fn authorize(&self, session: &Session, org: &str) -> impl Future<Output = bool> + Send {
+        self(session.clone(), org.to_owned())
+    }
+}
+
+async fn policy(admin: Admin) -> Result<Json<PolicyBody>, Error> {
+    Ok(Json(admin.curfew.policy(&admin.org).await?.into()))
+}
+
+async fn set_policy(
+    admin: Admin,
+    body: Result<Json<PolicyBody>, JsonRejection>,
+) -> Result<Json<Changed>, Response> {
+    let policy = checked(&admin, body)?;
+    let preview = admin.preview(policy).await?;
+    admin.curfew.set_policy(&admin.org, policy).await.map_err(Error::into_response)?;
+    Ok(Json(Changed::by(preview)))
+}
+
+async fn clear_policy(admin: Admin) -> Result<Json<PolicyBody>, Error> {
+    admin.curfew.clear_policy(&admin.org).await?;
+    policy(admin).await
+}
+
+async fn preview(
+    admin: Admin,
+    body: Result<Json<PolicyBody>, JsonRejection>,
+) -> Result<Json<Previewed>, Response> {
+    let preview = admin.preview(checked(&admin, body)?).await?;
+    let own_session = match preview.own_session {
+        Effect::Ends => "ends",
+        Effect::Shortened => "shortened",
+        Effect::Unchanged => "unchanged",
+    };
+    Ok(Json(Previewed { changed: Changed::by(preview), own_session }))
+}
+
+async fn revoke(admin: Admin) -> Result<Json<Revoked>, Error> {
+    let ended = admin.curfew.count(&Selector::org(&admin.org)).await?;
+    admin.curfew.revoke_org(&admin.org).await?;
+    Ok(Json(Revoked { ended }))
+}
+
+/// Somebody who may administer the organisation in the path.
+struct Admin {
+    session: Session,
+    curfew: Curfew,
+    org: String,
+}
+
+/// The other parameters that the path may have belong to where the routes are mounted.
+#[derive(Deserialize)]
+struct OrgInPath {
+    org: String,
+}
+
+impl<A: Authorize> FromRequestParts<A> for Admin {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, authorize: &A) -> Result<Self, Response> {
+        let session =
+            <Session as FromRequestParts<A>>::from_request_parts(parts, authorize).await?;
+        let curfew = Curfew::from_request_parts(parts, authorize).await?;
+        let path = Path::<OrgInPath>::from_request_parts(parts, authorize).await;
+        let Path(OrgInPath { org }) = path.map_err(IntoResponse::into_response)?;
+        if !authorize.authorize(&session, &org).await {
+            let title = "you may not administer the sessions of this organization";
+            return Err(problem(StatusCode::FORBIDDEN, title));
+        }
+        Ok(Self { session, curfew, org })
+    }
+}
+
+impl Admin {
+    async fn preview(&self, policy: OrgPolicy) -> Result<Preview, Response> {
+        let preview = self.curfew.preview(&self.org, policy, &self.session).await;
+        preview.map_err(Error::into_response)
+    }
+}
+
+/// A policy in JSON. What has been read may be sent back.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default)]
+struct PolicyBody {
+    absolute_seconds: Option<i64>,
+    idle_seconds: Option<i64>,
+    #[serde(skip_deserializing)]
+    since: Option<String>,
+}
+
+impl From<Option<PolicyVersion>> for PolicyBody {
+    fn from(version: Option<PolicyVersion>) -> Self {
+        let policy = version.and_then(|version| version.policy);
+        let seconds = |limit: Option<Duration>| limit.map(Duration::whole_seconds);
+        Self {
+            absolute_seconds: seconds(policy.and_then(|policy| policy.absolute_limit())),
+            idle_seconds: seconds(policy.and_then(|policy| policy.idle_limit())),
+            since: version.map(|version| version.begins.to_string()),
+        }
+    }
+}
+
+fn checked(
+    admin: &Admin,
+    body: Result<Json<PolicyBody>, JsonRejection>,
+) -> Result<OrgPolicy, Response> {
+    let Json(body) = body.map_err(|rejection| unreadable(&rejection))?;
+    let (least, most) = admin.curfew.policy_bounds();
+    let limit = |field: &str, seconds: Option<i64>| {
+        let Some(given) = seconds else {
+            return Ok(None);
+        };
+        let limit = Duration::seconds(given);
+        if (least..=most).contains(&limit) {
+            return Ok(Some(limit));
+        }
+        let (least, most) = (least.whole_seconds(), most.whole_seconds());
+        let title = format!("{field} is {given}, which is not between {least} and {most}");
+        Err(problem_of(field, &title, (least, most)))
+    };
+    let absolute = limit("absolute_seconds", body.absolute_seconds)?;
+    let idle = limit("idle_seconds", body.idle_seconds)?;
+    OrgPolicy::try_new(absolute, idle).ok().flatten().ok_or_else(|| {
+        let bounds = (least.whole_seconds(), most.whole_seconds());
+        let title = "set absolute_seconds or idle_seconds; to have no policy, delete it";
+        problem_of("absolute_seconds", title, bounds)
+    })
+}
+
+#[derive(Serialize)]
+struct Changed {
+    ends_now: u64,
+    shortened: u64,
+}
+
+impl Changed {
+    fn by(preview: Preview) -> Self {
+        Self { ends_now: preview.ends_now, shortened: preview.shortened }
+    }
+}
+
+#[derive(Serialize)]
+struct Previewed {
+    #[serde(flatten)]
+    changed: Changed,
+    own_session: &'static str,
+}
+
+#[derive(Serialize)]
+struct Revoked {
+    ended: u64,
+}
