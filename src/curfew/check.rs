@@ -66,17 +66,8 @@ impl Curfew {
 
     /// Writes down that a session is over; `None` if it was active or ended since it was loaded.
     async fn refuse(&self, facts: &Facts, ended: Ended) -> Option<Checked> {
-        if facts.record().ended.is_none() {
-            match self.write_ended(facts, &ended).await {
-                Ok(true) => {}
-                Ok(false) => return None,
-                // The answer is the same, and the next request tries again.
-                Err(error) => {
-                    tracing::warn!(error = %error.with_causes(), "an end could not be recorded");
-                }
-            }
-        }
-        Some(Checked::without_refresh(Presence::Ended(ended)))
+        let settled = facts.record().ended.is_some() || self.try_write_ended(facts, &ended).await;
+        settled.then(|| Checked::without_refresh(Presence::Ended(ended)))
     }
 
     /// Records the activity of a living session and lets it in; `None` if it ended or was rotated
@@ -152,6 +143,15 @@ impl Curfew {
         let record = facts.record();
         let which = Selector::session(record.id).not_seen_after(record.seen);
         Ok(self.ask(self.0.store.end(&which, ended)).await? != 0)
+    }
+
+    /// As [`write_ended`](Self::write_ended), for an answer that is the same if the store fails: then
+    /// whoever looks next finds the same, and tries again.
+    pub(super) async fn try_write_ended(&self, facts: &Facts, ended: &Ended) -> bool {
+        self.write_ended(facts, ended).await.unwrap_or_else(|error| {
+            tracing::warn!(error = %error.with_causes(), "an end could not be recorded");
+            true
+        })
     }
 }
 

@@ -130,21 +130,26 @@ impl Curfew {
     /// [`ErrorKind::Unavailable`] if the store does not answer.
     pub async fn list(&self, user: impl ToString) -> Result<Vec<ActiveSession>, Error> {
         let mut active = Vec::new();
-        self.each_living(&Selector::user(user), |session| {
-            active.push(session);
-            active.len() < MAX_LISTED
-        })
-        .await?;
+        let over = self
+            .each_living(&Selector::user(user), |session| {
+                active.push(session);
+                active.len() < MAX_LISTED
+            })
+            .await?;
+        for (facts, ended) in over {
+            self.try_write_ended(&facts, &ended).await;
+        }
         Ok(active)
     }
 
     /// Shows the living sessions among the matching ones to `visit`, newest sign-in first, until it
-    /// has seen enough; and ends those that turn out to be over.
+    /// has seen enough. Answers with those that turned out to be over, for the caller to end.
     async fn each_living(
         &self,
         which: &Selector,
         mut visit: impl FnMut(ActiveSession) -> bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<(Facts, Ended)>, Error> {
+        let mut over = Vec::new();
         let mut listing = self.listing(which);
         while let Some(page) = listing.next().await? {
             for facts in page {
@@ -152,7 +157,7 @@ impl Curfew {
                 let ended = match self.judge(&facts, now)? {
                     Verdict::Live(schedule) => {
                         if !visit(ActiveSession::new(facts.record().clone(), schedule.ends)) {
-                            return Ok(());
+                            return Ok(over);
                         }
                         continue;
                     }
@@ -160,10 +165,10 @@ impl Curfew {
                     // Until it is deleted, it must not fill a place under the cap.
                     Verdict::Gone => Ended::revoked(now),
                 };
-                self.write_ended(&facts, &ended).await?;
+                over.push((facts, ended));
             }
         }
-        Ok(())
+        Ok(over)
     }
 
     fn listing<'a>(&'a self, which: &'a Selector) -> Listing<'a> {

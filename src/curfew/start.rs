@@ -93,17 +93,22 @@ impl Curfew {
         };
         // Newest first, so what comes after the cap is full is the oldest.
         let mut room = cap - 1;
-        self.each_living(&Selector::user(user), |session| {
-            if replaces.contains(&session.id()) {
-                return true;
-            }
-            if room == 0 {
-                replaces.push(session.id());
-            }
-            room = room.saturating_sub(1);
-            true
-        })
-        .await?;
+        let over = self
+            .each_living(&Selector::user(user), |session| {
+                if replaces.contains(&session.id()) {
+                    return true;
+                }
+                if room == 0 {
+                    replaces.push(session.id());
+                }
+                room = room.saturating_sub(1);
+                true
+            })
+            .await?;
+        // The store counts them until they are written as ended.
+        for (facts, ended) in over {
+            self.write_ended(&facts, &ended).await?;
+        }
         let displaced = replaces.len() > usize::from(presented.is_some());
         match overflow {
             Overflow::Refuse if displaced => Err(Error::too_many_sessions()),

@@ -2,7 +2,7 @@
 
 use tower_curfew::{Kind, Limits, NewSession, OrgPolicy, Selector};
 
-use crate::support::{MS, Site, days, hours, on_every_store, on_every_store_with};
+use crate::support::{Fault, MS, Site, days, hours, on_every_store, on_every_store_with};
 
 async fn names(site: &Site, user: &str) -> Vec<String> {
     let list = site.curfew.list(user).await.unwrap();
@@ -140,6 +140,26 @@ async fn r26_one_ends_all_ones_own_or_all_but_the_current_one() {
         assert_eq!(site.curfew.revoke(Selector::user("ada")).await.unwrap(), 2);
         assert_eq!(current.turned_away_because().await, "revoked");
         assert!(grace.is_signed_in().await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r05_a_list_is_the_same_if_the_ends_that_it_finds_cannot_be_written() {
+    on_every_store(async |site| {
+        let mut idle = site.started(named("idle")).await;
+        site.pass(days(28));
+        let _new = site.started(named("new")).await;
+        site.store.break_only("end", Fault::Fail);
+        site.store.calls();
+        assert_eq!(names(&site, "ada").await, ["new"]);
+        assert_eq!(site.store.calls(), ["list", "end"]);
+        site.store.mend();
+        assert_eq!(names(&site, "ada").await, ["new"]);
+        assert_eq!(site.store.calls(), ["list", "end"], "the next one tries again");
+        assert_eq!(names(&site, "ada").await, ["new"]);
+        assert_eq!(site.store.calls(), ["list"]);
+        assert_eq!(idle.turned_away_because().await, "idle");
     })
     .await;
 }
