@@ -61,7 +61,7 @@ pub fn org_routes<S>(authorize: impl Authorize) -> Router<S> {
 }
 
 /// Says who may administer an organisation's sessions. Async functions of a [`Session`] and the
-/// organisation's name implement it.
+/// organisation's name implement it, and closures as `move |session, org| async move { … }`.
 pub trait Authorize: Clone + Send + Sync + 'static {
     /// Whether this session may administer this organisation. Where that cannot be known just now:
     /// no.
@@ -137,7 +137,8 @@ impl<A: Authorize> FromRequestParts<A> for Admin {
             <Session as FromRequestParts<A>>::from_request_parts(parts, authorize).await?;
         let curfew = Curfew::from_request_parts(parts, authorize).await?;
         let path = Path::<OrgInPath>::from_request_parts(parts, authorize).await;
-        let Path(OrgInPath { org }) = path.map_err(IntoResponse::into_response)?;
+        let Path(OrgInPath { org }) =
+            path.map_err(|rejection| problem(rejection.status(), &rejection.body_text()))?;
         if !authorize.authorize(&session, &org).await {
             let title = "you may not administer the sessions of this organization";
             return Err(problem(StatusCode::FORBIDDEN, title));

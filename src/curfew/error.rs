@@ -131,9 +131,9 @@ pub(super) struct TimedOut;
 #[error("the clocks of this machine and of the session store differ by more than a minute")]
 pub(super) struct ClocksDiffer;
 
-/// A record changes faster than one can look at it.
+/// Others change the same thing faster than one can look at it.
 #[derive(Debug, thiserror::Error)]
-#[error("the session changed too often while it was looked at")]
+#[error("others changed the same session or organisation too often meanwhile")]
 pub(super) struct Contended;
 
 /// A configuration that cannot work, with the value that is wrong.

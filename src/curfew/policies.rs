@@ -61,13 +61,7 @@ impl Curfew {
     pub async fn set_policy(&self, org: impl ToString, policy: OrgPolicy) -> Result<(), Error> {
         self.check_bounds(policy)?;
         let now = self.now();
-        self.change_rules(&org.to_string(), now, |rules| {
-            if rules.policy() == Some(policy) {
-                return Ok(None);
-            }
-            Ok(Some(rules.with_policy(Some(policy), &self.0.base.limits, now)?))
-        })
-        .await
+        self.change_rules(&org.to_string(), now, |rules| self.next_rules(rules, policy, now)).await
     }
 
     /// Removes the policy of an organisation. Living sessions keep their scheduled end; new ones get
@@ -114,10 +108,13 @@ impl Curfew {
     ) -> Result<Preview, Error> {
         self.check_bounds(policy)?;
         let org = org.to_string();
+        if !is_sound_name(&org) {
+            return Err(Error::invalid_name());
+        }
         let now = self.now();
         let rules = self.ask(self.0.store.org_rules(&org)).await?;
         let rules = rules.as_deref().cloned().unwrap_or_else(|| OrgRules::first(now));
-        let next = Arc::new(rules.with_policy(Some(policy), &self.0.base.limits, now)?);
+        let next = Arc::new(self.next_rules(&rules, policy, now)?.unwrap_or(rules));
         let which = Selector::org(&org);
         let mut listing = self.listing(&which);
         let mut preview = Preview { ends_now: 0, shortened: 0, own_session: Effect::Unchanged };
@@ -177,6 +174,19 @@ impl Curfew {
             }
         }
         Ok(())
+    }
+
+    /// The rules with this policy in force; `None` if it is in force already.
+    fn next_rules(
+        &self,
+        rules: &OrgRules,
+        policy: OrgPolicy,
+        now: Timestamp,
+    ) -> Result<Option<OrgRules>, Error> {
+        if rules.policy() == Some(policy) {
+            return Ok(None);
+        }
+        Ok(Some(rules.with_policy(Some(policy), &self.0.base.limits, now)?))
     }
 
     /// Replaces the rules of an organisation by what `change` makes of them; nothing if that is

@@ -10,14 +10,14 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use time::Duration;
-use tower_curfew::store::{Record, Store};
+use tower_curfew::store::Record;
 use tower_curfew::{
     Builder, ClientInfo, Curfew, Error, Keyring, Limits, ManualClock, NewSession, OrgPolicy,
     Presence, ReturnTo, Session, SetCookie, Timestamp,
 };
 
 pub use self::browser::{Answer, Browser, navigation, send};
-pub use self::store::{AnyStore, Fault, Probe};
+pub use self::store::{AnyStore, Fault, Held, Probe};
 
 /// A site whose sessions are under curfew.
 pub struct Site {
@@ -69,6 +69,11 @@ impl Site {
     /// One more node of this site, with the same store and the same time, after a deploy.
     pub fn deployed_with(&self, configure: impl FnOnce(Builder) -> Builder) -> Self {
         Self::node(self.store.clone(), self.clock.clone(), configure)
+    }
+
+    /// One more node of this site, with the same store and a clock of its own.
+    pub fn beside(&self, clock: ManualClock, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::node(self.store.clone(), clock, configure)
     }
 
     fn node(store: Probe, clock: ManualClock, configure: impl FnOnce(Builder) -> Builder) -> Self {
@@ -135,23 +140,17 @@ impl Site {
         response.extensions().get::<Session>().unwrap().clone()
     }
 
-    /// What an admin does. The handle's own methods come with the routes for admins.
+    /// What an admin does: sets the policy of an organisation, or removes it.
     pub async fn set_policy(&self, org: &str, policy: impl Into<Option<OrgPolicy>>) {
-        let policy = policy.into();
-        let rules = self.store.org_rules(org).await.unwrap();
-        let now = tower_curfew::Clock::now(&self.clock);
-        let old = rules.as_deref().cloned();
-        let expected = old.as_ref().map(|rules| rules.revision());
-        let old = old.unwrap_or_else(|| tower_curfew::store::OrgRules::first(now));
-        let new = old.with_policy(policy, &Limits::default(), now).unwrap();
-        assert!(self.store.put_org_rules(org, expected, new).await.unwrap());
+        match policy.into() {
+            Some(policy) => self.curfew.set_policy(org, policy).await.unwrap(),
+            None => self.curfew.clear_policy(org).await.unwrap(),
+        }
     }
 
     /// Ends all sessions of an organisation.
     pub async fn revoke_org(&self, org: &str) {
-        let rules = self.store.org_rules(org).await.unwrap().unwrap();
-        let (expected, new) = (Some(rules.revision()), rules.with_revocation());
-        assert!(self.store.put_org_rules(org, expected, new).await.unwrap());
+        self.curfew.revoke_org(org).await.unwrap();
     }
 
     pub fn pass(&self, time: Duration) {
