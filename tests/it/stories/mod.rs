@@ -2,6 +2,7 @@
 //! is about.
 
 mod activity;
+mod admins;
 mod caps;
 mod carriers;
 mod configuration;
@@ -9,11 +10,16 @@ mod cookies;
 mod failure;
 mod gone;
 mod handlers;
+mod histories;
 mod housekeeping;
 mod limits;
 mod lists;
 mod members;
+mod model;
+mod org_refusals;
+mod org_routes;
 mod orgs;
+mod previews;
 mod races;
 mod reasons;
 mod redirects;
