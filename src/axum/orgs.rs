@@ -35,7 +35,9 @@ use crate::session::{Selector, Session};
 /// [bounds](crate::Builder::policy_bounds); 409 for too many changes; 503.
 ///
 /// The counts are those of the moment before the change. To make them, all sessions of the
-/// organisation are read; the change itself is one small write.
+/// organisation are read first; the change itself is one small write. Where an organisation is so
+/// large that this takes too long, [`Curfew::set_policy`] and [`Curfew::revoke_org`] do the same
+/// without counting.
 ///
 /// ```
 /// use axum::Router;

@@ -13,8 +13,8 @@ use crate::session::{Client, MAX_LABEL, SessionId};
 /// With axum it is an extractor. Elsewhere there is [`ClientInfo::of`].
 #[derive(Clone, Debug)]
 pub struct ClientInfo {
-    pub(crate) client: Client,
-    pub(crate) presented: Option<SessionId>,
+    client: Client,
+    presented: Option<SessionId>,
 }
 
 impl ClientInfo {

@@ -19,7 +19,7 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    fn without_refresh(presence: Presence) -> Self {
+    pub(crate) fn without_refresh(presence: Presence) -> Self {
         Self { presence, refreshed: None }
     }
 }

@@ -6,9 +6,7 @@ use super::error::Contended;
 use super::{Curfew, Error, Overflow, TRIES};
 use crate::client::ClientInfo;
 use crate::judge::purge_after_start;
-use crate::session::{
-    EndsBy, Membership, NewSession, Record, Selector, SessionId, Wishes, is_sound_name,
-};
+use crate::session::{EndsBy, Membership, NewSession, Record, Selector, SessionId, is_sound_name};
 use crate::store::Insert;
 use crate::time::Timestamp;
 use crate::token::{Secret, SetCookie, random_id};
@@ -26,14 +24,13 @@ impl Curfew {
     /// name has no bytes, more than 512, or a NUL,
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn start(&self, new: NewSession, client: &ClientInfo) -> Result<SetCookie, Error> {
-        let wishes = new.into_wishes();
-        let names = wishes.orgs.iter().chain(&wishes.name).chain([&wishes.user]);
+        let names = new.orgs.iter().chain(&new.name).chain([&new.user]);
         if !names.map(|name| &**name).all(is_sound_name) {
             return Err(Error::invalid_name());
         }
         let secret = Secret::random();
         let now = self.now();
-        let record = self.new_record(wishes, client, &secret, now);
+        let record = self.new_record(new, client, &secret, now);
         self.insert(&record, client.presented()).await?;
         tracing::debug!(session = %record.id, "session started");
         Ok(self.cookie(&record, secret, now))
@@ -41,21 +38,21 @@ impl Curfew {
 
     fn new_record(
         &self,
-        wishes: Wishes,
+        new: NewSession,
         client: &ClientInfo,
         secret: &Secret,
         now: Timestamp,
     ) -> Record {
-        let limits = self.0.base.limits.tighter(wishes.at_most);
+        let limits = self.0.base.limits.tighter(new.at_most);
         // The store stamps them when it inserts the record.
         let join = |org: Arc<str>| Membership { org, generation: 0, version: 0, joined: now };
         let mut record = Record {
             id: random_id(),
             secret_hash: secret.hash(),
-            user: wishes.user,
-            kind: wishes.kind,
-            name: wishes.name,
-            memberships: wishes.orgs.into_iter().map(join).collect(),
+            user: new.user,
+            kind: new.kind,
+            name: new.name,
+            memberships: new.orgs.into_iter().map(join).collect(),
             created: now,
             authenticated: now,
             seen: now,

@@ -65,7 +65,7 @@ where
                 ResponseFuture::checking(check, inner, self.door.clone())
             }
             None => {
-                let nobody = Checked { presence: Presence::Anonymous, refreshed: None };
+                let nobody = Checked::without_refresh(Presence::Anonymous);
                 ResponseFuture::decided(request, Ok(nobody), &mut inner, &self.door)
             }
         }

@@ -8,7 +8,7 @@ mod selector;
 
 pub use self::id::{InvalidSessionId, SecretHash, SessionId};
 pub use self::new::NewSession;
-pub(crate) use self::new::{Wishes, is_sound_name};
+pub(crate) use self::new::is_sound_name;
 pub use self::presence::{ActiveSession, Presence, Session};
 pub use self::record::{
     Client, End, EndReason, Ended, Ends, EndsBy, Kind, MAX_LABEL, Membership, Record, UnknownName,

@@ -18,10 +18,7 @@ use crate::limits::Limits;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "give it to `Curfew::start`"]
-pub struct NewSession(Wishes);
-
-#[derive(Clone, Debug)]
-pub(crate) struct Wishes {
+pub struct NewSession {
     pub(crate) user: Arc<str>,
     pub(crate) orgs: Vec<Arc<str>>,
     pub(crate) at_most: Limits,
@@ -32,46 +29,42 @@ pub(crate) struct Wishes {
 impl NewSession {
     /// A session of this user, as the app names its users: 1 to 512 bytes without NUL.
     pub fn for_user(user: impl ToString) -> Self {
-        Self(Wishes {
+        Self {
             user: user.to_string().into(),
             orgs: Vec::new(),
             at_most: Limits::unlimited(),
             kind: Kind::Browser,
             name: None,
-        })
+        }
     }
 
     /// The organisations whose policies bind it, as the app names them: each 1 to 512 bytes without
     /// NUL. Give the current list at every sign-in.
     pub fn orgs(mut self, orgs: impl IntoIterator<Item = impl ToString>) -> Self {
-        self.0.orgs = orgs.into_iter().map(|org| org.to_string().into()).collect();
-        self.0.orgs.sort_unstable();
-        self.0.orgs.dedup();
+        self.orgs = orgs.into_iter().map(|org| org.to_string().into()).collect();
+        self.orgs.sort_unstable();
+        self.orgs.dedup();
         self
     }
 
     /// Tighter limits for this session alone ("this is a shared computer"). They never loosen the
     /// limits of the app.
     pub fn at_most(mut self, limits: Limits) -> Self {
-        self.0.at_most = limits;
+        self.at_most = limits;
         self
     }
 
     /// A cookie that goes with the browser: without `Max-Age`. Browsers that restore their tabs may
     /// keep it all the same, so it is no limit.
     pub fn until_browser_closes(mut self) -> Self {
-        self.0.kind = Kind::BrowserUntilClosed;
+        self.kind = Kind::BrowserUntilClosed;
         self
     }
 
     /// A name that its owner will know it by in the list, at most 512 bytes.
     pub fn named(mut self, name: impl ToString) -> Self {
-        self.0.name = Some(name.to_string().into());
+        self.name = Some(name.to_string().into());
         self
-    }
-
-    pub(crate) fn into_wishes(self) -> Wishes {
-        self.0
     }
 }
 

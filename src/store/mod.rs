@@ -49,8 +49,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// The same step stamps each membership of the record with the generation and the version of
     /// its organisation's rules, whatever stamps it came with; they come and stay sorted by
-    /// organisation, each once. For an organisation without rules it
-    /// stores [`OrgRules::first`] at the time the record was created.
+    /// organisation, each once. For an organisation without rules it stores [`OrgRules::first`] at
+    /// the time the record was created.
     ///
     /// The replaced ones end, as by [`end`](Self::end), as [`Ended::revoked`] at the time the record
     /// was created. Those that do not exist or have ended are passed over; those of other users end
