@@ -3,7 +3,6 @@ use time::Duration;
 use super::{
     end, ids_listed, insert, load, member, minute, race, record, record_of, rules_of, unique,
 };
-use crate::limits::Limits;
 use crate::policy::OrgPolicy;
 use crate::session::{Ended, Record, Selector};
 use crate::store::{Insert, OrgRules, Store};
@@ -14,7 +13,7 @@ pub async fn insert_stamps_each_membership_with_the_rules_in_force(store: &impl 
     let (acme, globex) = (unique("acme"), unique("globex"));
     let policy = Some(OrgPolicy::absolute(Duration::days(7)));
     let rules = OrgRules::first(minute(-9))
-        .with_policy(policy, &Limits::default(), minute(-8))
+        .with_policy(policy, Some(Duration::days(28)), minute(-8))
         .unwrap()
         .with_revocation();
     assert!(store.put_org_rules(&acme, None, rules.clone()).await.unwrap());

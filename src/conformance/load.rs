@@ -30,6 +30,7 @@ pub async fn load_returns_a_record_as_it_was_stored(store: &impl Store) {
         idle: Some(Duration::milliseconds(1)),
         client: Client {
             agent: Some("Mozilla/5.0 (\"quoted\", 'twice'; \\ %s \t)".into()),
+            device: Some("Firefox on \"Linux\" \u{1f980}".into()),
             address: Some("192.0.2.1".parse().unwrap()),
             location: Some("Zürich, 日本, 🦀".into()),
         },
@@ -54,6 +55,7 @@ pub async fn load_returns_a_record_as_it_was_stored(store: &impl Store) {
     };
     let odd = Client {
         agent: Some("".into()),
+        device: Some("".into()),
         address: Some("::ffff:192.0.2.1".parse().unwrap()),
         location: None,
     };
@@ -71,7 +73,7 @@ pub async fn load_returns_a_record_as_it_was_stored(store: &impl Store) {
 pub async fn load_returns_a_record_of_the_longest_labels(store: &impl Store) {
     let (user, org) = (longest_label(), longest_label());
     let long = || Some(longest_label());
-    let client = Client { agent: long(), address: None, location: long() };
+    let client = Client { agent: long(), device: long(), address: None, location: long() };
     let ends_by = Some(EndsBy { at: minute(7), org: Some(org.clone()) });
     let stored = Record { name: long(), client, ends_by, ..member(&user, &[&org]) };
 

@@ -1,7 +1,6 @@
 use time::Duration;
 
 use super::{change_rules, insert, load, member, minute, only_winner, race, rules_of, unique};
-use crate::limits::Limits;
 use crate::policy::OrgPolicy;
 use crate::store::{OrgRules, Store};
 
@@ -42,7 +41,8 @@ pub async fn put_org_rules_lets_one_of_several_racers_win(store: &impl Store) {
     let mut expected = None;
     for seen in [OrgRules::first(minute(0)), OrgRules::first(minute(0)).with_revocation()] {
         let policy = |days| Some(OrgPolicy::absolute(Duration::days(days)));
-        let change = |days| seen.with_policy(policy(days), &Limits::default(), minute(1)).unwrap();
+        let change =
+            |days| seen.with_policy(policy(days), Some(Duration::days(28)), minute(1)).unwrap();
         let changes: Vec<_> = (1..9).map(change).collect();
         let racers = changes.iter().map(|rules| store.put_org_rules(&org, expected, rules.clone()));
         let answers: Vec<_> = race(racers).await.into_iter().map(Result::unwrap).collect();
@@ -65,7 +65,7 @@ pub async fn put_org_rules_keeps_the_whole_history(store: &impl Store) {
     ];
     let mut rules = OrgRules::first(minute(0)).with_revocation();
     for (i, policy) in (0..).zip(policies.into_iter().cycle().take(64)) {
-        rules = rules.with_policy(policy, &Limits::unlimited(), minute(i)).unwrap();
+        rules = rules.with_policy(policy, None, minute(i)).unwrap();
     }
     assert!(store.put_org_rules(&org, None, rules.clone()).await.unwrap());
     assert_eq!(rules_of(store, &org).await, rules);

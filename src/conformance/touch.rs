@@ -171,6 +171,7 @@ fn touch(session: &Facts, seen: Timestamp) -> Touch {
         last_seen: session.record().seen,
         client: Client {
             agent: Some("another browser".into()),
+            device: Some("another device".into()),
             address: Some("2001:db8::1".parse().unwrap()),
             location: Some("elsewhere".into()),
         },

@@ -50,6 +50,11 @@ impl Session {
         self.checked.since(self.active.record.authenticated) <= window
     }
 
+    #[cfg(feature = "axum")]
+    pub(crate) fn checked_at(&self) -> Timestamp {
+        self.checked
+    }
+
     pub(crate) fn secret_hash(&self) -> SecretHash {
         self.active.record.secret_hash
     }

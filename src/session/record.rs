@@ -11,7 +11,7 @@ use super::{SecretHash, SessionId};
 use crate::limits::{COOKIE_LIFE, Limit};
 use crate::time::Timestamp;
 
-/// No label of a session (name, user agent, location, user, organisation) is longer, in bytes.
+/// No label of a session (name, user agent, device, location, user, organisation) is longer, in bytes.
 pub const MAX_LABEL: usize = 512;
 
 /// Everything that is known of one session: facts, never conclusions.
@@ -107,9 +107,11 @@ pub struct EndsBy {
 pub struct Client {
     /// The `User-Agent` header as it came, at most [`MAX_LABEL`] bytes of it.
     pub agent: Option<Arc<str>>,
-    /// The network address.
+    /// Device and browser in words, as in `Chrome on macOS`.
+    pub device: Option<Arc<str>>,
+    /// The network address, as much of it as the app keeps.
     pub address: Option<IpAddr>,
-    /// The approximate location.
+    /// The approximate location, as in `Berlin, Germany`.
     pub location: Option<Arc<str>>,
 }
 

@@ -39,14 +39,15 @@ pub(super) fn insert(
 pub(super) fn touch(file: &Connection, touch: &Touch) -> Result<Touched, Failure> {
     let moved = execute(
         file,
-        "UPDATE curfew_sessions SET seen = ?2, agent = ?4, address = ?5, location = ?6, \
-         purge_after = ?7 \
-         WHERE id = ?1 AND ended_at IS NULL AND secret_hash = ?8 AND seen <= ?3 AND seen < ?2",
+        "UPDATE curfew_sessions SET seen = ?2, agent = ?4, device = ?5, address = ?6, \
+         location = ?7, purge_after = ?8 \
+         WHERE id = ?1 AND ended_at IS NULL AND secret_hash = ?9 AND seen <= ?3 AND seen < ?2",
         params![
             touch.id.as_bytes(),
             touch.seen.unix_millis(),
             touch.last_seen.unix_millis(),
             touch.client.agent,
+            touch.client.device,
             touch.client.address.map(|address| address.to_string()),
             touch.client.location,
             touch.purge_after.unix_millis(),
@@ -183,9 +184,10 @@ fn insert_session(file: &Connection, record: &Record) -> Result<(), Failure> {
     execute(
         file,
         "INSERT INTO curfew_sessions (id, secret_hash, user, kind, name, created, authenticated, \
-         seen, ends_by, ends_by_org, idle, agent, address, location, ended_at, ended_reason, \
-         ended_org, purge_after) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+         seen, ends_by, ends_by_org, idle, agent, device, address, location, ended_at, \
+         ended_reason, ended_org, purge_after) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
+         ?18, ?19)",
         params![
             record.id.as_bytes(),
             record.secret_hash.as_bytes(),
@@ -199,6 +201,7 @@ fn insert_session(file: &Connection, record: &Record) -> Result<(), Failure> {
             ends_by_org,
             record.idle.map(millis),
             record.client.agent,
+            record.client.device,
             record.client.address.map(|address| address.to_string()),
             record.client.location,
             ended.map(|ended| ended.at.unix_millis()),

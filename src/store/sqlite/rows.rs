@@ -45,7 +45,7 @@ pub(super) fn org_rules(file: &Connection, org: &str) -> Result<Option<OrgRules>
 macro_rules! columns {
     () => {
         "s.id, s.secret_hash, s.user, s.kind, s.name, s.created, s.authenticated, s.seen, \
-         s.ends_by, s.ends_by_org, s.idle, s.agent, s.address, s.location, \
+         s.ends_by, s.ends_by_org, s.idle, s.agent, s.device, s.address, s.location, \
          s.ended_at, s.ended_reason, s.ended_org, s.purge_after, \
          m.org, m.generation, m.version, m.joined, o.rules"
     };
@@ -114,7 +114,7 @@ struct Cells<'a, 'b> {
 }
 
 /// Where the columns of the membership begin.
-const MEMBERSHIP: usize = 18;
+const MEMBERSHIP: usize = 19;
 
 fn record(id: SessionId, cells: &mut Cells<'_, '_>) -> rusqlite::Result<Record> {
     let record = Record {
@@ -135,6 +135,7 @@ fn record(id: SessionId, cells: &mut Cells<'_, '_>) -> rusqlite::Result<Record> 
         idle: cells.take::<Option<_>>()?.map(Duration::milliseconds),
         client: Client {
             agent: cells.take()?,
+            device: cells.take()?,
             address: cells.take::<Option<Parsed<IpAddr>>>()?.map(|Parsed(address)| address),
             location: cells.take()?,
         },

@@ -51,6 +51,7 @@ const TABLES: &str = "
         ends_by_org TEXT,
         idle INTEGER,
         agent TEXT,
+        device TEXT,
         address TEXT,
         location TEXT,
         ended_at INTEGER,

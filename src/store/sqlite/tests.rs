@@ -229,6 +229,7 @@ async fn everything_survives_closing_and_opening() {
     whole.idle = Some(Duration::milliseconds(12_345));
     whole.client = Client {
         agent: Some("agent".into()),
+        device: Some("device".into()),
         address: Some("2001:db8::1".parse().unwrap()),
         location: Some("Genève".into()),
     };

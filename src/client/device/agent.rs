@@ -1,0 +1,110 @@
+//! What the `User-Agent` header tells.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, header};
+
+use super::harmless;
+use super::table::{ALONE, APPS, BROWSERS, ENGINES, PLATFORMS, RENAMED, Row};
+
+/// As much of the header as is looked at.
+pub(in crate::client) fn of(headers: &HeaderMap) -> Cow<'_, str> {
+    let bytes = headers.get(header::USER_AGENT).map_or(&[][..], |agent| agent.as_bytes());
+    String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_LEN)])
+}
+
+/// In bytes. Real ones are shorter, even those of apps.
+const MAX_LEN: usize = 512;
+
+/// The name of a robot, television or console, which says it all: robots pretend to be phones, and
+/// nobody chooses the browser of a television.
+pub(in crate::client) fn alone(agent: &str) -> Option<String> {
+    find(ALONE, agent).map(str::to_owned).or_else(|| robot(agent).map(str::to_owned))
+}
+
+/// The browser, app or tool.
+pub(super) fn browser(agent: &str) -> Option<String> {
+    let name = well_known(agent).map(Cow::Borrowed);
+    let name = name.or_else(|| product(agent)).or_else(|| find(BROWSERS, agent).map(Cow::Borrowed));
+    name.map(Cow::into_owned)
+}
+
+fn well_known(agent: &str) -> Option<&'static str> {
+    find(APPS, agent).or_else(|| renamed(&product(agent)?))
+}
+
+/// Whether the tables tell the browser, app or tool from those that imitate it.
+#[cfg(feature = "ua-db")]
+pub(in crate::client) fn is_well_known(agent: &str) -> bool {
+    well_known(agent).is_some()
+}
+
+pub(super) fn platform(agent: &str) -> Option<&'static str> {
+    find(PLATFORMS, agent)
+}
+
+/// The name in the first row of a table whose needle is there.
+fn find(table: &[Row], agent: &str) -> Option<&'static str> {
+    table.iter().find(|(needle, _)| agent.contains(needle)).map(|(_, name)| *name)
+}
+
+/// `Name` of `(compatible; Name/1.0; +https://…)`.
+fn robot(agent: &str) -> Option<&str> {
+    let (_, rest) = agent.split_once("compatible; ")?;
+    let rest = rest.split_once(')').map_or(rest, |(comment, _)| comment);
+    let name = rest.split(['/', ';']).next()?;
+    let says_so =
+        ["http", "bot", "Bot", "spider", "crawler"].iter().any(|word| rest.contains(word));
+    if says_so { harmless(name) } else { None }
+}
+
+/// What an app calls itself, in whichever way apps do.
+fn product(agent: &str) -> Option<Cow<'_, str>> {
+    if agent.starts_with("Mozilla/") { extra(agent).map(Cow::Borrowed) } else { leading(agent) }
+}
+
+/// `Name` of `Mozilla/5.0 (…) AppleWebKit/537.36 (…) Name/1.2 Chrome/120.0.0.0 …`.
+fn extra(agent: &str) -> Option<&str> {
+    let mut depth = 0_usize;
+    let outside = agent.split_inclusive(['(', ')']).filter_map(move |part| {
+        let text = (depth == 0).then(|| part.trim_end_matches('('));
+        if part.ends_with('(') {
+            depth += 1;
+        } else if part.ends_with(')') {
+            depth = depth.saturating_sub(1);
+        }
+        text
+    });
+    for word in outside.flat_map(str::split_ascii_whitespace) {
+        if let Some((name, _)) = word.split_once('/')
+            && !ENGINES.contains(&name)
+            && let Some(name) = harmless(name)
+        {
+            return Some(name);
+        }
+    }
+    None
+}
+
+/// `Name` of `Name/1.2 (…)`, `Name 1.2` and `Name`.
+fn leading(agent: &str) -> Option<Cow<'_, str>> {
+    let named = agent.split(['/', '(']).next()?.trim_end();
+    let name = if named.len() < agent.trim_end().len() {
+        named
+    } else {
+        // Without a mark that ends the name it is one word, lest prose be taken for a name.
+        let (word, rest) = named.split_once(' ').unwrap_or((named, "1"));
+        let version = rest.strip_prefix('v').unwrap_or(rest);
+        version.starts_with(|c: char| c.is_ascii_digit()).then_some(word)?
+    };
+    // That is how Apple's library writes the name of an app.
+    if name.contains("%20") {
+        return harmless(&name.replace("%20", " ")).map(|name| Cow::Owned(name.to_owned()));
+    }
+    (!name.eq_ignore_ascii_case("Mozilla")).then(|| harmless(name))?.map(Cow::Borrowed)
+}
+
+fn renamed(product: &str) -> Option<&'static str> {
+    let row = RENAMED.iter().find(|(known, _)| known.eq_ignore_ascii_case(product));
+    row.map(|(_, name)| *name)
+}

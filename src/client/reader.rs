@@ -1,0 +1,158 @@
+//! What a request says of its client, as far as the app wants to know.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use http::{Extensions, HeaderMap, header};
+
+use super::{AddressRetention, Locate, NameDevice, Proxies, WellKnown};
+use crate::session::{Client, MAX_LABEL};
+
+/// Reads what is known of a client from its requests.
+pub(crate) struct ClientReader {
+    pub(crate) proxies: Option<Proxies>,
+    pub(crate) retention: AddressRetention,
+    pub(crate) devices: Box<dyn NameDevice>,
+    pub(crate) places: Option<Box<dyn Locate>>,
+}
+
+impl Default for ClientReader {
+    fn default() -> Self {
+        Self {
+            proxies: None,
+            retention: AddressRetention::Keep,
+            devices: Box::new(WellKnown),
+            places: None,
+        }
+    }
+}
+
+impl fmt::Debug for ClientReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientReader").finish_non_exhaustive()
+    }
+}
+
+impl ClientReader {
+    pub(crate) fn read(&self, headers: &HeaderMap, extensions: &Extensions) -> Client {
+        let agent = headers.get(header::USER_AGENT).map(|agent| agent.as_bytes());
+        let address = self.address(headers, extensions);
+        // From the whole address: what is kept of it may be too little.
+        let location = address.and_then(|address| self.places.as_ref()?.locate(address));
+        Client {
+            agent: agent.and_then(label),
+            device: self.devices.name_device(headers).and_then(|device| label(device.as_bytes())),
+            address: address.and_then(|address| self.retention.apply(address)),
+            location: location.and_then(|location| label(location.as_bytes())),
+        }
+    }
+
+    fn address(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+        let peer = peer(extensions)?.ip().to_canonical();
+        match &self.proxies {
+            Some(proxies) => proxies.client_behind(peer, headers),
+            None => Some(peer),
+        }
+    }
+}
+
+/// As much as is kept of what others say: text without control characters, at most [`MAX_LABEL`]
+/// bytes; `None` if there is none.
+fn label(bytes: &[u8]) -> Option<Arc<str>> {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_LABEL)]);
+    let mut label = text.replace(char::is_control, " ");
+    while label.len() > MAX_LABEL {
+        label.pop();
+    }
+    (!label.is_empty()).then(|| label.into())
+}
+
+fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+    #[cfg(feature = "axum")]
+    {
+        use axum::extract::ConnectInfo;
+        use axum::extract::connect_info::MockConnectInfo;
+
+        if let Some(ConnectInfo(peer)) = extensions.get() {
+            return Some(*peer);
+        }
+        if let Some(MockConnectInfo(peer)) = extensions.get() {
+            return Some(*peer);
+        }
+    }
+    extensions.get().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn client(headers: &HeaderMap, extensions: &Extensions) -> Client {
+        ClientReader::default().read(headers, extensions)
+    }
+
+    fn agent(value: &[u8]) -> Option<Arc<str>> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::USER_AGENT, HeaderValue::from_bytes(value).unwrap());
+        client(&headers, &Extensions::new()).agent
+    }
+
+    #[test]
+    fn r37_a_user_agent_is_kept_up_to_512_bytes_and_as_text() {
+        assert_eq!(agent(b"curl/8.5.0").as_deref(), Some("curl/8.5.0"));
+        assert_eq!(agent(&[b'x'; 10_240]).unwrap().len(), 512);
+        assert_eq!(agent(b"a\tb").as_deref(), Some("a b"));
+        assert_eq!(agent(b""), None);
+        let odd = agent(&[0xff; 600]).unwrap();
+        assert!(odd.len() <= 512 && odd.starts_with('\u{fffd}'), "{odd}");
+    }
+
+    #[test]
+    fn r37_names_of_devices_and_places_are_cut_too() {
+        let reader = ClientReader {
+            devices: Box::new(|_: &HeaderMap| Some("d\n".repeat(600))),
+            places: Some(Box::new(|_: IpAddr| Some("é".repeat(600)))),
+            ..ClientReader::default()
+        };
+        let mut extensions = Extensions::new();
+        extensions.insert(SocketAddr::from(([203, 0, 113, 7], 80)));
+        let client = reader.read(&HeaderMap::new(), &extensions);
+        assert_eq!(client.device, Some("d ".repeat(256).into()));
+        assert_eq!(client.location, Some("é".repeat(256).into()));
+    }
+
+    #[test]
+    fn trap_30_the_address_is_that_of_the_peer_and_of_no_header() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", HeaderValue::from_static("6.6.6.6"));
+        headers.insert("forwarded", HeaderValue::from_static("for=6.6.6.6"));
+        let mut extensions = Extensions::new();
+        assert_eq!(client(&headers, &extensions).address, None);
+        extensions.insert(SocketAddr::from(([0, 0, 0, 0, 0, 0xffff, 0xcb00, 0x7107], 80)));
+        let address = client(&headers, &extensions).address;
+        assert_eq!(address, Some(IpAddr::from([203, 0, 113, 7])));
+    }
+
+    #[test]
+    fn the_location_is_that_of_the_whole_address_whatever_is_kept_of_it() {
+        let reader = |retention| ClientReader {
+            retention,
+            places: Some(Box::new(|address: IpAddr| Some(address.to_string()))),
+            ..ClientReader::default()
+        };
+        let mut extensions = Extensions::new();
+        extensions.insert(SocketAddr::from(([203, 0, 113, 7], 80)));
+        for (retention, kept) in [
+            (AddressRetention::Keep, Some("203.0.113.7")),
+            (AddressRetention::Truncate, Some("203.0.113.0")),
+            (AddressRetention::Drop, None),
+        ] {
+            let client = reader(retention).read(&HeaderMap::new(), &extensions);
+            assert_eq!(client.address.map(|address| address.to_string()).as_deref(), kept);
+            assert_eq!(client.location.as_deref(), Some("203.0.113.7"));
+        }
+    }
+}
