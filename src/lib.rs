@@ -40,12 +40,15 @@
 //!
 //! It is no login framework: it knows no passwords, users or rights, and keeps no data of the app.
 //!
-//! Pages: [the rules](docs::rules), [organisations](docs::organizations), [testing](docs::testing).
+//! Pages: [the rules](docs::rules), [organisations](docs::organizations), [tokens](docs::tokens),
+//! [privacy and the audit log](docs::privacy), [recipes](docs::recipes), [testing](docs::testing).
 //!
 //! # Features
 //!
 //! - `axum` (default): extractors, response parts and JSON routes for axum 0.8.
 //! - `sqlite`: the embedded, durable store.
+//! - `geoip`: locations from a database file that the app brings along.
+//! - `ua-db`: device names by the uap-core database, which the app brings along.
 //! - `conformance`: the store contract as test functions.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -57,6 +60,7 @@ mod client;
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
 mod curfew;
+mod event;
 mod judge;
 mod limits;
 mod policy;
@@ -67,8 +71,15 @@ pub mod store;
 mod time;
 mod token;
 
-pub use self::client::ClientInfo;
+pub use self::client::{AddressRetention, ClientInfo, ForwardedHeader, Locate, NameDevice};
+#[cfg(feature = "geoip")]
+#[cfg_attr(docsrs, doc(cfg(feature = "geoip")))]
+pub use self::client::{GeoIp, GeoIpError};
+#[cfg(feature = "ua-db")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ua-db")))]
+pub use self::client::{UaDatabase, UaDatabaseError};
 pub use self::curfew::{Builder, ConfigError, Curfew, Effect, Error, ErrorKind, Overflow, Preview};
+pub use self::event::{Event, Refusal, What};
 pub use self::limits::{InvalidLimit, Limit, Limits};
 pub use self::policy::{OrgPolicy, SessionLength};
 pub use self::reject::{Caller, Cause, Reject, Rejection, ReturnTo};
@@ -78,18 +89,27 @@ pub use self::session::{
     Presence, Selector, Session, SessionId,
 };
 pub use self::time::{Clock, ManualClock, SystemClock, Timestamp};
-pub use self::token::{Keyring, KeyringError, SameSite, SetCookie};
+pub use self::token::{IssuedToken, Keyring, KeyringError, SameSite, SetCookie};
 
 /// Pages that say more than an item can.
 pub mod docs {
     #[doc = include_str!("docs/organizations.md")]
     pub mod organizations {}
 
+    #[doc = include_str!("docs/privacy.md")]
+    pub mod privacy {}
+
+    #[doc = include_str!("docs/recipes.md")]
+    pub mod recipes {}
+
     #[doc = include_str!("docs/rules.md")]
     pub mod rules {}
 
     #[doc = include_str!("docs/testing.md")]
     pub mod testing {}
+
+    #[doc = include_str!("docs/tokens.md")]
+    pub mod tokens {}
 }
 
 #[cfg(all(doctest, feature = "axum"))]

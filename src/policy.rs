@@ -163,7 +163,8 @@ impl OrgRules {
 
     /// These rules with another policy from `now` on, or with none.
     ///
-    /// Versions that can no longer bind a living session, given the app's own limits, are dropped.
+    /// Versions that can no longer bind a living session are dropped, given the longest that one
+    /// lasts that nobody uses; `None` is for ever.
     ///
     /// # Errors
     ///
@@ -171,7 +172,7 @@ impl OrgRules {
     pub fn with_policy(
         &self,
         policy: Option<OrgPolicy>,
-        limits: &Limits,
+        longest_silence: Option<Duration>,
         now: Timestamp,
     ) -> Result<Self, HistoryFull> {
         let mut next = self.clone();
@@ -180,7 +181,7 @@ impl OrgRules {
         // been in force.
         let begins = self.since().map_or(now, |last| now.max(last + Duration::MILLISECOND));
         next.versions.push(PolicyVersion { number: self.version() + 1, begins, policy });
-        if let Some(longest_silence) = limits.longest_silence() {
+        if let Some(longest_silence) = longest_silence {
             next.versions = next.without_spent_versions(longest_silence, now);
         }
         if next.versions.len() > MAX_VERSIONS { Err(HistoryFull) } else { Ok(next) }
@@ -312,7 +313,7 @@ mod tests {
         let mut rules = OrgRules::first(day(3));
         for policy in [Some(WEEK), None, Some(WEEK.and_idle(Duration::minutes(15)))] {
             assert_eq!(rules.to_string().parse(), Ok(rules.clone()));
-            rules = rules.with_policy(policy, &Limits::unlimited(), day(4)).unwrap();
+            rules = rules.with_policy(policy, None, day(4)).unwrap();
         }
         assert_eq!(
             rules.to_string(),
@@ -339,11 +340,10 @@ mod tests {
 
     #[test]
     fn trap_38_two_policies_of_one_millisecond_both_have_their_time() {
-        let rules =
-            OrgRules::first(day(0)).with_policy(Some(WEEK), &Limits::unlimited(), day(1)).unwrap();
-        let rules = rules.with_policy(None, &Limits::unlimited(), day(1)).unwrap();
+        let rules = OrgRules::first(day(0)).with_policy(Some(WEEK), None, day(1)).unwrap();
+        let rules = rules.with_policy(None, None, day(1)).unwrap();
         // And a clock that runs behind cannot put a version before an older one.
-        let rules = rules.with_policy(Some(WEEK), &Limits::unlimited(), day(0)).unwrap();
+        let rules = rules.with_policy(Some(WEEK), None, day(0)).unwrap();
         let spans: Vec<_> = rules.versions_from(0).map(|(v, until)| (v.begins, until)).collect();
         assert_eq!(spans.len(), 3);
         assert!(spans.iter().all(|(begins, until)| begins < until), "{spans:?}");
@@ -351,15 +351,16 @@ mod tests {
 
     #[test]
     fn r22_versions_are_dropped_when_no_session_that_they_bound_can_be_alive() {
-        let limits = &Limits::default();
-        let rules = OrgRules::first(day(0)).with_policy(Some(WEEK), limits, day(1)).unwrap();
-        let rules = rules.with_policy(None, limits, day(10)).unwrap();
+        let silence = Some(Duration::days(28));
+        let rules = OrgRules::first(day(0)).with_policy(Some(WEEK), silence, day(1)).unwrap();
+        let rules = rules.with_policy(None, silence, day(10)).unwrap();
         // Day 10 + 28 of silence + 7 of grace + 1 between clocks.
-        let early = rules.with_policy(Some(WEEK), limits, day(46) - Duration::MILLISECOND).unwrap();
+        let early =
+            rules.with_policy(Some(WEEK), silence, day(46) - Duration::MILLISECOND).unwrap();
         assert_eq!(numbers(&early), [1, 2, 3]);
-        let late = rules.with_policy(Some(WEEK), limits, day(46)).unwrap();
+        let late = rules.with_policy(Some(WEEK), silence, day(46)).unwrap();
         assert_eq!(numbers(&late), [2, 3]);
-        let unlimited = rules.with_policy(Some(WEEK), &Limits::unlimited(), day(9999)).unwrap();
+        let unlimited = rules.with_policy(Some(WEEK), None, day(9999)).unwrap();
         assert_eq!(numbers(&unlimited), [1, 2, 3]);
     }
 
@@ -367,12 +368,12 @@ mod tests {
     fn r22_a_history_of_more_than_64_versions_is_refused_until_a_revocation() {
         let mut rules = OrgRules::first(day(0));
         for _ in 0..64 {
-            rules = rules.with_policy(Some(WEEK), &Limits::unlimited(), day(1)).unwrap();
+            rules = rules.with_policy(Some(WEEK), None, day(1)).unwrap();
         }
-        assert_eq!(rules.with_policy(None, &Limits::unlimited(), day(1)), Err(HistoryFull));
+        assert_eq!(rules.with_policy(None, None, day(1)), Err(HistoryFull));
         let revoked = rules.with_revocation();
         assert_eq!(numbers(&revoked), [64]);
         assert_eq!(revoked.generation(), rules.generation() + 1);
-        assert!(revoked.with_policy(None, &Limits::unlimited(), day(1)).is_ok());
+        assert!(revoked.with_policy(None, None, day(1)).is_ok());
     }
 }

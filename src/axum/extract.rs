@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use http::request::Parts;
 
-use crate::client::{ClientInfo, client_of};
+use crate::client::ClientInfo;
 use crate::curfew::Curfew;
 use crate::reject::{Asked, Cause, ReturnTo};
 use crate::service::Context;
@@ -48,12 +48,17 @@ impl<S: Sync> FromRequestParts<S> for Presence {
     }
 }
 
-/// The handle that the layer was made from.
+/// The handle that the layer was made from, in the hands of whoever is signed in, see
+/// [`Curfew::acting_as`].
 impl<S: Sync> FromRequestParts<S> for Curfew {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        Ok(context(parts)?.curfew.clone())
+        let Context { presence, curfew } = context(parts)?;
+        Ok(match presence.session() {
+            Some(session) => curfew.acting_as(session.user()),
+            None => curfew.clone(),
+        })
     }
 }
 
@@ -63,8 +68,7 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let session = context(parts)?.presence.session().map(|session| session.id());
-        Ok(Self::new(client_of(&parts.headers, &parts.extensions), session))
+        Ok(context(parts)?.client(&parts.headers, &parts.extensions))
     }
 }
 

@@ -1,13 +1,18 @@
 //! What all JSON routes share.
 
+use axum::Router;
 use axum::body::Body;
+use axum::extract::Request;
 use axum::extract::rejection::JsonRejection;
+use axum::middleware::{map_request, map_response};
 use axum::response::Response;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, HeaderValue};
+use http::header::{CACHE_CONTROL, HeaderValue, ORIGIN};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::reject;
+use crate::service::Context;
+use crate::token::{Presented, read_bearer};
 
 pub(super) fn problem(status: StatusCode, title: &str) -> Response {
     reject::problem(status, title).map(Body::from)
@@ -24,15 +29,32 @@ pub(super) fn unreadable(rejection: &JsonRejection) -> Response {
     problem(rejection.status(), &rejection.body_text())
 }
 
-/// What one person asked for must not be shown to another.
-pub(super) async fn no_store(mut response: Response) -> Response {
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+/// Refuses changing requests that another site made a browser send, and keeps caches away from the
+/// answers.
+pub(super) fn protected<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    let same_origin = CsrfLayer::new().with_rejection_response(|_: ProtectionError| {
+        problem(StatusCode::FORBIDDEN, "another site has sent this request")
+    });
+    routes.layer(same_origin).layer(map_request(vouch)).layer(map_response(no_store))
 }
 
-/// Refuses changing requests that another site made a browser send.
-pub(super) fn same_origin() -> CsrfLayer<impl Fn(ProtectionError) -> Response + Clone> {
-    CsrfLayer::new().with_rejection_response(|_| {
-        problem(StatusCode::FORBIDDEN, "another site has sent this request")
-    })
+/// Takes the marks of another origin off a request that is none of its doing: no browser sends a
+/// token by itself, and some origins the app trusts.
+async fn vouch(mut request: Request) -> Request {
+    let trusts = |origin| {
+        Context::of(request.extensions())
+            .is_some_and(|context| context.curfew.trusts_origin(origin))
+    };
+    let trusted = request.headers().get(ORIGIN).is_some_and(trusts);
+    if trusted || read_bearer(request.headers()) != Presented::Nothing {
+        request.headers_mut().remove(ORIGIN);
+        request.headers_mut().remove("sec-fetch-site");
+    }
+    request
+}
+
+/// What one person asked for must not be shown to another.
+async fn no_store(mut response: Response) -> Response {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

@@ -5,11 +5,15 @@
 //! extractors behind [`Curfew::layer`](crate::Curfew::layer). [`SetCookie`](crate::SetCookie) is a
 //! response part, [`Error`](crate::Error) a response.
 
+mod account;
 mod extract;
 mod form;
+mod fresh;
 mod json;
 mod orgs;
 mod response;
 
+pub use self::account::account_routes;
 pub use self::form::{InvalidPolicyForm, PolicyForm};
+pub use self::fresh::RouterExt;
 pub use self::orgs::{Authorize, org_routes};

@@ -4,7 +4,6 @@ use std::future::Future;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequestParts, Path};
-use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -13,7 +12,7 @@ use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-use super::json::{no_store, problem, problem_of, same_origin, unreadable};
+use super::json::{problem, problem_of, protected, unreadable};
 use crate::curfew::{Curfew, Effect, Error, Preview};
 use crate::policy::{OrgPolicy, PolicyVersion};
 use crate::session::{Selector, Session};
@@ -53,13 +52,11 @@ use crate::session::{Selector, Session};
 /// # }
 /// ```
 pub fn org_routes<S>(authorize: impl Authorize) -> Router<S> {
-    Router::new()
+    let routes = Router::new()
         .route("/organizations/{org}/policy", get(policy).put(set_policy).delete(clear_policy))
         .route("/organizations/{org}/policy/preview", post(preview))
-        .route("/organizations/{org}/revoke", post(revoke))
-        .layer(same_origin())
-        .layer(map_response(no_store))
-        .with_state(authorize)
+        .route("/organizations/{org}/revoke", post(revoke));
+    protected(routes).with_state(authorize)
 }
 
 /// Says who may administer an organisation's sessions. Async functions of a [`Session`] and the

@@ -7,6 +7,8 @@ use time::Duration;
 
 use super::error::ConfigError;
 use super::{Curfew, Inner};
+use crate::client::{AddressRetention, ClientReader, ForwardedHeader, Locate, NameDevice, Proxies};
+use crate::event::{Event, EventHook};
 use crate::judge::Base;
 use crate::limits::Limits;
 use crate::reject::{Reject, Rejection, is_plain};
@@ -21,11 +23,16 @@ pub struct Builder {
     keyring: Keyring,
     cookie: CookieSettings,
     limits: Limits,
+    token_limits: Option<Limits>,
     refresh: Duration,
     cap: Option<(u32, Overflow)>,
     policy_bounds: (Duration, Duration),
     login_at: String,
     reject: Box<dyn Reject>,
+    client_reader: ClientReader,
+    proxies: Option<(Vec<String>, ForwardedHeader)>,
+    trusted_origins: Vec<String>,
+    on_event: Option<EventHook>,
     timeout: Duration,
     purge_every: Option<Duration>,
     clock: Box<dyn Clock>,
@@ -47,11 +54,16 @@ impl Builder {
             keyring,
             cookie: CookieSettings::default(),
             limits: Limits::default(),
+            token_limits: None,
             refresh: Duration::HOUR,
             cap: None,
             policy_bounds: (Duration::minutes(5), Duration::days(400)),
             login_at: "/login".to_owned(),
             reject: Box::new(|rejection: &Rejection<'_>| rejection.response()),
+            client_reader: ClientReader::default(),
+            proxies: None,
+            trusted_origins: Vec::new(),
+            on_event: None,
             timeout: Duration::SECOND,
             purge_every: Some(Duration::minutes(10)),
             clock: Box::new(SystemClock),
@@ -64,6 +76,13 @@ impl Builder {
     /// none of them.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// How long tokens may last, see [`Curfew::issue_token`]. Default: as long as the sessions of
+    /// browsers.
+    pub fn token_limits(mut self, limits: Limits) -> Self {
+        self.token_limits = Some(limits);
         self
     }
 
@@ -136,7 +155,61 @@ impl Builder {
         self
     }
 
-    /// How long to wait for the store. Default: 1 second. After that the answer is 503.
+    /// The networks of the app's own proxies, such as `10.0.0.0/8` or `::1`, and the one header in
+    /// which they name the client. Default: none, so that the address of a client is that of its
+    /// connection.
+    ///
+    /// The header is read from the right: each of your proxies is passed over, and the first other
+    /// address is that of the client. What stands left of it anybody may have written. A request
+    /// whose connection comes from elsewhere can claim nothing.
+    pub fn trust_proxies(
+        mut self,
+        networks: impl IntoIterator<Item = impl Into<String>>,
+        header: ForwardedHeader,
+    ) -> Self {
+        self.proxies = Some((networks.into_iter().map(Into::into).collect(), header));
+        self
+    }
+
+    /// How much of a client's address is kept. Default: the whole of it.
+    pub fn address_retention(mut self, retention: AddressRetention) -> Self {
+        self.client_reader.retention = retention;
+        self
+    }
+
+    /// Finds the approximate location of clients. Default: none is known.
+    pub fn locate_with(mut self, places: impl Locate) -> Self {
+        self.client_reader.places = Some(Box::new(places));
+        self
+    }
+
+    /// Names devices and browsers. Default: a small table of those that nearly everybody has.
+    pub fn name_devices_with(mut self, devices: impl NameDevice) -> Self {
+        self.client_reader.devices = Box::new(devices);
+        self
+    }
+
+    /// Origins such as `https://app.example.com`, beside the app's own, whose pages may send changing
+    /// requests to the [routes](crate::axum) of this crate with the cookie. Default: none. Whatever
+    /// runs on them can do what a person can do there. Browsers want CORS headers besides, see the
+    /// [recipe](crate::docs::recipes).
+    #[cfg(feature = "axum")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+    pub fn trust_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.trusted_origins = origins.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Shows every [`Event`] to the app, for its audit log: each start, end, refusal, change of a
+    /// policy, and revocation. It is called on the way of a request, so it must not block: send the
+    /// event elsewhere.
+    pub fn on_event(mut self, on_event: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.on_event = Some(Box::new(on_event));
+        self
+    }
+
+    /// How long the check of a request waits for the store, and a call on the handle for each of its
+    /// answers. Default: 1 second. After that the answer is 503.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -185,21 +258,41 @@ impl Builder {
                 self.login_at
             )));
         }
+        if let Some(origin) = self.trusted_origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(ConfigError::new(format!(
+                "trust_origins is given {origin:?}, which is no origin such as \
+                 \"https://app.example.com\""
+            )));
+        }
+        let proxies = self
+            .proxies
+            .map(|(networks, header)| Proxies::new(networks, header))
+            .transpose()
+            .map_err(|invalid| ConfigError::new(format!("trust_proxies: {invalid}")))?;
         let cookie = self.cookie.build()?;
-        Ok(Curfew(Arc::new(Inner {
+        let inner = Inner {
             store: self.store,
             signer: self.keyring.signer(Purpose::Cookie, cookie.name()),
+            token_signer: self.keyring.signer(Purpose::Bearer, cookie.name()),
             cookie,
-            base: Base { limits: self.limits, refresh: self.refresh },
+            base: Base {
+                browsers: self.limits,
+                tokens: self.token_limits.unwrap_or(self.limits),
+                refresh: self.refresh,
+            },
             cap: self.cap,
             policy_bounds: self.policy_bounds,
             login_at: self.login_at,
             reject: self.reject,
+            client_reader: ClientReader { proxies, ..self.client_reader },
+            trusted_origins: self.trusted_origins,
+            on_event: self.on_event,
             timeout: self.timeout.unsigned_abs(),
             purge_every: self.purge_every.map(Duration::unsigned_abs),
             purger: super::purge::Purger::default(),
             clock: self.clock,
-        })))
+        };
+        Ok(Curfew { inner: Arc::new(inner), actor: None })
     }
 }
 
@@ -213,6 +306,15 @@ fn between(
         return Ok(());
     }
     Err(ConfigError::new(format!("{setting} is {given}, which is not between {least} and {most}")))
+}
+
+/// Whether it is written as browsers write an origin (RFC 6454): scheme, host, and the port unless it
+/// is the usual one.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_sign =
+        |sign: u8| matches!(sign, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b':' | b'[' | b']');
+    host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_sign))
 }
 
 impl fmt::Debug for Builder {

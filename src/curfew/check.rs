@@ -1,11 +1,14 @@
 //! The check of one request: load, judge, touch.
 
+use std::sync::Arc;
+
 use time::Duration;
 
 use super::error::{ClocksDiffer, Contended};
-use super::{Curfew, Error};
+use super::{Curfew, Error, Patience};
+use crate::event::{Refusal, What};
 use crate::judge::{Schedule, Verdict, judge, purge_after};
-use crate::session::{Client, Ended, Presence, Selector, Session};
+use crate::session::{Client, Ended, Kind, Presence, Selector, Session, SessionId};
 use crate::store::{Facts, Touch, Touched};
 use crate::time::Timestamp;
 use crate::token::{SetCookie, Token};
@@ -22,6 +25,20 @@ impl Checked {
     pub(crate) fn without_refresh(presence: Presence) -> Self {
         Self { presence, refreshed: None }
     }
+
+    fn admitted(facts: &Facts, schedule: Schedule, now: Timestamp) -> Self {
+        let session = Session::new(facts.record().clone(), schedule.ends, now);
+        Self::without_refresh(Presence::Live(session))
+    }
+}
+
+/// What a request is to the session that it comes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activity {
+    /// Somebody uses it.
+    Active,
+    /// A program looks on its own whether there is something new.
+    Passive,
 }
 
 /// Nodes and stores whose clocks differ by more would judge differently.
@@ -36,26 +53,46 @@ impl Curfew {
     pub(crate) async fn check(
         &self,
         token: &Token,
+        activity: Activity,
+        client: impl Fn() -> Client,
+    ) -> Result<Checked, Error> {
+        let checked = self.try_check(token, activity, client).await;
+        if checked.is_err() {
+            self.refused(Refusal::Unavailable, Some(token.id), None);
+        }
+        checked
+    }
+
+    async fn try_check(
+        &self,
+        token: &Token,
+        activity: Activity,
         client: impl Fn() -> Client,
     ) -> Result<Checked, Error> {
         let hash = token.secret.hash();
+        // Reading and recording share it, so that the handler is not kept waiting twice as long.
+        let mut patience = Patience::default();
         for _ in 0..TRIES {
             let now = self.now();
-            let Some(facts) = self.ask(self.0.store.load(token.id)).await? else {
-                return Ok(Checked::without_refresh(Presence::Anonymous));
+            let Some(facts) = self.ask_with(&mut patience, self.inner.store.load(token.id)).await?
+            else {
+                return Ok(self.nobody(Refusal::Unknown, token, None));
             };
             let verdict = self.judge(&facts, now)?;
             if facts.record().secret_hash != hash {
-                return Ok(Checked::without_refresh(Presence::Anonymous));
+                return Ok(self.nobody(Refusal::Superseded, token, Some(&facts)));
             }
             // The rare ways are boxed, or every request would carry the room for them.
             let checked = match verdict {
+                Verdict::Live(schedule) if activity == Activity::Passive => {
+                    Some(Checked::admitted(&facts, schedule, now))
+                }
                 Verdict::Live(schedule) if schedule.touch_at <= now => {
-                    Box::pin(self.touch(token, facts, schedule, client(), now)).await
+                    Box::pin(self.touch(token, facts, schedule, client(), now, &mut patience)).await
                 }
                 Verdict::Live(schedule) => Some(self.admit(token, &facts, schedule, false, now)),
                 Verdict::Over(ended) => Box::pin(self.refuse(&facts, ended)).await,
-                Verdict::Gone => Some(Checked::without_refresh(Presence::Anonymous)),
+                Verdict::Gone => Some(self.nobody(Refusal::Unknown, token, Some(&facts))),
             };
             if let Some(checked) = checked {
                 return Ok(checked);
@@ -64,10 +101,26 @@ impl Curfew {
         Err(Error::unavailable(Contended))
     }
 
+    fn nobody(&self, why: Refusal, token: &Token, facts: Option<&Facts>) -> Checked {
+        let user = facts.map(|facts| facts.record().user.clone());
+        self.refused(why, Some(token.id), user);
+        Checked::without_refresh(Presence::Anonymous)
+    }
+
+    /// Tells that what a request presented does not sign in.
+    pub(crate) fn refused(&self, why: Refusal, session: Option<SessionId>, user: Option<Arc<str>>) {
+        self.tell(None, What::Refused { why, session, user });
+    }
+
     /// Writes down that a session is over; `None` if it was active or ended since it was loaded.
     async fn refuse(&self, facts: &Facts, ended: Ended) -> Option<Checked> {
-        let settled = facts.record().ended.is_some() || self.try_write_ended(facts, &ended).await;
-        settled.then(|| Checked::without_refresh(Presence::Ended(ended)))
+        let record = facts.record();
+        if record.ended.is_none() && !self.try_write_ended(facts, &ended).await {
+            return None;
+        }
+        let why = Refusal::Ended(ended.clone());
+        self.refused(why, Some(record.id), Some(record.user.clone()));
+        Some(Checked::without_refresh(Presence::Ended(ended)))
     }
 
     /// Records the activity of a living session and lets it in; `None` if it ended or was rotated
@@ -79,6 +132,7 @@ impl Curfew {
         mut schedule: Schedule,
         client: Client,
         now: Timestamp,
+        patience: &mut Patience,
     ) -> Option<Checked> {
         let touch = Touch {
             id: facts.record().id,
@@ -86,9 +140,9 @@ impl Curfew {
             seen: now,
             last_seen: facts.record().seen,
             client,
-            purge_after: purge_after(&facts, &self.0.base, now),
+            purge_after: purge_after(&facts, &self.inner.base, now),
         };
-        let moved = match self.ask(self.0.store.touch(touch.clone())).await {
+        let moved = match self.ask_with(patience, self.inner.store.touch(touch.clone())).await {
             Ok(Touched::Moved) => true,
             Ok(Touched::Kept) => false,
             Ok(Touched::Gone) => return None,
@@ -100,7 +154,7 @@ impl Curfew {
         };
         if moved {
             let _ = touch.apply(facts.record_mut());
-            if let Verdict::Live(moved) = judge(&facts, &self.0.base, now) {
+            if let Verdict::Live(moved) = judge(&facts, &self.inner.base, now) {
                 schedule = moved;
             }
         }
@@ -116,15 +170,17 @@ impl Curfew {
         moved: bool,
         now: Timestamp,
     ) -> Checked {
-        let due_at = token.issued_at + self.0.base.refresh;
+        let record = facts.record();
+        let due_at = match record.kind {
+            Kind::Browser | Kind::BrowserUntilClosed => token.issued_at + self.inner.base.refresh,
+            Kind::Token => Timestamp::NEVER,
+        };
         // Of parallel requests the one that recorded the activity carries the cookie. If its answer
         // was lost, the cookie grows so old that any request carries it.
         let carries = moved || due_at + schedule.touch_every <= now;
-        let record = facts.record();
         let refreshed =
             (carries && due_at <= now).then(|| self.cookie(record, token.secret.clone(), now));
-        let presence = Presence::Live(Session::new(record.clone(), schedule.ends, now));
-        Checked { presence, refreshed }
+        Checked { refreshed, ..Checked::admitted(facts, schedule, now) }
     }
 }
 
@@ -133,7 +189,7 @@ impl Curfew {
     pub(super) fn judge(&self, facts: &Facts, now: Timestamp) -> Result<Verdict, Error> {
         match facts.store_time() {
             Some(time) if far_apart(time, now) => Err(Error::unavailable(ClocksDiffer)),
-            _ => Ok(judge(facts, &self.0.base, now)),
+            _ => Ok(judge(facts, &self.inner.base, now)),
         }
     }
 
@@ -142,7 +198,12 @@ impl Curfew {
     pub(super) async fn write_ended(&self, facts: &Facts, ended: &Ended) -> Result<bool, Error> {
         let record = facts.record();
         let which = Selector::session(record.id).not_seen_after(record.seen);
-        Ok(self.ask(self.0.store.end(&which, ended)).await? != 0)
+        let written = self.ask(self.inner.store.end(&which, ended)).await? != 0;
+        if written {
+            let (user, session) = (record.user.clone(), record.id);
+            self.tell(None, What::Ended { user, session, ended: ended.clone() });
+        }
+        Ok(written)
     }
 
     /// As [`write_ended`](Self::write_ended), for an answer that is the same if the store fails: then

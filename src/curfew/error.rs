@@ -33,6 +33,9 @@ pub enum ErrorKind {
     SignInRequired,
     /// The user has as many active sessions as one may have. One must end first.
     TooManySessions,
+    /// The session is that of a token, whose secret cannot be renewed: no answer could bring the new
+    /// one. Issue another token, and revoke this one.
+    NotForTokens,
     /// The name of a user, an organisation or a session cannot be kept.
     InvalidName,
     /// A limit of a policy is out of bounds.
@@ -49,12 +52,12 @@ impl Error {
 
     /// An answer to a request that it stands in the way of, with an `application/problem+json` body:
     /// 503 with `Retry-After` if the store does not answer, 401 for who must sign in again, 409 for
-    /// too many sessions or policies, 422 for a name that cannot be kept and a limit out of bounds.
+    /// too many sessions or policies and for tokens, 422 for a name that cannot be kept and a limit out of bounds.
     pub fn response(&self) -> Response<Bytes> {
         let mut response = match self.kind {
             ErrorKind::Unavailable => unavailable(Caller::Background),
             ErrorKind::SignInRequired => problem(StatusCode::UNAUTHORIZED, &self.message),
-            ErrorKind::TooManySessions | ErrorKind::TooManyPolicies => {
+            ErrorKind::TooManySessions | ErrorKind::TooManyPolicies | ErrorKind::NotForTokens => {
                 problem(StatusCode::CONFLICT, &self.message)
             }
             ErrorKind::InvalidName | ErrorKind::InvalidPolicy => {
@@ -87,6 +90,13 @@ impl Error {
 
     pub(super) fn sign_in_required() -> Self {
         Self::new(ErrorKind::SignInRequired, "the session has ended or was renewed; sign in again")
+    }
+
+    pub(super) fn not_for_tokens() -> Self {
+        Self::new(
+            ErrorKind::NotForTokens,
+            "the secret of a token cannot be renewed; issue another token and revoke this one",
+        )
     }
 
     pub(super) fn too_many_sessions() -> Self {

@@ -10,26 +10,31 @@ mod start;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Response;
 use http::header::{self, HeaderValue};
+use http::{HeaderMap, Response};
 use time::Duration;
+use tokio::time::{Sleep, sleep};
 
 pub use self::builder::{Builder, Overflow};
-pub(crate) use self::check::Checked;
+pub(crate) use self::check::{Activity, Checked};
 use self::error::TimedOut;
 pub use self::error::{ConfigError, Error, ErrorKind};
 pub use self::policies::{Effect, Preview};
+use crate::client::ClientReader;
+use crate::event::{Event, EventHook, What};
 use crate::judge::{Base, Verdict};
 use crate::reject::{Asked, Caller, Cause, Reject, Rejection};
 use crate::session::{ActiveSession, Ended, Kind, Record, Selector, Session, SessionId};
 use crate::store::{ErasedStore, Facts, Page, Rotate, Store, StoreError, Swapped};
 use crate::time::{Clock, Timestamp};
-use crate::token::{Keyring, Secret, SessionCookie, SetCookie, Signer, Token};
+use crate::token::{
+    Keyring, Presented, Secret, SessionCookie, SetCookie, Signer, Token, read_bearer,
+};
 
 /// The handle on all sessions of an app. It is cheap to clone, and its clones are the same.
 ///
@@ -37,17 +42,24 @@ use crate::token::{Keyring, Secret, SessionCookie, SetCookie, Signer, Token};
 /// and out, listing and revoking are calls on the handle. What the browser must learn is a
 /// [`SetCookie`] that they return.
 #[derive(Clone)]
-pub struct Curfew(Arc<Inner>);
+pub struct Curfew {
+    inner: Arc<Inner>,
+    actor: Option<Arc<str>>,
+}
 
 struct Inner {
     store: Box<dyn ErasedStore>,
     signer: Signer,
+    token_signer: Signer,
     cookie: SessionCookie,
     base: Base,
     cap: Option<(u32, Overflow)>,
     policy_bounds: (Duration, Duration),
     login_at: String,
     reject: Box<dyn Reject>,
+    client_reader: ClientReader,
+    trusted_origins: Vec<String>,
+    on_event: Option<EventHook>,
     timeout: std::time::Duration,
     purge_every: Option<std::time::Duration>,
     purger: purge::Purger,
@@ -60,13 +72,22 @@ impl Curfew {
         Builder::new(store, keyring)
     }
 
-    /// Gives the session a new secret, as after a change of rights. The old one is dead at once; id,
-    /// limits and everything else stay.
+    /// This handle in the hands of a user, who then stands as the actor in every [`Event`] that it
+    /// causes. As an extractor of axum, the handle is in the hands of whoever the request's session
+    /// belongs to.
+    #[must_use]
+    pub fn acting_as(&self, user: impl ToString) -> Self {
+        Self { inner: self.inner.clone(), actor: Some(user.to_string().into()) }
+    }
+
+    /// Gives the session of a browser a new secret, as after a change of rights. The old one is dead
+    /// at once; id, limits and everything else stay.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::SignInRequired`] if the session has ended or was rotated since this request
-    /// began, [`ErrorKind::Unavailable`] if the store does not answer.
+    /// began, [`ErrorKind::NotForTokens`] if it is that of a token,
+    /// [`ErrorKind::Unavailable`] if the store does not answer.
     pub async fn rotate(&self, session: &Session) -> Result<SetCookie, Error> {
         self.renew(session, None).await
     }
@@ -86,6 +107,9 @@ impl Curfew {
         session: &Session,
         authenticated: Option<Timestamp>,
     ) -> Result<SetCookie, Error> {
+        if session.kind() == Kind::Token {
+            return Err(Error::not_for_tokens());
+        }
         let secret = Secret::random();
         let rotate = Rotate {
             id: session.id(),
@@ -93,11 +117,16 @@ impl Curfew {
             new: secret.hash(),
             authenticated,
         };
-        match self.ask(self.0.store.rotate(rotate)).await? {
+        match self.ask(self.inner.store.rotate(rotate)).await? {
             Swapped::Done => {}
             Swapped::Stale | Swapped::Gone => return Err(Error::sign_in_required()),
         }
-        Ok(self.cookie(session.record(), secret, self.now()))
+        let record = session.record();
+        self.tell_of_own(record, |user, session| {
+            let reauthenticated = authenticated.is_some();
+            What::Renewed { user, session, reauthenticated }
+        });
+        Ok(self.cookie(record, secret, self.now()))
     }
 
     /// Ends one's own session: signs out. To end one that has ended is no error.
@@ -106,20 +135,55 @@ impl Curfew {
     ///
     /// [`ErrorKind::Unavailable`] if the store does not answer. Then it may not have ended.
     pub async fn end(&self, session: &Session) -> Result<SetCookie, Error> {
-        self.revoke(Selector::session(session.id())).await?;
-        Ok(self.0.cookie.clear())
+        let ended = Ended::revoked(self.now());
+        let which = Selector::session(session.id());
+        if self.ask(self.inner.store.end(&which, &ended)).await? != 0 {
+            self.tell_of_own(session.record(), |user, session| What::Ended {
+                user,
+                session,
+                ended: ended.clone(),
+            });
+        }
+        Ok(self.clearing_cookie(session))
+    }
+
+    pub(crate) fn clearing_cookie(&self, session: &Session) -> SetCookie {
+        match session.kind() {
+            Kind::Browser | Kind::BrowserUntilClosed => self.inner.cookie.clear(),
+            Kind::Token => SetCookie::nothing(),
+        }
+    }
+
+    /// Ends a session of whoever this one belongs to, and says whether it was theirs. To end it again
+    /// is no error.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn end_own(&self, own: &Session, id: SessionId) -> Result<bool, Error> {
+        if self.revoke(Selector::user(own.user()).only(id)).await? != 0 {
+            return Ok(true);
+        }
+        let facts = self.ask(self.inner.store.load(id)).await?;
+        Ok(facts.is_some_and(|facts| *facts.record().user == *own.user()))
     }
 
     /// Ends somebody's sessions, and says how many they were. It bites at their next request.
+    ///
+    /// Of a user, what is over already is first written down with its own reason, and does not
+    /// count.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] if the store does not answer. Then they may not have ended.
     pub async fn revoke(&self, which: Selector) -> Result<u64, Error> {
+        if which.by_user().is_some() {
+            let over = self.each_living(&which, |_| true).await?;
+            self.settle(over).await;
+        }
         let ended = Ended::revoked(self.now());
-        let revoked = self.ask(self.0.store.end(&which, &ended)).await?;
-        tracing::debug!(revoked, "sessions revoked");
-        Ok(revoked)
+        let sessions = self.ask(self.inner.store.end(&which, &ended)).await?;
+        if sessions != 0 {
+            self.tell(self.actor.clone(), What::Revoked { which, sessions });
+        }
+        Ok(sessions)
     }
 
     /// The active sessions of a user, newest sign-in first: all that would pass the check now, and
@@ -136,9 +200,7 @@ impl Curfew {
                 active.len() < MAX_LISTED
             })
             .await?;
-        for (facts, ended) in over {
-            self.try_write_ended(&facts, &ended).await;
-        }
+        self.settle(over).await;
         Ok(active)
     }
 
@@ -171,6 +233,13 @@ impl Curfew {
         Ok(over)
     }
 
+    /// Writes down what turned out to be over, as far as the store lets us.
+    async fn settle(&self, over: Vec<(Facts, Ended)>) {
+        for (facts, ended) in over {
+            self.try_write_ended(&facts, &ended).await;
+        }
+    }
+
     fn listing<'a>(&'a self, which: &'a Selector) -> Listing<'a> {
         Listing { curfew: self, which, after: None, more: true }
     }
@@ -180,21 +249,42 @@ impl Curfew {
         &self,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Error> {
-        self.0.purger.start(&self.0);
+        self.ask_with(&mut Patience::default(), answer).await
+    }
+
+    /// Asks the store, and waits no longer than there is patience left.
+    async fn ask_with<T>(
+        &self,
+        patience: &mut Patience,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Error> {
+        self.inner.purger.start(&self.inner);
         let mut answer = pin!(answer);
-        // Most answers of a store in the same process are there at once and need no timer.
-        let first = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await;
-        let answered = match first {
-            Poll::Ready(answered) => answered,
-            Poll::Pending => Box::pin(tokio::time::timeout(self.0.timeout, answer))
-                .await
-                .map_err(|_| Error::unavailable(TimedOut))?,
-        };
-        Ok(answered?)
+        let answered = poll_fn(|cx| match answer.as_mut().poll(cx) {
+            Poll::Ready(answered) => Poll::Ready(Some(answered)),
+            Poll::Pending => patience.poll(cx, self.inner.timeout).map(|()| None),
+        });
+        Ok(answered.await.ok_or_else(|| Error::unavailable(TimedOut))??)
     }
 
     fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.inner.clock.now()
+    }
+
+    /// Tells the log and the app what happened.
+    pub(crate) fn tell(&self, actor: Option<Arc<str>>, what: What) {
+        let event = Event { at: self.now(), actor, what };
+        event.trace();
+        if let Some(on_event) = &self.inner.on_event {
+            on_event(&event);
+        }
+    }
+
+    /// Tells what the owner of a session did with it, unless the handle is in other hands.
+    fn tell_of_own(&self, record: &Record, what: impl FnOnce(Arc<str>, SessionId) -> What) {
+        let user = record.user.clone();
+        let actor = self.actor.clone().unwrap_or_else(|| user.clone());
+        self.tell(Some(actor), what(user, record.id));
     }
 
     /// The cookie for a session whose record is kept until `purge_after`. It outlives the session,
@@ -202,17 +292,18 @@ impl Curfew {
     fn cookie(&self, record: &Record, secret: Secret, now: Timestamp) -> SetCookie {
         // Rounded up to the token's whole seconds, so that it is never due early.
         let issued_at = now + Duration::milliseconds(999);
-        let token = self.0.signer.sign(&Token { id: record.id, secret, issued_at });
+        let token = self.inner.signer.sign(&Token { id: record.id, secret, issued_at });
         let max_age = match record.kind {
             Kind::BrowserUntilClosed => None,
-            Kind::Browser | Kind::Token => Some(record.purge_after.since(now)),
+            Kind::Browser => Some(record.purge_after.since(now)),
+            Kind::Token => return SetCookie::nothing(),
         };
-        self.0.cookie.render(&token, max_age)
+        self.inner.cookie.render(&token, max_age)
     }
 
     /// The answer to a request that is turned away.
     pub(crate) fn turn_away(&self, cause: Cause<'_>, asked: &Asked<'_>) -> Response<Bytes> {
-        let inner = &*self.0;
+        let inner = &*self.inner;
         let rejection = Rejection::new(cause, asked, &inner.login_at, inner.cookie.name());
         let mut response = inner.reject.reject(&rejection);
         let headers = response.headers_mut();
@@ -226,15 +317,41 @@ impl Curfew {
     }
 
     pub(crate) fn session_cookie(&self) -> &SessionCookie {
-        &self.0.cookie
+        &self.inner.cookie
     }
 
-    pub(crate) fn signer(&self) -> &Signer {
-        &self.0.signer
+    /// The session that a request presents, and what verifies it. A token comes before a cookie: a
+    /// browser sends the cookie along unasked.
+    pub(crate) fn presented<'h>(&self, headers: &'h HeaderMap) -> (Presented<'h>, &Signer) {
+        match read_bearer(headers) {
+            Presented::Nothing => (self.inner.cookie.read(headers), &self.inner.signer),
+            bearer => (bearer, &self.inner.token_signer),
+        }
+    }
+
+    pub(crate) fn client_reader(&self) -> &ClientReader {
+        &self.inner.client_reader
+    }
+
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for routes"))]
+    pub(crate) fn trusts_origin(&self, origin: &HeaderValue) -> bool {
+        self.inner.trusted_origins.iter().any(|trusted| origin == trusted)
     }
 
     pub(crate) fn login_at(&self) -> &str {
-        &self.0.login_at
+        &self.inner.login_at
+    }
+}
+
+/// How long one may still wait for the store, over all the calls that it is given to.
+#[derive(Default)]
+struct Patience(Option<Pin<Box<Sleep>>>);
+
+impl Patience {
+    /// Ready when it is at its end, `timeout` after it was first needed. Most answers of a store in
+    /// the same process are there at once and need no timer.
+    fn poll(&mut self, cx: &mut Context<'_>, timeout: std::time::Duration) -> Poll<()> {
+        self.0.get_or_insert_with(|| Box::pin(sleep(timeout))).as_mut().poll(cx)
     }
 }
 
@@ -262,7 +379,7 @@ impl Listing<'_> {
         }
         let curfew = self.curfew;
         let page = Page { after: self.after, at_most: PAGE };
-        let listed = curfew.ask(curfew.0.store.list(self.which, page)).await?;
+        let listed = curfew.ask(curfew.inner.store.list(self.which, page)).await?;
         self.after = listed.last().map(|facts| (facts.record().created, facts.record().id));
         self.more = listed.len() == PAGE as usize;
         Ok(Some(listed))
@@ -271,6 +388,6 @@ impl Listing<'_> {
 
 impl fmt::Debug for Curfew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Curfew").field("base", &self.0.base).finish_non_exhaustive()
+        f.debug_struct("Curfew").field("base", &self.inner.base).finish_non_exhaustive()
     }
 }

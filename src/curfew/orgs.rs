@@ -50,7 +50,7 @@ impl Curfew {
             let settled = match self.judge(&facts, now)? {
                 Verdict::Live(_) => {
                     let change = self.change_of_orgs(&facts, orgs, now);
-                    self.ask(self.0.store.set_orgs(change)).await? != Swapped::Stale
+                    self.ask(self.inner.store.set_orgs(change)).await? != Swapped::Stale
                 }
                 // What is over must be written as such before it leaves what ended it.
                 Verdict::Over(ended) => self.write_ended(&facts, &ended).await?,
@@ -59,7 +59,7 @@ impl Curfew {
             if settled {
                 return Ok(());
             }
-            match self.ask(self.0.store.load(id)).await? {
+            match self.ask(self.inner.store.load(id)).await? {
                 Some(fresh) if fresh.record().ended.is_none() => facts = fresh,
                 _ => return Ok(()),
             }
@@ -73,8 +73,8 @@ impl Curfew {
             seen: facts.clone(),
             orgs: orgs.to_vec(),
             joined,
-            ends_by: ends_by_after_leaving(facts, &self.0.base, stays),
-            purge_after: purge_after(facts, &self.0.base, facts.record().seen),
+            ends_by: ends_by_after_leaving(facts, &self.inner.base, stays),
+            purge_after: purge_after(facts, &self.inner.base, facts.record().seen),
         }
     }
 }

@@ -6,6 +6,7 @@ use time::Duration;
 
 use super::error::Contended;
 use super::{Curfew, Error, TRIES};
+use crate::event::What;
 use crate::judge::Verdict;
 use crate::limits::Spelled;
 use crate::policy::{OrgPolicy, OrgRules, PolicyVersion};
@@ -41,7 +42,7 @@ impl Curfew {
     ///
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn policy(&self, org: impl ToString) -> Result<Option<PolicyVersion>, Error> {
-        let rules = self.ask(self.0.store.org_rules(&org.to_string())).await?;
+        let rules = self.ask(self.inner.store.org_rules(&org.to_string())).await?;
         Ok(rules.and_then(|rules| rules.in_force()))
     }
 
@@ -61,7 +62,11 @@ impl Curfew {
     pub async fn set_policy(&self, org: impl ToString, policy: OrgPolicy) -> Result<(), Error> {
         self.check_bounds(policy)?;
         let now = self.now();
-        self.change_rules(&org.to_string(), now, |rules| self.next_rules(rules, policy, now)).await
+        let org = org.to_string();
+        if self.change_rules(&org, now, |rules| self.next_rules(rules, policy, now)).await? {
+            self.tell_of_policy(org, Some(policy));
+        }
+        Ok(())
     }
 
     /// Removes the policy of an organisation. Living sessions keep their scheduled end; new ones get
@@ -71,14 +76,21 @@ impl Curfew {
     ///
     /// As [`set_policy`](Self::set_policy).
     pub async fn clear_policy(&self, org: impl ToString) -> Result<(), Error> {
-        let now = self.now();
-        self.change_rules(&org.to_string(), now, |rules| {
+        let (org, now) = (org.to_string(), self.now());
+        let remove = |rules: &OrgRules| {
             if rules.policy().is_none() {
                 return Ok(None);
             }
-            Ok(Some(rules.with_policy(None, &self.0.base.limits, now)?))
-        })
-        .await
+            Ok(Some(rules.with_policy(None, self.inner.base.longest_silence(), now)?))
+        };
+        if self.change_rules(&org, now, remove).await? {
+            self.tell_of_policy(org, None);
+        }
+        Ok(())
+    }
+
+    fn tell_of_policy(&self, org: String, policy: Option<OrgPolicy>) {
+        self.tell(self.actor.clone(), What::PolicyChanged { org: org.into(), policy });
     }
 
     /// Ends all sessions of an organisation, that of whoever asks included. It bites at their next
@@ -90,7 +102,7 @@ impl Curfew {
     pub async fn revoke_org(&self, org: impl ToString) -> Result<(), Error> {
         let org = org.to_string();
         self.change_rules(&org, self.now(), |rules| Ok(Some(rules.with_revocation()))).await?;
-        tracing::debug!("all sessions of an organisation revoked");
+        self.tell(self.actor.clone(), What::OrgRevoked { org: org.into() });
         Ok(())
     }
 
@@ -112,7 +124,7 @@ impl Curfew {
             return Err(Error::invalid_name());
         }
         let now = self.now();
-        let rules = self.ask(self.0.store.org_rules(&org)).await?;
+        let rules = self.ask(self.inner.store.org_rules(&org)).await?;
         let rules = rules.as_deref().cloned().unwrap_or_else(|| OrgRules::first(now));
         let next = Arc::new(self.next_rules(&rules, policy, now)?.unwrap_or(rules));
         let which = Selector::org(&org);
@@ -159,7 +171,7 @@ impl Curfew {
 
     /// The shortest and the longest limit that a policy may set.
     pub fn policy_bounds(&self) -> (Duration, Duration) {
-        self.0.policy_bounds
+        self.inner.policy_bounds
     }
 
     fn check_bounds(&self, policy: OrgPolicy) -> Result<(), Error> {
@@ -186,29 +198,29 @@ impl Curfew {
         if rules.policy() == Some(policy) {
             return Ok(None);
         }
-        Ok(Some(rules.with_policy(Some(policy), &self.0.base.limits, now)?))
+        Ok(Some(rules.with_policy(Some(policy), self.inner.base.longest_silence(), now)?))
     }
 
-    /// Replaces the rules of an organisation by what `change` makes of them; nothing if that is
-    /// nothing. Of two who do this at once both take effect, in some order.
+    /// Replaces the rules of an organisation by what `change` makes of them, and says so; nothing if
+    /// that is nothing. Of two who do this at once both take effect, in some order.
     async fn change_rules(
         &self,
         org: &str,
         now: Timestamp,
         change: impl Fn(&OrgRules) -> Result<Option<OrgRules>, Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if !is_sound_name(org) {
             return Err(Error::invalid_name());
         }
         for _ in 0..TRIES {
-            let current = self.ask(self.0.store.org_rules(org)).await?;
+            let current = self.ask(self.inner.store.org_rules(org)).await?;
             let expected = current.as_ref().map(|rules| rules.revision());
             let rules = current.as_deref().cloned().unwrap_or_else(|| OrgRules::first(now));
             let Some(next) = change(&rules)? else {
-                return Ok(());
+                return Ok(false);
             };
-            if self.ask(self.0.store.put_org_rules(org, expected, next)).await? {
-                return Ok(());
+            if self.ask(self.inner.store.put_org_rules(org, expected, next)).await? {
+                return Ok(true);
             }
         }
         Err(Error::unavailable(Contended))

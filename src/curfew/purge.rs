@@ -19,7 +19,7 @@ impl Curfew {
     pub async fn purge(&self) -> Result<u64, Error> {
         let mut total = 0;
         loop {
-            let purged = self.ask(self.0.store.purge(self.now(), BATCH)).await?;
+            let purged = self.ask(self.inner.store.purge(self.now(), BATCH)).await?;
             total += purged;
             if purged < u64::from(BATCH) {
                 return Ok(total);
@@ -55,7 +55,7 @@ async fn run(inner: Weak<Inner>, every: std::time::Duration) {
         let Some(inner) = inner.upgrade() else {
             return;
         };
-        match Curfew(inner).purge().await {
+        match (Curfew { inner, actor: None }).purge().await {
             Ok(purged) => tracing::debug!(purged, "purged sessions"),
             Err(error) => {
                 tracing::warn!(error = %error.with_causes(), "sessions could not be purged");

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use super::error::Contended;
 use super::{Curfew, Error, Overflow, TRIES};
 use crate::client::ClientInfo;
+use crate::event::What;
 use crate::judge::purge_after_start;
-use crate::session::{EndsBy, Membership, NewSession, Record, Selector, SessionId, is_sound_name};
+use crate::session::{
+    Client, EndsBy, Kind, Membership, NewSession, Record, Selector, SessionId, is_sound_name,
+};
 use crate::store::Insert;
 use crate::time::Timestamp;
-use crate::token::{Secret, SetCookie, random_id};
+use crate::token::{IssuedToken, Secret, SetCookie, Token, random_id};
 
 impl Curfew {
     /// Starts a session for somebody who has just proved who they are.
@@ -24,6 +27,35 @@ impl Curfew {
     /// name has no bytes, more than 512, or a NUL,
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn start(&self, new: NewSession, client: &ClientInfo) -> Result<SetCookie, Error> {
+        let (record, secret) = self.begin(new, client.client(), client.presented()).await?;
+        Ok(self.cookie(&record, secret, record.created))
+    }
+
+    /// Issues a bearer token for a client that is no browser: a command line, a mobile or a desktop
+    /// app. It is a session as any other, with [limits of its own](crate::Builder::token_limits): it
+    /// is listed, ends and is revoked like those of browsers, and organisations bind it.
+    ///
+    /// Give it a [name](NewSession::named) that its owner will know it by. What is known of the
+    /// client is recorded at its first use.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn issue_token(&self, new: NewSession) -> Result<IssuedToken, Error> {
+        let new = NewSession { kind: Kind::Token, ..new };
+        let (record, secret) = self.begin(new, &Client::default(), None).await?;
+        let (id, issued_at) = (record.id, record.created);
+        let signed = self.inner.token_signer.sign(&Token { id, secret, issued_at });
+        Ok(IssuedToken::new(id, &signed))
+    }
+
+    /// Stores a session that takes the place of the presented one.
+    async fn begin(
+        &self,
+        new: NewSession,
+        client: &Client,
+        presented: Option<SessionId>,
+    ) -> Result<(Record, Secret), Error> {
         let names = new.orgs.iter().chain(&new.name).chain([&new.user]);
         if !names.map(|name| &**name).all(is_sound_name) {
             return Err(Error::invalid_name());
@@ -31,19 +63,22 @@ impl Curfew {
         let secret = Secret::random();
         let now = self.now();
         let record = self.new_record(new, client, &secret, now);
-        self.insert(&record, client.presented()).await?;
-        tracing::debug!(session = %record.id, "session started");
-        Ok(self.cookie(&record, secret, now))
+        let replaced = self.insert(&record, presented).await?;
+        self.tell_of_own(&record, |user, session| {
+            let (kind, client) = (record.kind, record.client.clone());
+            What::Started { user, session, kind, client, replaced }
+        });
+        Ok((record, secret))
     }
 
     fn new_record(
         &self,
         new: NewSession,
-        client: &ClientInfo,
+        client: &Client,
         secret: &Secret,
         now: Timestamp,
     ) -> Record {
-        let limits = self.0.base.limits.tighter(new.at_most);
+        let limits = self.inner.base.limits(new.kind).tighter(new.at_most);
         // The store stamps them when it inserts the record.
         let join = |org: Arc<str>| Membership { org, generation: 0, version: 0, joined: now };
         let mut record = Record {
@@ -58,7 +93,7 @@ impl Curfew {
             seen: now,
             ends_by: limits.absolute_limit().map(|after| EndsBy { at: now + after, org: None }),
             idle: limits.idle_limit(),
-            client: client.client().clone(),
+            client: client.clone(),
             ended: None,
             purge_after: Timestamp::NEVER,
         };
@@ -66,12 +101,17 @@ impl Curfew {
         record
     }
 
-    async fn insert(&self, record: &Record, presented: Option<SessionId>) -> Result<(), Error> {
-        let cap = self.0.cap.map(|(cap, _)| cap);
+    /// Inserts a record, and says which sessions it replaced.
+    async fn insert(
+        &self,
+        record: &Record,
+        presented: Option<SessionId>,
+    ) -> Result<Vec<SessionId>, Error> {
+        let cap = self.inner.cap.map(|(cap, _)| cap);
         let mut replaces = Vec::from_iter(presented);
         for _ in 0..TRIES {
-            match self.ask(self.0.store.insert(record.clone(), &replaces, cap)).await? {
-                Insert::Stored => return Ok(()),
+            match self.ask(self.inner.store.insert(record.clone(), &replaces, cap)).await? {
+                Insert::Stored => return Ok(replaces),
                 Insert::Full => replaces = self.make_room(&record.user, presented).await?,
             }
         }
@@ -85,7 +125,7 @@ impl Curfew {
         presented: Option<SessionId>,
     ) -> Result<Vec<SessionId>, Error> {
         let mut replaces = Vec::from_iter(presented);
-        let Some((cap, overflow)) = self.0.cap else {
+        let Some((cap, overflow)) = self.inner.cap else {
             return Ok(replaces);
         };
         // Newest first, so what comes after the cap is full is the oldest.
@@ -108,7 +148,10 @@ impl Curfew {
         }
         let displaced = replaces.len() > usize::from(presented.is_some());
         match overflow {
-            Overflow::Refuse if displaced => Err(Error::too_many_sessions()),
+            Overflow::Refuse if displaced => {
+                self.tell(self.actor.clone(), What::StartRefused { user: user.into() });
+                Err(Error::too_many_sessions())
+            }
             Overflow::Refuse | Overflow::EndOldest => Ok(replaces),
         }
     }

@@ -9,7 +9,7 @@ use time::Duration;
 
 use crate::limits::{GRACE, Limit, Limits, shorter};
 use crate::policy::OrgRules;
-use crate::session::{End, EndReason, Ended, Ends, EndsBy, Membership, Record};
+use crate::session::{End, EndReason, Ended, Ends, EndsBy, Kind, Membership, Record};
 use crate::time::Timestamp;
 
 #[cfg(test)]
@@ -90,9 +90,24 @@ pub struct RulesMissing;
 /// What the app itself decides about its sessions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Base {
-    pub(crate) limits: Limits,
+    pub(crate) browsers: Limits,
+    pub(crate) tokens: Limits,
     /// How often the cookie is refreshed.
     pub(crate) refresh: Duration,
+}
+
+impl Base {
+    pub(crate) fn limits(&self, kind: Kind) -> Limits {
+        match kind {
+            Kind::Browser | Kind::BrowserUntilClosed => self.browsers,
+            Kind::Token => self.tokens,
+        }
+    }
+
+    /// The longest that a session lasts that nobody uses; `None` is for ever.
+    pub(crate) fn longest_silence(&self) -> Option<Duration> {
+        Some(self.browsers.longest_silence()?.max(self.tokens.longest_silence()?))
+    }
 }
 
 /// The conclusion.
@@ -156,10 +171,12 @@ pub(crate) fn judge(facts: &Facts, base: &Base, now: Timestamp) -> Verdict {
         return Verdict::Over(over.ended(now));
     }
     let touch_every = touch_every.max(Duration::MILLISECOND);
-    let fresh_rules = rules_changed_since_seen(facts);
+    // A token is issued without its client; the first use shows what that is.
+    let unused = record.kind == Kind::Token && record.seen == record.created;
+    let at_once = unused || rules_changed_since_seen(facts);
     Verdict::Live(Schedule {
         ends: Ends { absolute: absolute.map(Bound::end), idle: idle.map(Bound::end) },
-        touch_at: record.seen + if fresh_rules { Duration::MILLISECOND } else { touch_every },
+        touch_at: record.seen + if at_once { Duration::MILLISECOND } else { touch_every },
         touch_every,
     })
 }
@@ -168,7 +185,7 @@ pub(crate) fn judge(facts: &Facts, base: &Base, now: Timestamp) -> Verdict {
 /// that the session can have. Idle limits of organisations do not count, since one may leave them.
 pub(crate) fn purge_after(facts: &Facts, base: &Base, seen: Timestamp) -> Timestamp {
     let record = facts.record();
-    let idle = shorter(base.limits.idle_limit(), record.idle);
+    let idle = shorter(base.limits(record.kind).idle_limit(), record.idle);
     let mut latest = idle.map_or(Timestamp::NEVER, |idle| seen + idle);
     each_bound(facts, base, |bound| {
         if bound.limit == Limit::Absolute {
@@ -243,15 +260,16 @@ impl Bound<'_> {
 fn each_bound<'a>(facts: &'a Facts, base: &Base, mut visit: impl FnMut(Bound<'a>)) {
     let record = facts.record();
     let created = record.created;
+    let limits = base.limits(record.kind);
     if let Some(EndsBy { at, org }) = &record.ends_by {
         let (limit, length) = (Limit::Absolute, at.since(created));
         visit(Bound { at: *at, limit, length, org: org.as_ref(), since: created });
     }
-    if let Some(length) = base.limits.absolute_limit() {
+    if let Some(length) = limits.absolute_limit() {
         let (at, limit) = (created + length, Limit::Absolute);
         visit(Bound { at, limit, length, org: None, since: created });
     }
-    if let Some(length) = shorter(base.limits.idle_limit(), record.idle) {
+    if let Some(length) = shorter(limits.idle_limit(), record.idle) {
         let (at, limit) = (record.seen + length, Limit::Idle);
         visit(Bound { at, limit, length, org: None, since: created });
     }

@@ -710,7 +710,11 @@ impl Story {
             ended: None,
             purge_after: Timestamp::NEVER,
         };
-        Self { record, rules: HashMap::new(), base: Base { limits, refresh: Duration::HOUR } }
+        Self {
+            record,
+            rules: HashMap::new(),
+            base: Base { browsers: limits, tokens: limits, refresh: Duration::HOUR },
+        }
     }
 
     fn seen(mut self, seen: Timestamp) -> Self {
@@ -719,12 +723,12 @@ impl Story {
     }
 
     fn deploy(mut self, limits: Limits) -> Self {
-        self.base.limits = limits;
+        (self.base.browsers, self.base.tokens) = (limits, limits);
         self
     }
 
     fn policy(self, org: &str, at: Timestamp, policy: Option<OrgPolicy>) -> Self {
-        self.change(org, |rules| rules.with_policy(policy, &Limits::unlimited(), at).unwrap())
+        self.change(org, |rules| rules.with_policy(policy, None, at).unwrap())
     }
 
     fn revoke(self, org: &str) -> Self {

@@ -11,6 +11,7 @@ use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 pub use self::return_to::ReturnTo;
 pub(crate) use self::return_to::is_plain;
 use crate::session::Ended;
+use crate::token::bears_token;
 
 /// Makes the answer to a request that is turned away. Closures implement it.
 ///
@@ -71,18 +72,19 @@ pub enum Caller {
     Navigation,
     /// htmx, which follows its own header.
     Htmx,
-    /// A script or a program. It wants a status, never a page.
+    /// A program that presents a bearer token. It wants a status, never a page.
+    Bearer,
+    /// A script, or another program. It wants a status, never a page.
     Background,
 }
 
 impl Caller {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let is = |name: &str, value: &str| headers.get(name).is_some_and(|given| given == value);
-        if is("hx-request", "true") {
-            return Self::Htmx;
-        }
         if bears_token(headers) {
-            return Self::Background;
+            return Self::Bearer;
+        }
+        if headers.get("hx-request").is_some_and(|given| given == "true") {
+            return Self::Htmx;
         }
         let navigates = match headers.get("sec-fetch-mode") {
             Some(mode) => mode == "navigate",
@@ -94,11 +96,6 @@ impl Caller {
             Self::Background
         }
     }
-}
-
-fn bears_token(headers: &HeaderMap) -> bool {
-    let scheme = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().get(..7));
-    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Bearer "))
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
@@ -180,7 +177,7 @@ impl<'a> Rejection<'a> {
                 response.headers_mut().insert("hx-redirect", self.login_header());
                 response
             }
-            (_, Caller::Background) => self.unauthorized(),
+            (_, Caller::Bearer | Caller::Background) => self.unauthorized(),
         }
     }
 
@@ -199,7 +196,10 @@ impl<'a> Rejection<'a> {
         }
         let mut response = problem_with(StatusCode::UNAUTHORIZED, "sign in to continue", &more);
         let (page, cookie) = (self.login_at, self.cookie_name);
-        let challenge = format!(r#"Cookie form-action="{page}", cookie-name="{cookie}""#);
+        let challenge = match self.caller {
+            Caller::Bearer => r#"Bearer error="invalid_token""#.to_owned(),
+            _ => format!(r#"Cookie form-action="{page}", cookie-name="{cookie}""#),
+        };
         let challenge = HeaderValue::try_from(challenge).expect("both are checked when built");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         response

@@ -1,8 +1,8 @@
 //! What a request that passed carries along.
 
-use http::{Extensions, Request};
+use http::{Extensions, HeaderMap, Request};
 
-use crate::client::{ClientInfo, client_of};
+use crate::client::ClientInfo;
 use crate::curfew::Curfew;
 use crate::session::Presence;
 
@@ -10,11 +10,16 @@ use crate::session::Presence;
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) presence: Presence,
-    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for extractors"))]
     pub(crate) curfew: Curfew,
 }
 
 impl Context {
+    /// What is known of the client behind the request with these headers and extensions.
+    pub(crate) fn client(&self, headers: &HeaderMap, extensions: &Extensions) -> ClientInfo {
+        let client = self.curfew.client_reader().read(headers, extensions);
+        ClientInfo::new(client, self.presence.session())
+    }
+
     pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
     }
@@ -32,10 +37,13 @@ impl Presence {
 }
 
 impl ClientInfo {
-    /// What is known of the client behind a request that has passed the layer. Its address is known
-    /// if the server put the peer's `SocketAddr` (or axum's `ConnectInfo`) into the extensions.
+    /// What is known of the client behind a request that has passed the layer; nothing of another
+    /// one. Its address is known if the server put the peer's `SocketAddr` (or axum's `ConnectInfo`)
+    /// into the extensions.
     pub fn of<B>(request: &Request<B>) -> Self {
-        let session = Presence::of(request).and_then(Presence::session);
-        Self::new(client_of(request.headers(), request.extensions()), session.map(|s| s.id()))
+        let context = Context::of(request.extensions());
+        context.map_or_else(Self::for_tests, |context| {
+            context.client(request.headers(), request.extensions())
+        })
     }
 }

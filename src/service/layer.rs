@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::{Method, Request};
 use tower_layer::Layer;
 
 use super::service::CurfewService;
-use crate::curfew::Curfew;
-use crate::reject::is_plain;
+use crate::curfew::{Activity, Curfew};
+use crate::reject::{is_plain, original_uri};
 
 /// The layer that checks the session of each request.
 ///
@@ -36,6 +37,7 @@ pub(super) struct Guard {
     pub(super) curfew: Curfew,
     mode: Mode,
     open: Vec<String>,
+    passive: Vec<String>,
 }
 
 /// Whom the layer turns away.
@@ -51,8 +53,12 @@ impl Curfew {
     pub fn layer(&self) -> CurfewLayer {
         let login_at = self.login_at();
         let login_path = login_at.split('?').next().unwrap_or(login_at).to_owned();
-        let guard =
-            Guard { curfew: self.clone(), mode: Mode::EndedNavigations, open: vec![login_path] };
+        let guard = Guard {
+            curfew: self.clone(),
+            mode: Mode::EndedNavigations,
+            open: vec![login_path],
+            passive: Vec::new(),
+        };
         CurfewLayer { guard: Arc::new(guard), body: FromBytes }
     }
 }
@@ -75,15 +81,21 @@ impl<M> CurfewLayer<M> {
     ///
     /// If one of them is no plain path that begins with `/`, or has a `*` elsewhere.
     pub fn open(self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.with(|guard| {
-            for path in paths {
-                let path = path.into();
-                let start = path.strip_suffix("/*").unwrap_or(&path);
-                let plain = is_plain(&path) && !start.contains(['?', '#', '*']);
-                assert!(plain, "{path:?} is no path to open; write \"/about\" or \"/assets/*\"");
-                guard.open.push(path);
-            }
-        })
+        self.with(|guard| guard.open.extend(patterns(paths)))
+    }
+
+    /// Paths whose requests are no activity, in the form of [`open`](Self::open): what a page asks
+    /// for by itself, again and again. Such a request is checked as any other, but neither moves the
+    /// idle limit nor refreshes the cookie.
+    ///
+    /// `GET` of a path that ends in `/session`, by which a page asks how long its session lasts, is
+    /// passive in any case.
+    ///
+    /// # Panics
+    ///
+    /// As [`open`](Self::open).
+    pub fn passive(self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.with(|guard| guard.passive.extend(patterns(paths)))
     }
 
     /// Answers rejections with bodies made by `make`, for services whose body type is not
@@ -103,14 +115,42 @@ impl Guard {
         self.mode
     }
 
-    /// Whether this path always passes. One that others may read as another path does not.
-    pub(super) fn is_open(&self, path: &str) -> bool {
-        let opens = |open: &String| match open.strip_suffix('*') {
-            Some(start) => path.starts_with(start),
-            None => path == open,
-        };
-        self.open.iter().any(opens) && is_plain(path)
+    /// Whether a request always passes.
+    pub(super) fn is_open<B>(&self, request: &Request<B>) -> bool {
+        is_among(&self.open, original_uri(request.uri(), request.extensions()).path())
     }
+
+    pub(super) fn activity<B>(&self, request: &Request<B>) -> Activity {
+        let path = original_uri(request.uri(), request.extensions()).path();
+        let asks_how_long =
+            path.ends_with("/session") && matches!(*request.method(), Method::GET | Method::HEAD);
+        if asks_how_long || is_among(&self.passive, path) {
+            Activity::Passive
+        } else {
+            Activity::Active
+        }
+    }
+}
+
+/// The patterns of paths that an app gives.
+fn patterns(paths: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
+    let checked = |path: String| {
+        let start = path.strip_suffix("/*").unwrap_or(&path);
+        let plain = is_plain(&path) && !start.contains(['?', '#', '*']);
+        assert!(plain, "{path:?} is no path; write \"/about\" or \"/assets/*\"");
+        path
+    };
+    paths.into_iter().map(|path| checked(path.into())).collect()
+}
+
+/// Whether one of the patterns means this path. One that others may read as another path is meant
+/// by none.
+fn is_among(patterns: &[String], path: &str) -> bool {
+    let means = |pattern: &String| match pattern.strip_suffix('*') {
+        Some(start) => path.starts_with(start),
+        None => path == pattern,
+    };
+    patterns.iter().any(means) && is_plain(path)
 }
 
 impl<S, M: Clone> Layer<S> for CurfewLayer<M> {
@@ -126,6 +166,7 @@ impl<M> fmt::Debug for CurfewLayer<M> {
         f.debug_struct("CurfewLayer")
             .field("mode", &self.guard.mode)
             .field("open", &self.guard.open)
+            .field("passive", &self.guard.passive)
             .finish_non_exhaustive()
     }
 }

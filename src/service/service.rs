@@ -11,9 +11,9 @@ use tower_service::Service;
 
 use super::future::{Check, ResponseFuture};
 use super::layer::{Guard, MakeBody, Mode};
-use crate::client::client_of;
 use crate::curfew::{Checked, Curfew, Error};
-use crate::reject::{Asked, Caller, Cause, original_uri};
+use crate::event::Refusal;
+use crate::reject::{Asked, Caller, Cause};
 use crate::session::Presence;
 use crate::token::{Presented, SetCookie, Token};
 
@@ -98,26 +98,28 @@ impl<M> Door<M> {
         &self.guard.curfew
     }
 
-    /// The token of the session cookie, if there is one and it verifies.
+    /// What the request presents as its session, if it verifies.
     fn token(&self, headers: &HeaderMap) -> Option<Token> {
-        let refused = match self.curfew().session_cookie().read(headers) {
+        let (presented, signer) = self.curfew().presented(headers);
+        let why = match presented {
             Presented::Nothing => return None,
-            Presented::One(value) => match self.curfew().signer().verify(value) {
+            Presented::One(value) => match signer.verify(value) {
                 Some(token) => return Some(token),
-                None => "it does not verify",
+                None => Refusal::Unverified,
             },
-            Presented::Conflicting => "the request has two of them",
+            Presented::Conflicting => Refusal::Conflicting,
         };
-        tracing::debug!(reason = refused, "a session cookie was refused");
+        self.curfew().refused(why, None, None);
         None
     }
 
     fn check<B: Send + 'static>(&self, token: Token, request: Request<B>) -> Check<B> {
         let curfew = self.curfew().clone();
+        let activity = self.guard.activity(&request);
         let (parts, body) = request.into_parts();
         Box::pin(async move {
-            let client = || client_of(&parts.headers, &parts.extensions);
-            let checked = curfew.check(&token, client).await;
+            let client = || curfew.client_reader().read(&parts.headers, &parts.extensions);
+            let checked = curfew.check(&token, activity, client).await;
             (Request::from_parts(parts, body), checked)
         })
     }
@@ -131,15 +133,13 @@ impl<M> Door<M> {
         let curfew = self.curfew();
         let mode = self.guard.mode();
         let turn_away = |cause| Err(curfew.turn_away(cause, &Asked::by(request)));
-        let is_open =
-            || self.guard.is_open(original_uri(request.uri(), request.extensions()).path());
         match checked {
             Err(error) => {
                 tracing::warn!(error = %error.with_causes(), "a session could not be checked");
                 turn_away(Cause::Unavailable)
             }
             Ok(Checked { presence: Presence::Anonymous, .. })
-                if mode == Mode::AllButLive && !is_open() =>
+                if mode == Mode::AllButLive && !self.guard.is_open(request) =>
             {
                 turn_away(Cause::Anonymous)
             }
@@ -150,7 +150,7 @@ impl<M> Door<M> {
                     Mode::AllButLive => true,
                     Mode::Nobody => false,
                 };
-                let open = is_open();
+                let open = self.guard.is_open(request);
                 if turned_away && !open {
                     return turn_away(Cause::Ended(&ended));
                 }

@@ -45,11 +45,7 @@ impl SessionCookie {
                 let Some(value) = rest.strip_prefix(b"=") else {
                     continue;
                 };
-                match found {
-                    Presented::Nothing => found = Presented::One(value),
-                    Presented::One(first) if first == value => {}
-                    _ => return Presented::Conflicting,
-                }
+                found = found.and(value);
             }
         }
         found
@@ -84,7 +80,7 @@ impl SessionCookie {
     }
 }
 
-/// What a request presents under the name of the session cookie. Its bytes do not print.
+/// What a request presents as its session: a cookie, or a token. The bytes do not print.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presented<'h> {
     Nothing,
@@ -92,6 +88,17 @@ pub(crate) enum Presented<'h> {
     One(&'h [u8]),
     /// Two different values, of which neither counts: one may be planted. (R35)
     Conflicting,
+}
+
+impl<'h> Presented<'h> {
+    /// This, and one value more.
+    pub(super) fn and(self, value: &'h [u8]) -> Self {
+        match self {
+            Self::Nothing => Self::One(value),
+            Self::One(first) if first == value => self,
+            Self::One(_) | Self::Conflicting => Self::Conflicting,
+        }
+    }
 }
 
 impl fmt::Debug for Presented<'_> {
@@ -132,7 +139,7 @@ mod tests {
     }
 
     fn text(cookie: &SetCookie) -> &str {
-        cookie.header_value().to_str().unwrap()
+        cookie.header_value().unwrap().to_str().unwrap()
     }
 
     #[test]

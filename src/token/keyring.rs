@@ -21,7 +21,8 @@ use super::signed::{Purpose, Signer, key_id};
 ///
 /// To change keys, put a new one first and leave the old one behind it. Each cookie is issued anew
 /// under the new key when it is next due; the old key can go once every cookie that it signed has
-/// been renewed or may be refused.
+/// been renewed or may be refused. Bearer tokens are never issued anew: they stay with the key that
+/// signed them.
 ///
 /// A keyring does not print its keys, and wipes them when it is dropped.
 ///

@@ -9,6 +9,7 @@
 //!
 //! Here, and nowhere else in the crate, randomness is drawn.
 
+mod bearer;
 mod cookie;
 mod key_error;
 mod key_file;
@@ -18,6 +19,8 @@ mod set_cookie;
 mod settings;
 mod signed;
 
+pub use self::bearer::IssuedToken;
+pub(crate) use self::bearer::{bears_token, read_bearer};
 pub(crate) use self::cookie::{Presented, SessionCookie};
 pub use self::key_error::KeyringError;
 pub use self::keyring::Keyring;

@@ -5,12 +5,13 @@ use std::fmt;
 use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderValue};
 
-/// Tells the browser to keep the session cookie, or to delete it.
+/// Tells the browser to keep the session cookie, or to delete it. It has nothing to tell where the
+/// session is that of a token: there is no browser.
 ///
 /// It does not print, and its header is marked as sensitive.
 #[derive(Clone)]
 #[must_use = "return it from the handler, or the browser never gets it"]
-pub struct SetCookie(HeaderValue);
+pub struct SetCookie(Option<HeaderValue>);
 
 impl SetCookie {
     /// `cookie` must be of visible ASCII.
@@ -18,19 +19,27 @@ impl SetCookie {
         let mut header = HeaderValue::try_from(cookie)
             .expect("names, settings and tokens hold visible ASCII only");
         header.set_sensitive(true);
-        Self(header)
+        Self(Some(header))
     }
 
-    /// The value of the `Set-Cookie` header. Whoever sends it should see to `Cache-Control` too;
-    /// [`SetCookie::append_to`] does.
-    pub fn header_value(&self) -> &HeaderValue {
-        &self.0
+    /// Tells nothing.
+    pub(crate) fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// The value of the `Set-Cookie` header; `None` for the session of a token. Whoever sends it
+    /// should see to `Cache-Control` too; [`SetCookie::append_to`] does.
+    pub fn header_value(&self) -> Option<&HeaderValue> {
+        self.0.as_ref()
     }
 
     /// Adds the `Set-Cookie` header to those of a response, and keeps caches away from it:
     /// `Cache-Control` becomes `no-store`, and `Vary` names `Cookie`.
     pub fn append_to(&self, headers: &mut HeaderMap) {
-        headers.append(SET_COOKIE, self.0.clone());
+        let Some(set_cookie) = &self.0 else {
+            return;
+        };
+        headers.append(SET_COOKIE, set_cookie.clone());
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if !varies_by_cookie(headers) {
             headers.append(VARY, HeaderValue::from_static("Cookie"));
@@ -39,7 +48,8 @@ impl SetCookie {
 
     /// The value of the `Cookie` header that a browser would now send back, for tests of your app.
     pub fn request_header(&self) -> HeaderValue {
-        let pair = self.0.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        let set_cookie = self.0.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+        let pair = set_cookie.split(|byte| *byte == b';').next().unwrap_or_default();
         let mut header =
             HeaderValue::from_bytes(pair).expect("a part of a header value is a header value");
         header.set_sensitive(true);
@@ -114,7 +124,7 @@ mod tests {
         assert_eq!(format!("{cookie:?}"), "SetCookie(..)");
         assert_eq!(
             format!("{:?} {:?}", cookie.header_value(), cookie.request_header()),
-            "Sensitive Sensitive"
+            "Some(Sensitive) Sensitive"
         );
     }
 }

@@ -190,7 +190,7 @@ mod tests {
     use crate::token::SetCookie;
 
     fn text(cookie: &SetCookie) -> &str {
-        cookie.header_value().to_str().unwrap()
+        cookie.header_value().unwrap().to_str().unwrap()
     }
 
     fn refusal(settings: CookieSettings) -> String {

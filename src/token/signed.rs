@@ -18,7 +18,6 @@ pub(crate) enum Purpose {
     /// The session cookie of a browser.
     Cookie,
     /// The `Authorization` header of a client that is no browser.
-    #[cfg_attr(not(test), expect(dead_code, reason = "bearer tokens come later"))]
     Bearer,
 }
 

@@ -1,0 +1,199 @@
+//! What happened to sessions, for an audit log.
+
+use std::sync::Arc;
+
+use crate::policy::OrgPolicy;
+use crate::session::{Client, Ended, Kind, Selector, SessionId};
+use crate::time::Timestamp;
+
+/// Something that happened to a session or to an organisation's policy: who did what to whom, when,
+/// and why. It holds no secret.
+///
+/// [`Builder::on_event`](crate::Builder::on_event) hands each to the app. Each is an event of
+/// `tracing` too, with the target `tower_curfew::audit`, the name that [`What`] says, and the fields
+/// of the same names; client and address are left out there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// Who did it: a user as the app names them, as far as that is known. `None` where nobody did
+    /// it, as when a limit is reached, and where a call says nothing of it: see
+    /// [`Curfew::acting_as`](crate::Curfew::acting_as).
+    pub actor: Option<Arc<str>>,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened. The names stay the same in all versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What {
+    /// `session.started`: somebody signed in, or a token was issued.
+    Started {
+        /// Whose session it is.
+        user: Arc<str>,
+        /// The new session.
+        session: SessionId,
+        /// What kind of client holds it.
+        kind: Kind,
+        /// The client that signed in.
+        client: Client,
+        /// The sessions that ended in its favour, `revoked`: the one that the same browser had, and
+        /// those beyond the cap.
+        replaced: Vec<SessionId>,
+    },
+    /// `session.start_refused`: the user has as many active sessions as one may have.
+    StartRefused {
+        /// Who wanted to sign in.
+        user: Arc<str>,
+    },
+    /// `session.renewed`: the secret was replaced.
+    Renewed {
+        /// Whose session it is.
+        user: Arc<str>,
+        /// The session.
+        session: SessionId,
+        /// Whether the person had just proved again who they are.
+        reauthenticated: bool,
+    },
+    /// `session.ended`: its owner signed out, or it was found to be over.
+    Ended {
+        /// Whose session it was.
+        user: Arc<str>,
+        /// The session.
+        session: SessionId,
+        /// When and why it ended.
+        ended: Ended,
+    },
+    /// `session.revoked`: somebody ended sessions.
+    Revoked {
+        /// Which.
+        which: Selector,
+        /// How many they were.
+        sessions: u64,
+    },
+    /// `request.refused`: what a request presented as its session does not sign in.
+    Refused {
+        /// Why.
+        why: Refusal,
+        /// The session that it would be.
+        session: Option<SessionId>,
+        /// Whose session it would be.
+        user: Option<Arc<str>>,
+    },
+    /// `policy.changed`: an organisation has another policy, or none.
+    PolicyChanged {
+        /// The organisation.
+        org: Arc<str>,
+        /// The policy from now on.
+        policy: Option<OrgPolicy>,
+    },
+    /// `organization.revoked`: all sessions of an organisation ended.
+    OrgRevoked {
+        /// The organisation.
+        org: Arc<str>,
+    },
+}
+
+/// Why what a request presents as its session does not sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// `unverified`: it is none of ours, or was changed, or its key is no longer accepted.
+    Unverified,
+    /// `conflicting`: there are two that differ.
+    Conflicting,
+    /// `unknown`: there is no such session, or no more.
+    Unknown,
+    /// `superseded`: the secret was replaced since.
+    Superseded,
+    /// `absolute`, `idle` or `revoked`: the session has ended.
+    Ended(Ended),
+    /// `unavailable`: nobody knows, since the store does not answer.
+    Unavailable,
+}
+
+impl Refusal {
+    /// A stable name.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unverified => "unverified",
+            Self::Conflicting => "conflicting",
+            Self::Unknown => "unknown",
+            Self::Superseded => "superseded",
+            Self::Ended(ended) => ended.reason.as_str(),
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// What the app does with events.
+pub(crate) type EventHook = Box<dyn Fn(&Event) + Send + Sync>;
+
+const TARGET: &str = "tower_curfew::audit";
+
+/// An event of `tracing`, with what all of them have.
+macro_rules! trace {
+    ($event:ident, $level:ident, $name:literal, { $($fields:tt)* }) => {
+        tracing::event!(
+            name: $name,
+            target: TARGET,
+            tracing::Level::$level,
+            actor = $event.actor.as_deref(),
+            $($fields)*
+            $name
+        )
+    };
+}
+
+impl Event {
+    /// Tells the log.
+    pub(crate) fn trace(&self) {
+        match &self.what {
+            What::Started { user, session, kind, client: _, replaced } => {
+                let kind = kind.as_str();
+                trace!(self, INFO, "session.started", { user = &**user, %session, kind, ?replaced, });
+            }
+            What::StartRefused { user } => {
+                trace!(self, INFO, "session.start_refused", { user = &**user, });
+            }
+            What::Renewed { user, session, reauthenticated } => {
+                trace!(self, INFO, "session.renewed", { user = &**user, %session, reauthenticated, });
+            }
+            What::Ended { user, session, ended } => {
+                let (reason, organization) = (ended.reason.as_str(), ended.org.as_deref());
+                trace!(self, INFO, "session.ended", {
+                    user = &**user, %session, reason, organization,
+                });
+            }
+            What::Revoked { which, sessions } => {
+                let user = which.by_user().map(|user| &**user);
+                let organization = which.by_org().map(|org| &**org);
+                let session = which.by_session().map(tracing::field::display);
+                let except = which.left_out().map(tracing::field::display);
+                trace!(self, INFO, "session.revoked", {
+                    user, organization, session, except, sessions,
+                });
+            }
+            // As many as there are requests, and anybody can cause them.
+            What::Refused { why, session, user } => {
+                let reason = why.as_str();
+                let session = session.map(tracing::field::display);
+                trace!(self, DEBUG, "request.refused", { user = user.as_deref(), session, reason, });
+            }
+            What::PolicyChanged { org, policy } => {
+                let (absolute, idle) = policy
+                    .map_or((None, None), |policy| (policy.absolute_limit(), policy.idle_limit()));
+                let absolute_seconds = absolute.map(time::Duration::whole_seconds);
+                let idle_seconds = idle.map(time::Duration::whole_seconds);
+                trace!(self, INFO, "policy.changed", {
+                    organization = &**org, absolute_seconds, idle_seconds,
+                });
+            }
+            What::OrgRevoked { org } => {
+                trace!(self, INFO, "organization.revoked", { organization = &**org, });
+            }
+        }
+    }
+}
