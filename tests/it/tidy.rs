@@ -9,7 +9,7 @@ mod the_rules_can_fail;
 use source::{Source, is_word, sources, test_modules};
 
 /// The modules of the crate. Each names only those before it.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "time",
     "limits",
     "session",
@@ -17,6 +17,7 @@ const ORDER: [&str; 13] = [
     "judge",
     "token",
     "client",
+    "event",
     "reject",
     "store",
     "conformance",

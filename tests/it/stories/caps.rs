@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::http::StatusCode;
 use time::Duration;
 use tokio::sync::Barrier;
-use tower_curfew::{Builder, NewSession, OrgPolicy, Overflow};
+use tokio::task::JoinHandle;
+use tower_curfew::{Builder, ClientInfo, ErrorKind, NewSession, OrgPolicy, Overflow};
 
 use crate::support::{Browser, MS, Site, days, hours, on_every_store_with};
 
@@ -87,6 +88,42 @@ async fn r29_trap_13_64_parallel_sign_ins_never_leave_one_more_where_they_are_re
         assert!(first.is_signed_in().await);
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r29_tokens_count_under_the_cap() {
+    for overflow in [Overflow::EndOldest, Overflow::Refuse] {
+        on_every_store_with(at_most(5, overflow), async |site| {
+            let start = Arc::new(Barrier::new(33));
+            let starts = (0..32).map(|n| {
+                let (curfew, start) = (site.curfew.clone(), start.clone());
+                let new = NewSession::for_user("ada").named(n);
+                tokio::spawn(async move {
+                    start.wait().await;
+                    match n % 2 {
+                        0 => curfew.issue_token(new).await.map(drop),
+                        _ => curfew.start(new, &ClientInfo::for_tests()).await.map(drop),
+                    }
+                })
+            });
+            let starts: Vec<_> = starts.collect();
+            start.wait().await;
+            while !starts.iter().all(JoinHandle::is_finished) {
+                assert!(living(&site).await <= 5);
+                tokio::task::yield_now().await;
+            }
+            let mut let_in = 0;
+            for started in starts {
+                match started.await.unwrap() {
+                    Ok(()) => let_in += 1,
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::TooManySessions),
+                }
+            }
+            let expected = if overflow == Overflow::Refuse { 5 } else { 32 };
+            assert_eq!((let_in, living(&site).await), (expected, 5));
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

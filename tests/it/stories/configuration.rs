@@ -2,7 +2,7 @@
 
 use time::Duration;
 use tower_curfew::store::MemoryStore;
-use tower_curfew::{Builder, ConfigError, Curfew, Keyring, Overflow, SameSite};
+use tower_curfew::{Builder, ConfigError, Curfew, ForwardedHeader, Keyring, Overflow, SameSite};
 
 use crate::support::{Browser, Site, hours, keyring, minutes, routes};
 
@@ -115,6 +115,15 @@ fn what_cannot_work_is_refused_when_it_is_built_and_the_message_names_it() {
     {
         let error = login_at(path);
         assert!(error.contains(&format!("login_at is {path:?}")), "{error}");
+    }
+    for network in ["", "10.0.0.0/33", "10.0.0", "0.0.0.0/0", "localhost"] {
+        let header = ForwardedHeader::XForwardedFor;
+        let error = refusal(|builder| builder.trust_proxies([network], header)).to_string();
+        assert!(error.contains(&format!("trust_proxies: proxy network {network:?}")), "{error}");
+    }
+    for origin in ["", "app.example.com", "https://", "https://a/b", "https://A.example", "*"] {
+        let error = refusal(|builder| builder.trust_origins([origin])).to_string();
+        assert!(error.contains(&format!("trust_origins is given {origin:?}")), "{error}");
     }
     let mut sound = Curfew::builder(MemoryStore::new(), keyring()).login_at("/auth/login?lang=en");
     sound = sound.refresh_every(Duration::SECOND).timeout(Duration::MINUTE);

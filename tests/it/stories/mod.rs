@@ -1,12 +1,19 @@
 //! What users see, told through the whole router. Each story is named after the rule or trap that it
 //! is about.
 
+mod account_refusals;
+mod accounts;
 mod activity;
 mod admins;
+mod audit;
+mod bearers;
 mod caps;
 mod carriers;
 mod configuration;
 mod cookies;
+mod devices;
+mod devices_table;
+mod disclosure;
 mod failure;
 mod gone;
 mod handlers;
@@ -19,6 +26,9 @@ mod model;
 mod org_refusals;
 mod org_routes;
 mod orgs;
+mod passive;
+#[cfg(feature = "geoip")]
+mod places;
 mod previews;
 mod races;
 mod reasons;
@@ -27,3 +37,4 @@ mod refresh;
 mod rejections;
 mod secrecy;
 mod services;
+mod tokens;

@@ -22,7 +22,7 @@ const ALL: [(&str, &str, &str); 5] = [
     ("POST", REVOKE, ""),
 ];
 
-fn is_problem(answer: &Answer, status: u16) {
+pub(super) fn is_problem(answer: &Answer, status: u16) {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.header("content-type"), "application/problem+json", "{answer:?}");
     assert_eq!(answer.header("cache-control"), "no-store", "{answer:?}");

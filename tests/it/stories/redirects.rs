@@ -5,7 +5,7 @@ use axum::extract::OriginalUri;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::routing::any;
 use tower_curfew::store::MemoryStore;
-use tower_curfew::{Curfew, Session};
+use tower_curfew::{Curfew, CurfewLayer, Session};
 
 use crate::support::{Answer, Browser, Site, keyring, navigation, on_every_store, routes};
 
@@ -251,10 +251,13 @@ fn what_is_no_path_cannot_be_opened() {
         "/a/../b",
         "https://a/b",
     ] {
-        let layer = curfew.layer();
-        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| layer.open([path])));
-        let message = *opened.unwrap_err().downcast::<String>().unwrap();
-        assert!(message.contains(&format!("{path:?} is no path to open")), "{message}");
+        for name in [CurfewLayer::open, CurfewLayer::passive] {
+            let layer = curfew.layer();
+            let named =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| name(layer, [path])));
+            let message = *named.unwrap_err().downcast::<String>().unwrap();
+            assert!(message.contains(&format!("{path:?} is no path")), "{message}");
+        }
     }
 }
 

@@ -184,7 +184,11 @@ fn looks_as_the_row_says(row: &Row, answer: &Answer, back: &str, is_ended: bool,
             assert_eq!(answer.body, "", "{case}");
         }
         Htmx | Status => {
-            let challenge = r#"Cookie form-action="/login", cookie-name="__Host-Http-session""#;
+            let bears = row.2.iter().any(|(name, _)| *name == "authorization");
+            let challenge = match bears {
+                true => r#"Bearer error="invalid_token""#,
+                false => r#"Cookie form-action="/login", cookie-name="__Host-Http-session""#,
+            };
             let problem = "application/problem+json";
             let redirect = if row.3 == Htmx { &*login } else { "" };
             assert_eq!((status, has), (401, ["", redirect, challenge, problem]), "{case}");

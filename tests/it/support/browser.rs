@@ -1,4 +1,5 @@
-//! A browser: it keeps the session cookie as browsers do, and opens pages.
+//! A browser: it keeps the session cookie as browsers do, and opens pages. A program sends a token
+//! instead.
 
 use axum::Router;
 use axum::body::Body;
@@ -12,9 +13,11 @@ use tower_curfew::SessionId;
 /// A browser with at most one cookie for the site.
 #[derive(Clone)]
 pub struct Browser {
-    router: Router,
+    pub router: Router,
     /// `name=value`, as the next request carries it.
     pub cookie: Option<String>,
+    /// What a program sends as `Authorization`: it is no browser, and has no cookie.
+    pub bearer: Option<String>,
 }
 
 /// An answer, read to its end.
@@ -27,12 +30,12 @@ pub struct Answer {
 
 impl Browser {
     pub fn new(router: Router) -> Self {
-        Self { router, cookie: None }
+        Self { router, cookie: None, bearer: None }
     }
 
     /// The same browser, talking to another node or after a deploy.
     pub fn at(&self, router: &Router) -> Self {
-        Self { router: router.clone(), cookie: self.cookie.clone() }
+        Self { router: router.clone(), ..self.clone() }
     }
 
     pub async fn sign_in(&mut self, user: &str, orgs: &[&str]) {
@@ -42,9 +45,12 @@ impl Browser {
         assert!(self.cookie.is_some(), "{answer:?}");
     }
 
-    /// The id of the session whose cookie it has.
+    /// The id of the session whose cookie or token it has.
     pub fn session(&self) -> SessionId {
-        let (_, token) = self.cookie.as_deref().unwrap().split_once('=').unwrap();
+        let token = match &self.bearer {
+            Some(bearer) => bearer.strip_prefix("Bearer curfew_").unwrap(),
+            None => self.cookie.as_deref().unwrap().split_once('=').unwrap().1,
+        };
         let token = URL_SAFE_NO_PAD.decode(token).unwrap();
         SessionId::from_bytes(token[2..18].try_into().unwrap())
     }
@@ -67,18 +73,31 @@ impl Browser {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    /// Sends a request with the cookie, and keeps the one that comes back.
+    /// Sends a request with the cookie, and keeps the one that comes back. To a program no cookie
+    /// ever comes.
     pub async fn send(&mut self, mut request: Request<Body>) -> Answer {
-        if let Some(cookie) = &self.cookie {
-            request.headers_mut().append(header::COOKIE, cookie.parse().unwrap());
-        }
+        self.identify(&mut request);
         let answer = send(&self.router, request).await;
+        if self.bearer.is_some() {
+            assert_eq!(answer.set_cookies(), [""; 0], "{answer:?}");
+        }
         for set in answer.set_cookies() {
             let (pair, attributes) = set.split_once(';').unwrap();
             let cleared = attributes.contains("Max-Age=0");
             self.cookie = (!cleared).then(|| pair.to_owned());
         }
         answer
+    }
+
+    /// Puts the cookie or the token on a request.
+    pub fn identify(&self, request: &mut Request<Body>) {
+        let headers = request.headers_mut();
+        if let Some(cookie) = &self.cookie {
+            headers.append(header::COOKIE, cookie.parse().unwrap());
+        }
+        if let Some(bearer) = &self.bearer {
+            headers.append(header::AUTHORIZATION, bearer.parse().unwrap());
+        }
     }
 
     /// Whether the home page shows somebody signed in.
@@ -136,5 +155,17 @@ impl Answer {
         assert!(self.header("location").starts_with("/login"), "{self:?}");
         let words = ["reason", "organization"].map(|name| self.login_parameter(name));
         words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    /// For what reason, and by which organisation, a script or a program is told to sign in.
+    pub fn unauthorized_because(&self) -> String {
+        assert_eq!(self.status, StatusCode::UNAUTHORIZED, "{self:?}");
+        let problem = self.json();
+        let words = ["reason", "organization"].map(|name| problem[name].as_str());
+        words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
     }
 }

@@ -1,6 +1,7 @@
 //! What the stories are told with: a site over some store, with its own time, and its browsers.
 
 mod browser;
+mod log;
 mod store;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use time::Duration;
+use tower_curfew::axum::account_routes;
 use tower_curfew::store::Record;
 use tower_curfew::{
     Builder, ClientInfo, Curfew, Error, Keyring, Limits, ManualClock, NewSession, OrgPolicy,
@@ -17,6 +19,7 @@ use tower_curfew::{
 };
 
 pub use self::browser::{Answer, Browser, navigation, send};
+pub use self::log::Log;
 pub use self::store::{AnyStore, Fault, Held, Probe};
 
 /// A site whose sessions are under curfew.
@@ -104,6 +107,14 @@ impl Site {
         browser
     }
 
+    /// A program with a token that has just been issued.
+    pub async fn program(&self, new: NewSession) -> Browser {
+        let issued = self.curfew.issue_token(new).await.unwrap();
+        let mut program = self.browser();
+        program.bearer = Some(issued.request_header().to_str().unwrap().to_owned());
+        program
+    }
+
     /// Two browsers in which sessions have just started that are alike.
     pub async fn started_twice(&self, new: NewSession) -> [Browser; 2] {
         [self.started(new.clone()).await, self.started(new).await]
@@ -129,13 +140,12 @@ impl Site {
         self.store.peek(browser.session()).await.unwrap()
     }
 
-    /// The living session in this browser, as a handler gets it. It counts as a request.
+    /// The living session of this browser or program, as a handler gets it. It counts as a request.
     pub async fn session(&self, browser: &Browser) -> Session {
         let handler = async |session: Session| axum::Extension(session);
         let router: Router = Router::new().fallback(handler).layer(self.curfew.layer());
         let mut request = navigation("GET", "/");
-        let cookie = browser.cookie.as_deref().unwrap().parse().unwrap();
-        request.headers_mut().insert(axum::http::header::COOKIE, cookie);
+        browser.identify(&mut request);
         let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
         response.extensions().get::<Session>().unwrap().clone()
     }
@@ -191,6 +201,7 @@ pub fn routes() -> Router<Curfew> {
         .route("/logout", post(sign_out))
         .route("/rotate", post(rotate))
         .route("/again", post(sign_in_again))
+        .nest("/account", account_routes())
 }
 
 async fn home(session: Session) -> String {

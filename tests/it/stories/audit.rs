@@ -1,0 +1,269 @@
+//! What the app learns for its audit log: every start, end, refusal, change of a policy, and
+//! revocation, with who, whom and why.
+
+use std::sync::{Arc, Mutex};
+
+use axum::http::header::{AUTHORIZATION, COOKIE, USER_AGENT};
+use tower_curfew::{
+    Builder, EndReason, Ended, Event, Keyring, Kind, Limits, NewSession, OrgPolicy, Overflow,
+    Refusal, Selector, Timestamp, What,
+};
+
+use crate::support::{Browser, Fault, MS, Site, days, hours, navigation, send};
+
+/// What the hook was shown.
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<Event>>>);
+
+impl Events {
+    /// Those since this was asked last.
+    fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+
+    #[track_caller]
+    fn one(&self) -> Event {
+        let events = self.take();
+        let [event] = &events[..] else { panic!("{events:?}") };
+        event.clone()
+    }
+
+    fn refusals(&self) -> Vec<&'static str> {
+        let reason = |event: &Event| match &event.what {
+            What::Refused { why, .. } => Some(why.as_str()),
+            _ => None,
+        };
+        self.take().iter().filter_map(reason).collect()
+    }
+}
+
+fn audited() -> (Site, Events) {
+    audited_with(|builder| builder)
+}
+
+fn audited_with(configure: impl FnOnce(Builder) -> Builder) -> (Site, Events) {
+    let events = Events::default();
+    let told = events.0.clone();
+    let hook = move |event: &Event| told.lock().unwrap().push(event.clone());
+    (Site::with(|builder| configure(builder).on_event(hook)), events)
+}
+
+fn somebody(name: &str) -> Option<Arc<str>> {
+    Some(name.into())
+}
+
+fn ended(at: Timestamp, reason: EndReason, org: Option<&str>) -> Ended {
+    Ended { at, reason, org: org.map(Into::into) }
+}
+
+#[tokio::test]
+async fn a_sign_in_tells_who_with_what_client_and_what_it_replaced() {
+    let (site, events) = audited();
+    let mut ada = site.browser();
+    let mut request = navigation("POST", "/login?user=ada&org=acme");
+    request.headers_mut().insert(USER_AGENT, "curl/8.5.0".parse().unwrap());
+    ada.send(request).await;
+    let first = ada.session();
+    let event = events.one();
+    assert_eq!((event.at, event.actor), (site.now(), somebody("ada")));
+    let What::Started { user, session, kind, client, replaced } = event.what else { panic!() };
+    assert_eq!((&*user, session, kind, replaced), ("ada", first, Kind::Browser, vec![]));
+    assert_eq!(client.agent.as_deref(), Some("curl/8.5.0"));
+
+    ada.sign_in("ada", &[]).await;
+    let What::Started { session, replaced, .. } = events.one().what else { panic!() };
+    assert_eq!((session, replaced), (ada.session(), vec![first]));
+
+    let new = NewSession::for_user("ada").named("laptop");
+    let issued = site.curfew.acting_as("grace").issue_token(new).await.unwrap();
+    let event = events.one();
+    assert_eq!(event.actor, somebody("grace"), "she has issued it");
+    let What::Started { user, session, kind, .. } = event.what else { panic!() };
+    assert_eq!((&*user, session, kind), ("ada", issued.id(), Kind::Token));
+}
+
+#[tokio::test]
+async fn r29_a_sign_in_that_the_cap_refuses_is_told() {
+    let (site, events) = audited_with(|builder| builder.at_most_per_user(1, Overflow::Refuse));
+    site.signed_in("ada", &[]).await;
+    events.take();
+    site.browser().post("/login?user=ada").await;
+    assert_eq!(events.one().what, What::StartRefused { user: "ada".into() });
+}
+
+#[tokio::test]
+async fn a_renewal_tells_whether_the_person_proved_who_they_are() {
+    let (site, events) = audited();
+    let mut ada = site.signed_in("ada", &[]).await;
+    let session = ada.session();
+    events.take();
+    for (path, reauthenticated) in [("/rotate", false), ("/again", true)] {
+        ada.post(path).await;
+        let event = events.one();
+        assert_eq!(event.actor, somebody("ada"));
+        assert_eq!(event.what, What::Renewed { user: "ada".into(), session, reauthenticated });
+    }
+}
+
+#[tokio::test]
+async fn r5_an_end_is_told_once_with_its_time_reason_and_organisation() {
+    let (site, events) = audited();
+    let ada = site.signed_in("ada", &["acme"]).await;
+    let (start, session) = (site.now(), ada.session());
+    site.set_policy("acme", OrgPolicy::absolute(days(1))).await;
+    site.pass(days(3));
+    events.take();
+    for first in [true, false] {
+        assert_eq!(ada.clone().turned_away_because().await, "absolute acme");
+        let over = ended(start + days(1), EndReason::Absolute, Some("acme"));
+        let user: Arc<str> = "ada".into();
+        let refused = What::Refused {
+            why: Refusal::Ended(over.clone()),
+            session: Some(session),
+            user: Some(user.clone()),
+        };
+        let mut told = vec![refused];
+        if first {
+            told.insert(0, What::Ended { user, session, ended: over });
+        }
+        let events = events.take();
+        assert!(events.iter().all(|event| event.actor.is_none()), "nobody did it: {events:?}");
+        assert_eq!(events.into_iter().map(|event| event.what).collect::<Vec<_>>(), told);
+    }
+
+    let mut grace = site.signed_in("grace", &[]).await;
+    let session = grace.session();
+    events.take();
+    grace.post("/logout").await;
+    let event = events.one();
+    assert_eq!(event.actor, somebody("grace"));
+    let over = ended(site.now(), EndReason::Revoked, None);
+    assert_eq!(event.what, What::Ended { user: "grace".into(), session, ended: over });
+}
+
+#[tokio::test]
+async fn r26_a_revocation_tells_what_was_chosen_and_how_many_they_were() {
+    let (site, events) = audited_with(|builder| builder.limits(Limits::idle(days(7))));
+    let away = site.signed_in("ada", &[]).await.session();
+    let since = site.now();
+    site.pass(days(6));
+    let here = site.signed_in("ada", &[]).await;
+    site.signed_in("ada", &[]).await;
+    site.pass(days(1));
+    events.take();
+    let others = Selector::user("ada").except(here.session());
+    site.curfew.acting_as("ada").revoke(others.clone()).await.unwrap();
+    let told = events.take();
+    let [idle, revoked] = &told[..] else { panic!("{told:?}") };
+    let over = ended(since + days(7), EndReason::Idle, None);
+    assert_eq!(idle.what, What::Ended { user: "ada".into(), session: away, ended: over });
+    assert_eq!(revoked.actor, somebody("ada"));
+    assert_eq!(revoked.what, What::Revoked { which: others, sessions: 1 });
+
+    site.curfew.revoke(Selector::user("nobody")).await.unwrap();
+    assert_eq!(events.take(), [], "nothing has happened");
+}
+
+#[tokio::test]
+async fn r14_changes_of_a_policy_and_revocations_of_an_organisation_tell_who_did_them() {
+    let (site, events) = audited();
+    let grace = site.curfew.acting_as("grace");
+    let (org, week): (Arc<str>, _) = ("acme".into(), OrgPolicy::absolute(days(7)));
+    grace.set_policy("acme", week).await.unwrap();
+    let event = events.one();
+    assert_eq!((event.at, event.actor), (site.now(), somebody("grace")));
+    assert_eq!(event.what, What::PolicyChanged { org: org.clone(), policy: Some(week) });
+
+    grace.set_policy("acme", week).await.unwrap();
+    assert_eq!(events.take(), [], "it was in force already");
+    site.curfew.clear_policy("acme").await.unwrap();
+    let event = events.one();
+    assert_eq!(event.actor, None, "the program has not said who");
+    assert_eq!(event.what, What::PolicyChanged { org: org.clone(), policy: None });
+    site.curfew.clear_policy("acme").await.unwrap();
+    assert_eq!(events.take(), []);
+
+    grace.revoke_org("acme").await.unwrap();
+    let event = events.one();
+    assert_eq!((event.actor, event.what), (somebody("grace"), What::OrgRevoked { org }));
+}
+
+async fn with_header(site: &Site, name: axum::http::HeaderName, value: &str) {
+    let mut request = navigation("GET", "/landing");
+    request.headers_mut().insert(name, value.parse().unwrap());
+    send(&site.router, request).await;
+}
+
+#[tokio::test]
+async fn r34_each_refusal_is_told_with_its_reason() {
+    let (site, events) = audited();
+    site.browser().open("/").await;
+    assert_eq!(events.take(), [], "who presents nothing is not refused");
+
+    let mut ada = site.signed_in("ada", &[]).await;
+    let (session, cookie) = (ada.session(), ada.cookie.clone().unwrap());
+    events.take();
+    with_header(&site, COOKIE, &format!("{cookie}x")).await;
+    with_header(&site, AUTHORIZATION, "Bearer curfew_abc").await;
+    assert_eq!(events.refusals(), ["unverified", "unverified"]);
+    with_header(&site, COOKIE, &format!("{cookie}; {cookie}x")).await;
+    assert_eq!(events.refusals(), ["conflicting"]);
+
+    let old = ada.clone();
+    ada.post("/rotate").await;
+    events.take();
+    old.clone().open("/landing").await;
+    let what = events.one().what;
+    let (why, user) = (Refusal::Superseded, somebody("ada"));
+    assert_eq!(what, What::Refused { why, session: Some(session), user });
+
+    site.store.break_only("load", Fault::Fail);
+    ada.open("/").await;
+    let (why, session) = (Refusal::Unavailable, Some(session));
+    assert_eq!(events.one().what, What::Refused { why, session, user: None });
+    site.store.mend();
+
+    site.pass(days(35));
+    ada.open("/landing").await;
+    assert_eq!(events.refusals(), ["unknown"], "it is as good as purged");
+    let other = Keyring::from_bytes([8; 32]).unwrap();
+    let elsewhere = tower_curfew::Curfew::builder(site.store.clone(), other).build().unwrap();
+    let foreign = elsewhere
+        .start(NewSession::for_user("ada"), &tower_curfew::ClientInfo::for_tests())
+        .await
+        .unwrap();
+    with_header(&site, COOKIE, foreign.request_header().to_str().unwrap()).await;
+    assert_eq!(events.refusals(), ["unverified"]);
+}
+
+#[tokio::test]
+async fn r34_what_is_alive_or_never_written_is_not_told() {
+    let (site, events) = audited();
+    let mut ada = site.signed_in("ada", &[]).await;
+    events.take();
+    for _ in 0..3 {
+        site.pass(hours(2));
+        assert!(ada.is_signed_in().await);
+    }
+    site.store.break_only("end", Fault::Fail);
+    let _ = site.curfew.revoke(Selector::user("ada")).await.unwrap_err();
+    ada.clone().post("/logout").await;
+    assert_eq!(events.take(), [], "neither a visit nor what could not be done");
+    site.store.mend();
+    site.pass(MS);
+    assert!(ada.is_signed_in().await);
+}
+
+/// The handle that a handler gets is in the hands of whoever sends the request.
+#[tokio::test]
+async fn as_an_extractor_the_handle_knows_who_acts() {
+    let (site, events) = audited();
+    let mut ada: Browser = site.signed_in("ada", &["acme"]).await;
+    let revoke = async |curfew: tower_curfew::Curfew| curfew.revoke_org("acme").await;
+    let router = axum::Router::new().route("/revoke", axum::routing::post(revoke));
+    let router = site.router_with(router);
+    events.take();
+    ada = ada.at(&router);
+    assert_eq!(ada.post("/revoke").await.status, 200);
+    assert_eq!(events.one().actor, somebody("ada"));
+}
