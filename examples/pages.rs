@@ -110,13 +110,14 @@ fn when_it_ends(session: &Session) -> String {
 }
 
 /// To the minute, as in `2026-03-01 12:00 UTC`.
-fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     let exact = at.to_string();
     let short = exact.get(..16).unwrap_or(&exact).replace('T', " ");
     format!(r#"<time datetime="{exact}">{short} UTC</time>"#)
 }
 
-fn page(title: &str, content: &str) -> String {
+/// A whole page, with this content below its title.
+pub(crate) fn page(title: &str, content: &str) -> String {
     format!(
         r#"<!DOCTYPE html>
 <html lang="en">
@@ -142,7 +143,7 @@ fn page(title: &str, content: &str) -> String {
 }
 
 /// Text from anywhere, safe between tags and in quoted attributes.
-struct Text<'a>(&'a str);
+pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
