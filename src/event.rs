@@ -39,8 +39,8 @@ pub enum What {
         kind: Kind,
         /// The client that signed in.
         client: Client,
-        /// The sessions that ended in its favour, `revoked`: the one that the same browser had, and
-        /// those beyond the cap.
+        /// The sessions that it takes the place of: the one that the same browser had, and those beyond
+        /// the cap. Whichever had not ended by then has now, as `revoked`.
         replaced: Vec<SessionId>,
     },
     /// `session.start_refused`: the user has as many active sessions as one may have.
@@ -94,6 +94,22 @@ pub enum What {
         /// The organisation.
         org: Arc<str>,
     },
+}
+
+impl What {
+    /// The stable name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "session.started",
+            Self::StartRefused { .. } => "session.start_refused",
+            Self::Renewed { .. } => "session.renewed",
+            Self::Ended { .. } => "session.ended",
+            Self::Revoked { .. } => "session.revoked",
+            Self::Refused { .. } => "request.refused",
+            Self::PolicyChanged { .. } => "policy.changed",
+            Self::OrgRevoked { .. } => "organization.revoked",
+        }
+    }
 }
 
 /// Why what a request presents as its session does not sign in.

@@ -145,22 +145,25 @@ async fn issue_token(
     session: Session,
     curfew: Curfew,
     body: Result<Json<Named>, JsonRejection>,
-) -> Result<(StatusCode, Json<Issued>), Response> {
+) -> Result<(StatusCode, SetCookie, Json<Issued>), Response> {
     let Json(Named { name }) = body.map_err(|rejection| unreadable(&rejection))?;
     if session.kind() == Kind::Token {
         let title = "a token issues no tokens; sign in with a browser to issue one";
         return Err(problem(StatusCode::FORBIDDEN, title));
     }
     let name = name.trim();
-    if !is_sound_name(name) {
-        let title = "name must have 1 to 512 bytes and no NUL";
+    if !is_sound_name(name) || name.contains(char::is_control) {
+        let title = "name must have 1 to 512 bytes and no control characters";
         let refused = problem_with(StatusCode::UNPROCESSABLE_ENTITY, title, r#","field":"name""#);
         return Err(refused.map(Body::from));
     }
     let new = NewSession::for_user(session.user()).orgs(session.orgs()).named(name);
-    let issued = curfew.issue_token(new).await.map_err(Error::into_response)?;
+    let issued = curfew.issue_for(new, &session).await.map_err(Error::into_response)?;
+    let (issued, took_its_place) = issued;
+    let cookie =
+        if took_its_place { curfew.clearing_cookie(&session) } else { SetCookie::nothing() };
     let body = Issued { id: issued.id().to_string(), token: issued.token().to_owned() };
-    Ok((StatusCode::CREATED, Json(body)))
+    Ok((StatusCode::CREATED, cookie, Json(body)))
 }
 
 /// The id in the path. Whatever is none answers like a stranger's. The other parameters that the

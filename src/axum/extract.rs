@@ -56,7 +56,7 @@ impl<S: Sync> FromRequestParts<S> for Curfew {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let Context { presence, curfew } = context(parts)?;
         Ok(match presence.session() {
-            Some(session) => curfew.acting_as(session.user()),
+            Some(session) => curfew.asked_by(session.user()),
             None => curfew.clone(),
         })
     }

@@ -21,13 +21,17 @@ pub trait RouterExt {
     ///
     /// Everybody else gets 403 as `application/problem+json`, with the `reason` `fresh sign-in
     /// required` and a `login_url`; and whoever has no session at all what [`Session`] answers.
+    ///
+    /// # Panics
+    ///
+    /// If the router has no routes yet.
     #[must_use]
     fn fresh_within(self, window: Duration) -> Self;
 }
 
 impl<S: Clone + Send + Sync + 'static> RouterExt for Router<S> {
     fn fresh_within(self, window: Duration) -> Self {
-        self.layer(from_fn_with_state(window, pass_fresh))
+        self.route_layer(from_fn_with_state(window, pass_fresh))
     }
 }
 

@@ -86,6 +86,11 @@ async fn set_policy(
     body: Result<Json<PolicyBody>, JsonRejection>,
 ) -> Result<Json<Changed>, Response> {
     let policy = checked(&admin, body)?;
+    // The body may have been on its way for long.
+    let still = admin.curfew.is_still_alive(&admin.session).await;
+    if !still.map_err(Error::into_response)? {
+        return Err(Error::sign_in_required().into_response());
+    }
     let preview = admin.preview(policy).await?;
     admin.curfew.set_policy(&admin.org, policy).await.map_err(Error::into_response)?;
     Ok(Json(Changed::by(preview)))

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::Uri;
 use time::Duration;
 
+use super::audit::Hands;
 use super::error::ConfigError;
 use super::{Curfew, Inner};
 use crate::client::{AddressRetention, ClientReader, ForwardedHeader, Locate, NameDevice, Proxies};
@@ -202,7 +204,8 @@ impl Builder {
 
     /// Shows every [`Event`] to the app, for its audit log: each start, end, refusal, change of a
     /// policy, and revocation. It is called on the way of a request, so it must not block: send the
-    /// event elsewhere.
+    /// event elsewhere. Anybody can cause [refusals](crate::What::Refused), as many as they like: do
+    /// not let them crowd out the others.
     pub fn on_event(mut self, on_event: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Box::new(on_event));
         self
@@ -292,7 +295,7 @@ impl Builder {
             purger: super::purge::Purger::default(),
             clock: self.clock,
         };
-        Ok(Curfew { inner: Arc::new(inner), actor: None })
+        Ok(Curfew { inner: Arc::new(inner), hands: Hands::default() })
     }
 }
 
@@ -311,10 +314,22 @@ fn between(
 /// Whether it is written as browsers write an origin (RFC 6454): scheme, host, and the port unless it
 /// is the usual one.
 fn is_origin(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let is_sign =
-        |sign: u8| matches!(sign, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b':' | b'[' | b']');
-    host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_sign))
+    let Ok(uri) = text.parse::<Uri>() else {
+        return false;
+    };
+    let usual = match uri.scheme_str() {
+        Some("https") => 443,
+        Some("http") => 80,
+        _ => return false,
+    };
+    let port = match uri.port_u16() {
+        Some(port) if port == usual => return false,
+        Some(port) => format!(":{port}"),
+        None => String::new(),
+    };
+    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+    let scheme = uri.scheme_str().unwrap_or_default();
+    !host.is_empty() && text == format!("{scheme}://{host}{port}")
 }
 
 impl fmt::Debug for Builder {

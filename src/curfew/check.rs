@@ -91,7 +91,7 @@ impl Curfew {
                     Box::pin(self.touch(token, facts, schedule, client(), now, &mut patience)).await
                 }
                 Verdict::Live(schedule) => Some(self.admit(token, &facts, schedule, false, now)),
-                Verdict::Over(ended) => Box::pin(self.refuse(&facts, ended)).await,
+                Verdict::Over(ended) => Box::pin(self.refuse(&facts, ended, &mut patience)).await,
                 Verdict::Gone => Some(self.nobody(Refusal::Unknown, token, Some(&facts))),
             };
             if let Some(checked) = checked {
@@ -113,10 +113,22 @@ impl Curfew {
     }
 
     /// Writes down that a session is over; `None` if it was active or ended since it was loaded.
-    async fn refuse(&self, facts: &Facts, ended: Ended) -> Option<Checked> {
+    async fn refuse(
+        &self,
+        facts: &Facts,
+        ended: Ended,
+        patience: &mut Patience,
+    ) -> Option<Checked> {
         let record = facts.record();
-        if record.ended.is_none() && !self.try_write_ended(facts, &ended).await {
-            return None;
+        if record.ended.is_none() {
+            match self.write_ended_with(patience, facts, &ended).await {
+                Ok(true) => {}
+                Ok(false) => return None,
+                // The answer is the same. Whoever looks next finds the same, and tries again.
+                Err(error) => {
+                    tracing::warn!(error = %error.with_causes(), "an end could not be recorded");
+                }
+            }
         }
         let why = Refusal::Ended(ended.clone());
         self.refused(why, Some(record.id), Some(record.user.clone()));
@@ -196,23 +208,34 @@ impl Curfew {
     /// Writes down that a session is over, unless it was active since these facts were read. Says
     /// whether it did.
     pub(super) async fn write_ended(&self, facts: &Facts, ended: &Ended) -> Result<bool, Error> {
+        self.write_ended_with(&mut Patience::default(), facts, ended).await
+    }
+
+    async fn write_ended_with(
+        &self,
+        patience: &mut Patience,
+        facts: &Facts,
+        ended: &Ended,
+    ) -> Result<bool, Error> {
         let record = facts.record();
         let which = Selector::session(record.id).not_seen_after(record.seen);
-        let written = self.ask(self.inner.store.end(&which, ended)).await? != 0;
-        if written {
+        let written = self.ask_with(patience, self.inner.store.end(&which, ended)).await? != 0;
+        // Of one that waits to be purged nobody knows any more how it ended.
+        if written && ended.at < record.purge_after {
             let (user, session) = (record.user.clone(), record.id);
             self.tell(None, What::Ended { user, session, ended: ended.clone() });
         }
         Ok(written)
     }
 
-    /// As [`write_ended`](Self::write_ended), for an answer that is the same if the store fails: then
-    /// whoever looks next finds the same, and tries again.
-    pub(super) async fn try_write_ended(&self, facts: &Facts, ended: &Ended) -> bool {
-        self.write_ended(facts, ended).await.unwrap_or_else(|error| {
-            tracing::warn!(error = %error.with_causes(), "an end could not be recorded");
-            true
-        })
+    /// Whether this session is alive still, with the secret that it came with.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn is_still_alive(&self, session: &Session) -> Result<bool, Error> {
+        let Some(facts) = self.ask(self.inner.store.load(session.id())).await? else {
+            return Ok(false);
+        };
+        let same_secret = facts.record().secret_hash == session.secret_hash();
+        Ok(same_secret && matches!(self.judge(&facts, self.now())?, Verdict::Live(_)))
     }
 }
 

@@ -88,7 +88,7 @@ impl Error {
         Self { source: Some(source.into()), ..error }
     }
 
-    pub(super) fn sign_in_required() -> Self {
+    pub(crate) fn sign_in_required() -> Self {
         Self::new(ErrorKind::SignInRequired, "the session has ended or was renewed; sign in again")
     }
 

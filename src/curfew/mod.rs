@@ -1,7 +1,9 @@
 //! The handle: everything that a program does to sessions, besides the check of each request.
 
+mod audit;
 mod builder;
 mod check;
+mod end;
 mod error;
 mod orgs;
 mod policies;
@@ -20,17 +22,18 @@ use http::{HeaderMap, Response};
 use time::Duration;
 use tokio::time::{Sleep, sleep};
 
+use self::audit::Hands;
 pub use self::builder::{Builder, Overflow};
 pub(crate) use self::check::{Activity, Checked};
 use self::error::TimedOut;
 pub use self::error::{ConfigError, Error, ErrorKind};
 pub use self::policies::{Effect, Preview};
 use crate::client::ClientReader;
-use crate::event::{Event, EventHook, What};
-use crate::judge::{Base, Verdict};
+use crate::event::{EventHook, What};
+use crate::judge::Base;
 use crate::reject::{Asked, Caller, Cause, Reject, Rejection};
-use crate::session::{ActiveSession, Ended, Kind, Record, Selector, Session, SessionId};
-use crate::store::{ErasedStore, Facts, Page, Rotate, Store, StoreError, Swapped};
+use crate::session::{Kind, Record, Session};
+use crate::store::{ErasedStore, Rotate, Store, StoreError, Swapped};
 use crate::time::{Clock, Timestamp};
 use crate::token::{
     Keyring, Presented, Secret, SessionCookie, SetCookie, Signer, Token, read_bearer,
@@ -44,7 +47,7 @@ use crate::token::{
 #[derive(Clone)]
 pub struct Curfew {
     inner: Arc<Inner>,
-    actor: Option<Arc<str>>,
+    hands: Hands,
 }
 
 struct Inner {
@@ -72,14 +75,6 @@ impl Curfew {
         Builder::new(store, keyring)
     }
 
-    /// This handle in the hands of a user, who then stands as the actor in every [`Event`] that it
-    /// causes. As an extractor of axum, the handle is in the hands of whoever the request's session
-    /// belongs to.
-    #[must_use]
-    pub fn acting_as(&self, user: impl ToString) -> Self {
-        Self { inner: self.inner.clone(), actor: Some(user.to_string().into()) }
-    }
-
     /// Gives the session of a browser a new secret, as after a change of rights. The old one is dead
     /// at once; id, limits and everything else stay.
     ///
@@ -100,148 +95,6 @@ impl Curfew {
     /// As [`rotate`](Self::rotate).
     pub async fn reauthenticated(&self, session: &Session) -> Result<SetCookie, Error> {
         self.renew(session, Some(self.now())).await
-    }
-
-    async fn renew(
-        &self,
-        session: &Session,
-        authenticated: Option<Timestamp>,
-    ) -> Result<SetCookie, Error> {
-        if session.kind() == Kind::Token {
-            return Err(Error::not_for_tokens());
-        }
-        let secret = Secret::random();
-        let rotate = Rotate {
-            id: session.id(),
-            old: session.secret_hash(),
-            new: secret.hash(),
-            authenticated,
-        };
-        match self.ask(self.inner.store.rotate(rotate)).await? {
-            Swapped::Done => {}
-            Swapped::Stale | Swapped::Gone => return Err(Error::sign_in_required()),
-        }
-        let record = session.record();
-        self.tell_of_own(record, |user, session| {
-            let reauthenticated = authenticated.is_some();
-            What::Renewed { user, session, reauthenticated }
-        });
-        Ok(self.cookie(record, secret, self.now()))
-    }
-
-    /// Ends one's own session: signs out. To end one that has ended is no error.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`] if the store does not answer. Then it may not have ended.
-    pub async fn end(&self, session: &Session) -> Result<SetCookie, Error> {
-        let ended = Ended::revoked(self.now());
-        let which = Selector::session(session.id());
-        if self.ask(self.inner.store.end(&which, &ended)).await? != 0 {
-            self.tell_of_own(session.record(), |user, session| What::Ended {
-                user,
-                session,
-                ended: ended.clone(),
-            });
-        }
-        Ok(self.clearing_cookie(session))
-    }
-
-    pub(crate) fn clearing_cookie(&self, session: &Session) -> SetCookie {
-        match session.kind() {
-            Kind::Browser | Kind::BrowserUntilClosed => self.inner.cookie.clear(),
-            Kind::Token => SetCookie::nothing(),
-        }
-    }
-
-    /// Ends a session of whoever this one belongs to, and says whether it was theirs. To end it again
-    /// is no error.
-    #[cfg(feature = "axum")]
-    pub(crate) async fn end_own(&self, own: &Session, id: SessionId) -> Result<bool, Error> {
-        if self.revoke(Selector::user(own.user()).only(id)).await? != 0 {
-            return Ok(true);
-        }
-        let facts = self.ask(self.inner.store.load(id)).await?;
-        Ok(facts.is_some_and(|facts| *facts.record().user == *own.user()))
-    }
-
-    /// Ends somebody's sessions, and says how many they were. It bites at their next request.
-    ///
-    /// Of a user, what is over already is first written down with its own reason, and does not
-    /// count.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`] if the store does not answer. Then they may not have ended.
-    pub async fn revoke(&self, which: Selector) -> Result<u64, Error> {
-        if which.by_user().is_some() {
-            let over = self.each_living(&which, |_| true).await?;
-            self.settle(over).await;
-        }
-        let ended = Ended::revoked(self.now());
-        let sessions = self.ask(self.inner.store.end(&which, &ended)).await?;
-        if sessions != 0 {
-            self.tell(self.actor.clone(), What::Revoked { which, sessions });
-        }
-        Ok(sessions)
-    }
-
-    /// The active sessions of a user, newest sign-in first: all that would pass the check now, and
-    /// no other. At most 1,000, the newest.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`] if the store does not answer.
-    pub async fn list(&self, user: impl ToString) -> Result<Vec<ActiveSession>, Error> {
-        let mut active = Vec::new();
-        let over = self
-            .each_living(&Selector::user(user), |session| {
-                active.push(session);
-                active.len() < MAX_LISTED
-            })
-            .await?;
-        self.settle(over).await;
-        Ok(active)
-    }
-
-    /// Shows the living sessions among the matching ones to `visit`, newest sign-in first, until it
-    /// has seen enough. Answers with those that turned out to be over, for the caller to end.
-    async fn each_living(
-        &self,
-        which: &Selector,
-        mut visit: impl FnMut(ActiveSession) -> bool,
-    ) -> Result<Vec<(Facts, Ended)>, Error> {
-        let mut over = Vec::new();
-        let mut listing = self.listing(which);
-        while let Some(page) = listing.next().await? {
-            for facts in page {
-                let now = self.now();
-                let ended = match self.judge(&facts, now)? {
-                    Verdict::Live(schedule) => {
-                        if !visit(ActiveSession::new(facts.record().clone(), schedule.ends)) {
-                            return Ok(over);
-                        }
-                        continue;
-                    }
-                    Verdict::Over(ended) => ended,
-                    // Until it is deleted, it must not fill a place under the cap.
-                    Verdict::Gone => Ended::revoked(now),
-                };
-                over.push((facts, ended));
-            }
-        }
-        Ok(over)
-    }
-
-    /// Writes down what turned out to be over, as far as the store lets us.
-    async fn settle(&self, over: Vec<(Facts, Ended)>) {
-        for (facts, ended) in over {
-            self.try_write_ended(&facts, &ended).await;
-        }
-    }
-
-    fn listing<'a>(&'a self, which: &'a Selector) -> Listing<'a> {
-        Listing { curfew: self, which, after: None, more: true }
     }
 
     /// Asks the store, and waits no longer than the timeout.
@@ -271,20 +124,35 @@ impl Curfew {
         self.inner.clock.now()
     }
 
-    /// Tells the log and the app what happened.
-    pub(crate) fn tell(&self, actor: Option<Arc<str>>, what: What) {
-        let event = Event { at: self.now(), actor, what };
-        event.trace();
-        if let Some(on_event) = &self.inner.on_event {
-            on_event(&event);
+    async fn renew(
+        &self,
+        session: &Session,
+        authenticated: Option<Timestamp>,
+    ) -> Result<SetCookie, Error> {
+        if session.kind() == Kind::Token {
+            return Err(Error::not_for_tokens());
         }
-    }
-
-    /// Tells what the owner of a session did with it, unless the handle is in other hands.
-    fn tell_of_own(&self, record: &Record, what: impl FnOnce(Arc<str>, SessionId) -> What) {
-        let user = record.user.clone();
-        let actor = self.actor.clone().unwrap_or_else(|| user.clone());
-        self.tell(Some(actor), what(user, record.id));
+        let (curfew, session) = (self.clone(), session.clone());
+        let work = async move {
+            let secret = Secret::random();
+            let rotate = Rotate {
+                id: session.id(),
+                old: session.secret_hash(),
+                new: secret.hash(),
+                authenticated,
+            };
+            match curfew.ask(curfew.inner.store.rotate(rotate)).await? {
+                Swapped::Done => {}
+                Swapped::Stale | Swapped::Gone => return Err(Error::sign_in_required()),
+            }
+            let record = session.record();
+            curfew.tell_of_own(record, |user, session| {
+                let reauthenticated = authenticated.is_some();
+                What::Renewed { user, session, reauthenticated }
+            });
+            Ok(curfew.cookie(record, secret, curfew.now()))
+        };
+        self.uninterrupted(work).await
     }
 
     /// The cookie for a session whose record is kept until `purge_after`. It outlives the session,
@@ -355,36 +223,9 @@ impl Patience {
     }
 }
 
-/// A list is for people to read.
-const MAX_LISTED: usize = 1_000;
-
 /// Between two tries of a compare and swap somebody else has succeeded each time, so this many is
 /// never reached by accident.
 const TRIES: u32 = 200;
-
-/// The matching sessions, page by page, newest sign-in first.
-struct Listing<'a> {
-    curfew: &'a Curfew,
-    which: &'a Selector,
-    after: Option<(Timestamp, SessionId)>,
-    more: bool,
-}
-
-const PAGE: u32 = 100;
-
-impl Listing<'_> {
-    async fn next(&mut self) -> Result<Option<Vec<Facts>>, Error> {
-        if !self.more {
-            return Ok(None);
-        }
-        let curfew = self.curfew;
-        let page = Page { after: self.after, at_most: PAGE };
-        let listed = curfew.ask(curfew.inner.store.list(self.which, page)).await?;
-        self.after = listed.last().map(|facts| (facts.record().created, facts.record().id));
-        self.more = listed.len() == PAGE as usize;
-        Ok(Some(listed))
-    }
-}
 
 impl fmt::Debug for Curfew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

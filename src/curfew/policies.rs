@@ -61,12 +61,7 @@ impl Curfew {
     /// cannot be kept, [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn set_policy(&self, org: impl ToString, policy: OrgPolicy) -> Result<(), Error> {
         self.check_bounds(policy)?;
-        let now = self.now();
-        let org = org.to_string();
-        if self.change_rules(&org, now, |rules| self.next_rules(rules, policy, now)).await? {
-            self.tell_of_policy(org, Some(policy));
-        }
-        Ok(())
+        self.replace_policy(org.to_string(), Some(policy)).await
     }
 
     /// Removes the policy of an organisation. Living sessions keep their scheduled end; new ones get
@@ -76,21 +71,20 @@ impl Curfew {
     ///
     /// As [`set_policy`](Self::set_policy).
     pub async fn clear_policy(&self, org: impl ToString) -> Result<(), Error> {
-        let (org, now) = (org.to_string(), self.now());
-        let remove = |rules: &OrgRules| {
-            if rules.policy().is_none() {
-                return Ok(None);
-            }
-            Ok(Some(rules.with_policy(None, self.inner.base.longest_silence(), now)?))
-        };
-        if self.change_rules(&org, now, remove).await? {
-            self.tell_of_policy(org, None);
-        }
-        Ok(())
+        self.replace_policy(org.to_string(), None).await
     }
 
-    fn tell_of_policy(&self, org: String, policy: Option<OrgPolicy>) {
-        self.tell(self.actor.clone(), What::PolicyChanged { org: org.into(), policy });
+    async fn replace_policy(&self, org: String, policy: Option<OrgPolicy>) -> Result<(), Error> {
+        let curfew = self.clone();
+        let work = async move {
+            let now = curfew.now();
+            let next = |rules: &OrgRules| curfew.next_rules(rules, policy, now);
+            if curfew.change_rules(&org, now, next).await? {
+                curfew.tell_of_actor(What::PolicyChanged { org: org.into(), policy });
+            }
+            Ok(())
+        };
+        self.uninterrupted(work).await
     }
 
     /// Ends all sessions of an organisation, that of whoever asks included. It bites at their next
@@ -100,10 +94,14 @@ impl Curfew {
     ///
     /// As [`set_policy`](Self::set_policy).
     pub async fn revoke_org(&self, org: impl ToString) -> Result<(), Error> {
-        let org = org.to_string();
-        self.change_rules(&org, self.now(), |rules| Ok(Some(rules.with_revocation()))).await?;
-        self.tell(self.actor.clone(), What::OrgRevoked { org: org.into() });
-        Ok(())
+        let (curfew, org) = (self.clone(), org.to_string());
+        let work = async move {
+            let next = |rules: &OrgRules| Ok(Some(rules.with_revocation()));
+            curfew.change_rules(&org, curfew.now(), next).await?;
+            curfew.tell_of_actor(What::OrgRevoked { org: org.into() });
+            Ok(())
+        };
+        self.uninterrupted(work).await
     }
 
     /// What [`set_policy`](Self::set_policy) would do, without doing it. It reads all sessions of the
@@ -126,7 +124,7 @@ impl Curfew {
         let now = self.now();
         let rules = self.ask(self.inner.store.org_rules(&org)).await?;
         let rules = rules.as_deref().cloned().unwrap_or_else(|| OrgRules::first(now));
-        let next = Arc::new(self.next_rules(&rules, policy, now)?.unwrap_or(rules));
+        let next = Arc::new(self.next_rules(&rules, Some(policy), now)?.unwrap_or(rules));
         let which = Selector::org(&org);
         let mut listing = self.listing(&which);
         let mut preview = Preview { ends_now: 0, shortened: 0, own_session: Effect::Unchanged };
@@ -188,17 +186,17 @@ impl Curfew {
         Ok(())
     }
 
-    /// The rules with this policy in force; `None` if it is in force already.
+    /// The rules with this policy in force, or with none; `None` if it is so already.
     fn next_rules(
         &self,
         rules: &OrgRules,
-        policy: OrgPolicy,
+        policy: Option<OrgPolicy>,
         now: Timestamp,
     ) -> Result<Option<OrgRules>, Error> {
-        if rules.policy() == Some(policy) {
+        if rules.policy() == policy {
             return Ok(None);
         }
-        Ok(Some(rules.with_policy(Some(policy), self.inner.base.longest_silence(), now)?))
+        Ok(Some(rules.with_policy(policy, self.inner.base.longest_silence(), now)?))
     }
 
     /// Replaces the rules of an organisation by what `change` makes of them, and says so; nothing if
@@ -207,7 +205,7 @@ impl Curfew {
         &self,
         org: &str,
         now: Timestamp,
-        change: impl Fn(&OrgRules) -> Result<Option<OrgRules>, Error>,
+        change: impl Fn(&OrgRules) -> Result<Option<OrgRules>, Error> + Send,
     ) -> Result<bool, Error> {
         if !is_sound_name(org) {
             return Err(Error::invalid_name());

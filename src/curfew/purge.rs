@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::task::AbortHandle;
 
+use super::audit::Hands;
 use super::{Curfew, Error, Inner};
 
 /// Few enough that no store is busy with one batch for long.
@@ -55,7 +56,7 @@ async fn run(inner: Weak<Inner>, every: std::time::Duration) {
         let Some(inner) = inner.upgrade() else {
             return;
         };
-        match (Curfew { inner, actor: None }).purge().await {
+        match (Curfew { inner, hands: Hands::default() }).purge().await {
             Ok(purged) => tracing::debug!(purged, "purged sessions"),
             Err(error) => {
                 tracing::warn!(error = %error.with_causes(), "sessions could not be purged");

@@ -8,11 +8,20 @@ use crate::client::ClientInfo;
 use crate::event::What;
 use crate::judge::purge_after_start;
 use crate::session::{
-    Client, EndsBy, Kind, Membership, NewSession, Record, Selector, SessionId, is_sound_name,
+    Client, EndsBy, Kind, Membership, NewSession, Record, Selector, Session, SessionId,
+    is_sound_name,
 };
 use crate::store::Insert;
 use crate::time::Timestamp;
 use crate::token::{IssuedToken, Secret, SetCookie, Token, random_id};
+
+/// A session that has begun.
+struct Begun {
+    record: Record,
+    secret: Secret,
+    /// What it was to take the place of.
+    replaced: Vec<SessionId>,
+}
 
 impl Curfew {
     /// Starts a session for somebody who has just proved who they are.
@@ -27,7 +36,9 @@ impl Curfew {
     /// name has no bytes, more than 512, or a NUL,
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn start(&self, new: NewSession, client: &ClientInfo) -> Result<SetCookie, Error> {
-        let (record, secret) = self.begin(new, client.client(), client.presented()).await?;
+        let (curfew, client) = (self.clone(), client.clone());
+        let work = async move { curfew.begin(new, client.client(), client.presented()).await };
+        let Begun { record, secret, .. } = self.uninterrupted(work).await?;
         Ok(self.cookie(&record, secret, record.created))
     }
 
@@ -42,11 +53,37 @@ impl Curfew {
     ///
     /// As [`start`](Self::start).
     pub async fn issue_token(&self, new: NewSession) -> Result<IssuedToken, Error> {
+        let curfew = self.clone();
+        self.uninterrupted(async move { Ok(curfew.issue(new).await?.0) }).await
+    }
+
+    /// As [`issue_token`](Self::issue_token), for a session that asks for it: neither may a session
+    /// that ends meanwhile leave a token behind. Says also whether the token took its place.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn issue_for(
+        &self,
+        new: NewSession,
+        asker: &Session,
+    ) -> Result<(IssuedToken, bool), Error> {
+        let (curfew, asker) = (self.clone(), asker.clone());
+        let work = async move {
+            let (issued, replaced) = curfew.issue(new).await?;
+            let took_its_place = replaced.contains(&asker.id());
+            if !took_its_place && !curfew.is_still_alive(&asker).await? {
+                curfew.revoke(Selector::session(issued.id())).await?;
+                return Err(Error::sign_in_required());
+            }
+            Ok((issued, took_its_place))
+        };
+        self.uninterrupted(work).await
+    }
+
+    async fn issue(&self, new: NewSession) -> Result<(IssuedToken, Vec<SessionId>), Error> {
         let new = NewSession { kind: Kind::Token, ..new };
-        let (record, secret) = self.begin(new, &Client::default(), None).await?;
+        let Begun { record, secret, replaced } = self.begin(new, &Client::default(), None).await?;
         let (id, issued_at) = (record.id, record.created);
         let signed = self.inner.token_signer.sign(&Token { id, secret, issued_at });
-        Ok(IssuedToken::new(id, &signed))
+        Ok((IssuedToken::new(id, &signed), replaced))
     }
 
     /// Stores a session that takes the place of the presented one.
@@ -55,7 +92,7 @@ impl Curfew {
         new: NewSession,
         client: &Client,
         presented: Option<SessionId>,
-    ) -> Result<(Record, Secret), Error> {
+    ) -> Result<Begun, Error> {
         let names = new.orgs.iter().chain(&new.name).chain([&new.user]);
         if !names.map(|name| &**name).all(is_sound_name) {
             return Err(Error::invalid_name());
@@ -64,11 +101,8 @@ impl Curfew {
         let now = self.now();
         let record = self.new_record(new, client, &secret, now);
         let replaced = self.insert(&record, presented).await?;
-        self.tell_of_own(&record, |user, session| {
-            let (kind, client) = (record.kind, record.client.clone());
-            What::Started { user, session, kind, client, replaced }
-        });
-        Ok((record, secret))
+        self.tell_of_start(&record, replaced.clone());
+        Ok(Begun { record, secret, replaced })
     }
 
     fn new_record(
@@ -149,7 +183,8 @@ impl Curfew {
         let displaced = replaces.len() > usize::from(presented.is_some());
         match overflow {
             Overflow::Refuse if displaced => {
-                self.tell(self.actor.clone(), What::StartRefused { user: user.into() });
+                let user: Arc<str> = user.into();
+                self.tell_of_owner(&user, What::StartRefused { user: user.clone() });
                 Err(Error::too_many_sessions())
             }
             Overflow::Refuse | Overflow::EndOldest => Ok(replaces),

@@ -3,6 +3,8 @@
 
 mod conformance;
 #[cfg(feature = "axum")]
+mod faults;
+#[cfg(feature = "axum")]
 mod stories;
 #[cfg(feature = "axum")]
 #[expect(unreachable_pub, reason = "what the stories may use")]

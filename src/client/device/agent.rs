@@ -43,9 +43,15 @@ pub(super) fn platform(agent: &str) -> Option<&'static str> {
     find(PLATFORMS, agent)
 }
 
-/// The name in the first row of a table whose needle is there.
+/// The name in the first row of a table whose needle is there, and not in the middle of a word.
 fn find(table: &[Row], agent: &str) -> Option<&'static str> {
-    table.iter().find(|(needle, _)| agent.contains(needle)).map(|(_, name)| *name)
+    let begins_there = |needle: &str| {
+        agent.match_indices(needle).any(|(at, _)| {
+            let goes_on = needle.starts_with(char::is_alphanumeric);
+            !(goes_on && agent[..at].ends_with(char::is_alphanumeric))
+        })
+    };
+    table.iter().find(|(needle, _)| begins_there(needle)).map(|(_, name)| *name)
 }
 
 /// `Name` of `(compatible; Name/1.0; +https://…)`.

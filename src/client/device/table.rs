@@ -66,6 +66,7 @@ pub(super) const APPS: &[Row] = &[
     ("Outlook-Android", "Outlook"),
     ("Microsoft Outlook", "Outlook"),
     ("PowerShell/", "PowerShell"),
+    ("WindowsPowerShell/", "PowerShell"),
     ("aiohttp/", "Python aiohttp"),
     ("EdgA/", "Edge"),
     ("EdgiOS/", "Edge"),

@@ -159,6 +159,15 @@ pub(super) fn purge(file: &Connection, now: Timestamp, at_most: u32) -> Result<u
     Ok(purged as u64)
 }
 
+/// Less than it holds already is as much as that.
+pub(super) fn limit_size(file: &Connection, bytes: u64) -> Result<(), Failure> {
+    let page: u32 = file.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    // The most pages that SQLite knows.
+    let pages = (bytes / u64::from(page)).clamp(1, 4_294_967_294);
+    file.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+    Ok(())
+}
+
 /// How many sessions of the user have not ended, those to be replaced left out.
 fn count_others(
     file: &Connection,

@@ -90,6 +90,18 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// Lets the file grow to at most so many bytes, until it is opened again. When it is full, who is
+    /// signed in stays so, and sign-ins are refused with an error.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be reached, or is full and somebody is about to write.
+    pub async fn limit_size(&self, bytes: u64) -> Result<(), StoreError> {
+        self.0.writer.run(move |file| changes::limit_size(file, bytes)).await
+    }
+}
+
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore").field("path", &self.0.path).finish_non_exhaustive()

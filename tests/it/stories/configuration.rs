@@ -121,7 +121,22 @@ fn what_cannot_work_is_refused_when_it_is_built_and_the_message_names_it() {
         let error = refusal(|builder| builder.trust_proxies([network], header)).to_string();
         assert!(error.contains(&format!("trust_proxies: proxy network {network:?}")), "{error}");
     }
-    for origin in ["", "app.example.com", "https://", "https://a/b", "https://A.example", "*"] {
+    for origin in [
+        "",
+        "app.example.com",
+        "https://",
+        "https://a/b",
+        "https://A.example",
+        "*",
+        "https://a.example:443",
+        "http://a.example:80",
+        "https://:",
+        "https://[",
+        "https://a:99999",
+        "https://a@b.example",
+        "https://a.example?",
+        "https://a.example:",
+    ] {
         let error = refusal(|builder| builder.trust_origins([origin])).to_string();
         assert!(error.contains(&format!("trust_origins is given {origin:?}")), "{error}");
     }

@@ -2,6 +2,8 @@
 
 /// A user agent and its name; no name is empty.
 pub(super) const DEVICES: &[(&str, &str)] = &[
+    // A well-known name within another one.
+    ("AcmeOperations/1.0", "AcmeOperations"),
     // Browsers of computers.
     (
         "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",

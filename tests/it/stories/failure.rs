@@ -200,7 +200,8 @@ async fn r32_every_call_of_the_handle_is_answered_within_the_timeout() {
     ] {
         assert_eq!(kind, ErrorKind::Unavailable);
     }
-    assert_eq!(asked.elapsed(), 5 * std::time::Duration::from_secs(1));
+    // To end sessions is tried although their reasons could not be looked up, for a quarter of it.
+    assert_eq!(asked.elapsed(), std::time::Duration::from_millis(5250));
 }
 
 #[tokio::test(start_paused = true)]

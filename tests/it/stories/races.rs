@@ -7,12 +7,13 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use time::Duration;
-use tokio::sync::{Barrier, Notify};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tower_curfew::{Builder, Curfew, Selector, Session};
 
 use crate::support::{
-    Answer, Browser, Fault, Site, days, hours, minutes, on_every_store, on_every_store_with,
+    Answer, Browser, Fault, Site, at_once, days, hours, minutes, on_every_store,
+    on_every_store_with, races,
 };
 
 /// Calls that are held must not time out.
@@ -276,30 +277,6 @@ async fn r28_signing_in_again_ends_the_session_of_this_browser_in_the_same_step(
         assert!(ada.is_signed_in().await, "it was to be replaced, and was not");
     })
     .await;
-}
-
-fn races() -> u32 {
-    let long = std::env::var_os("CURFEW_LONG").is_some_and(|long| long == "1");
-    if long { 10_000 } else { 1_000 }
-}
-
-/// Two requests at the same moment.
-async fn at_once<A, B>(one: A, other: B) -> (A::Output, B::Output)
-where
-    A: Future<Output: Send> + Send + 'static,
-    B: Future<Output: Send> + Send + 'static,
-{
-    let start = Arc::new(Barrier::new(2));
-    let same = start.clone();
-    let one = tokio::spawn(async move {
-        start.wait().await;
-        one.await
-    });
-    let other = tokio::spawn(async move {
-        same.wait().await;
-        other.await
-    });
-    (one.await.unwrap(), other.await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,5 +1,6 @@
 //! What the stories are told with: a site over some store, with its own time, and its browsers.
 
+mod any_store;
 mod browser;
 mod log;
 mod store;
@@ -11,6 +12,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use time::Duration;
+use tokio::sync::Barrier;
 use tower_curfew::axum::account_routes;
 use tower_curfew::store::Record;
 use tower_curfew::{
@@ -18,9 +20,12 @@ use tower_curfew::{
     Presence, ReturnTo, Session, SetCookie, Timestamp,
 };
 
+pub use self::any_store::AnyStore;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub use self::any_store::server;
 pub use self::browser::{Answer, Browser, navigation, send};
 pub use self::log::Log;
-pub use self::store::{AnyStore, Fault, Held, Probe};
+pub use self::store::{Fault, Held, Probe};
 
 /// A site whose sessions are under curfew.
 pub struct Site {
@@ -72,6 +77,11 @@ impl Site {
     /// One more node of this site, with the same store and the same time, after a deploy.
     pub fn deployed_with(&self, configure: impl FnOnce(Builder) -> Builder) -> Self {
         Self::node(self.store.clone(), self.clock.clone(), configure)
+    }
+
+    /// One more node of this site, with connections of its own to the same store.
+    pub async fn another_node(&self, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::node(self.store.elsewhere().await, self.clock.clone(), configure)
     }
 
     /// One more node of this site, with the same store and a clock of its own.
@@ -189,6 +199,31 @@ pub fn seconds(seconds: i64) -> Duration {
 }
 
 pub const MS: Duration = Duration::MILLISECOND;
+
+/// How often a race is run.
+pub fn races() -> u32 {
+    let long = std::env::var_os("CURFEW_LONG").is_some_and(|long| long == "1");
+    if long { 10_000 } else { 1_000 }
+}
+
+/// Two requests at the same moment.
+pub async fn at_once<A, B>(one: A, other: B) -> (A::Output, B::Output)
+where
+    A: Future<Output: Send> + Send + 'static,
+    B: Future<Output: Send> + Send + 'static,
+{
+    let start = Arc::new(Barrier::new(2));
+    let same = start.clone();
+    let one = tokio::spawn(async move {
+        start.wait().await;
+        one.await
+    });
+    let other = tokio::spawn(async move {
+        same.wait().await;
+        other.await
+    });
+    (one.await.unwrap(), other.await.unwrap())
+}
 
 /// The routes of every site. Who signs in, and what as, is in the query.
 pub fn routes() -> Router<Curfew> {

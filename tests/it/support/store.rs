@@ -1,4 +1,4 @@
-//! Every store there is, and one that counts, fails and hangs on demand.
+//! A store that counts, fails and hangs on demand.
 
 use std::fmt;
 use std::future::pending;
@@ -7,44 +7,11 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 use tower_curfew::Timestamp;
 use tower_curfew::store::{
-    Ended, Facts, Insert, MemoryStore, OrgRules, Page, Record, Rotate, Selector, SessionId,
-    SetOrgs, Store, StoreError, Swapped, Touch, Touched,
+    Ended, Facts, Insert, OrgRules, Page, Record, Rotate, Selector, SessionId, SetOrgs, Store,
+    StoreError, Swapped, Touch, Touched,
 };
 
-/// One of the stores that the crate ships. The only list of them: what runs over every store, runs
-/// over these.
-#[derive(Clone, Debug)]
-pub enum AnyStore {
-    Memory(MemoryStore),
-    #[cfg(feature = "sqlite")]
-    Sqlite(
-        tower_curfew::store::SqliteStore,
-        #[expect(dead_code, reason = "the folder goes with the last clone of its store")]
-        Arc<tempfile::TempDir>,
-    ),
-}
-
-impl AnyStore {
-    pub fn memory() -> Self {
-        Self::Memory(MemoryStore::new())
-    }
-
-    #[cfg(feature = "sqlite")]
-    pub async fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("sessions.db");
-        let store = tower_curfew::store::SqliteStore::open(file).await.unwrap();
-        Self::Sqlite(store, Arc::new(folder))
-    }
-
-    pub async fn all() -> Vec<Self> {
-        vec![
-            Self::memory(),
-            #[cfg(feature = "sqlite")]
-            Self::sqlite().await,
-        ]
-    }
-}
+use super::any_store::AnyStore;
 
 /// What a [`Probe`] does instead of answering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,12 +119,21 @@ impl Probe {
         Held { here: is_here, open: may_go_on }
     }
 
+    /// The same store, reached by another process.
+    pub async fn elsewhere(&self) -> Self {
+        Self::new(self.store.elsewhere().await)
+    }
+
     /// What the store knows of a session, without a call that counts.
     pub async fn peek(&self, id: SessionId) -> Option<Arc<Record>> {
         let facts = match &self.store {
             AnyStore::Memory(store) => store.load(id).await,
             #[cfg(feature = "sqlite")]
-            AnyStore::Sqlite(store, _) => store.load(id).await,
+            AnyStore::Sqlite { store, .. } => store.load(id).await,
+            #[cfg(feature = "postgres")]
+            AnyStore::Postgres { store, .. } => store.load(id).await,
+            #[cfg(feature = "redis")]
+            AnyStore::Redis { store, .. } => store.load(id).await,
         };
         facts.unwrap().map(|facts| facts.record().clone())
     }
@@ -190,7 +166,11 @@ macro_rules! pass_on {
         match $self.called(stringify!($call)).await? {
             AnyStore::Memory(store) => store.$call($($argument),*).await,
             #[cfg(feature = "sqlite")]
-            AnyStore::Sqlite(store, _) => store.$call($($argument),*).await,
+            AnyStore::Sqlite { store, .. } => store.$call($($argument),*).await,
+            #[cfg(feature = "postgres")]
+            AnyStore::Postgres { store, .. } => store.$call($($argument),*).await,
+            #[cfg(feature = "redis")]
+            AnyStore::Redis { store, .. } => store.$call($($argument),*).await,
         }
     };
 }

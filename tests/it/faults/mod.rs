@@ -1,0 +1,13 @@
+//! What people see while a store fails: 200 or 503, soon; and afterwards everything is as it was.
+//!
+//! In every one of these, 64 people are at work before, during and after.
+
+mod crowd;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod remote;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod servers;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod wire;

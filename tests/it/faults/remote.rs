@@ -1,0 +1,138 @@
+//! Servers that are killed, hang, cannot be reached, are slow, or refuse to write.
+
+use std::time::Duration;
+
+use super::crowd::Crowd;
+use super::servers::{Engine, Server};
+use super::wire::Wire;
+use crate::support::{AnyStore, Site};
+
+/// A server, a wire to it, and a crowd at work on a site over both.
+struct Scene {
+    server: Server,
+    wire: Wire,
+    crowd: Crowd,
+}
+
+impl Scene {
+    async fn set(engine: Engine) -> Self {
+        let server = tokio::task::spawn_blocking(move || Server::start(engine)).await.unwrap();
+        let wire = Wire::to(server.port()).await;
+        let store = AnyStore::remote(&server.url(wire.port())).await;
+        let crowd = Crowd::at(Site::over(store, |builder| builder)).await;
+        let (served, unavailable) = crowd.works_for(Duration::from_secs(1)).await;
+        assert!(served > 100 && unavailable == 0, "{served} and {unavailable}");
+        Self { server, wire, crowd }
+    }
+
+    /// Something has gone wrong, and stays wrong: nobody can be let in.
+    async fn nobody_is_served(&self) {
+        let (_, unavailable) = self.crowd.works_for(Duration::from_secs(3)).await;
+        assert!(unavailable > 64, "{unavailable} of 64 people were turned away in 3 seconds");
+    }
+
+    async fn ends_well(self) {
+        self.crowd.recovers().await;
+        let (served, unavailable) = self.crowd.works_for(Duration::from_secs(1)).await;
+        assert!(served > 100 && unavailable == 0, "{served} and {unavailable}");
+        self.crowd.goes_home().await;
+        drop((self.wire, self.server));
+    }
+}
+
+async fn killed(engine: Engine) {
+    let mut scene = Scene::set(engine).await;
+    scene.server.kill();
+    scene.nobody_is_served().await;
+    let mut server = scene.server;
+    scene.server = tokio::task::spawn_blocking(move || {
+        server.start_again();
+        server
+    })
+    .await
+    .unwrap();
+    scene.ends_well().await;
+}
+
+async fn hanging(engine: Engine) {
+    let scene = Scene::set(engine).await;
+    scene.server.freeze();
+    scene.nobody_is_served().await;
+    scene.server.thaw();
+    scene.ends_well().await;
+}
+
+async fn cut_off(engine: Engine) {
+    let scene = Scene::set(engine).await;
+    for _ in 0..15 {
+        scene.wire.cut();
+        scene.crowd.works_for(Duration::from_millis(200)).await;
+    }
+    scene.ends_well().await;
+}
+
+async fn slow(engine: Engine) {
+    let scene = Scene::set(engine).await;
+    scene.wire.slow_down(Duration::from_millis(2500));
+    scene.nobody_is_served().await;
+    scene.wire.slow_down(Duration::ZERO);
+    scene.ends_well().await;
+}
+
+/// Who is signed in stays so and is served, though no activity is recorded and nobody new comes in.
+async fn full(engine: Engine) {
+    let scene = Scene::set(engine).await;
+    scene.server.refuse_writes();
+    let (served, unavailable) = scene.crowd.works_for(Duration::from_secs(3)).await;
+    assert!(served > 64 && unavailable > 0, "{served} and {unavailable}");
+    scene.server.accept_writes();
+    scene.ends_well().await;
+}
+
+/// Each of these over each server that is there.
+macro_rules! over {
+    ($feature:literal, $module:ident, $engine:expr) => {
+        #[cfg(feature = $feature)]
+        mod $module {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn r32_a_server_is_killed_and_started_again() {
+                if AnyStore::is_there($feature) {
+                    killed($engine).await;
+                }
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn r32_trap_12_a_server_hangs() {
+                if AnyStore::is_there($feature) {
+                    hanging($engine).await;
+                }
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn r32_all_connections_are_cut_again_and_again() {
+                if AnyStore::is_there($feature) {
+                    cut_off($engine).await;
+                }
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn r32_a_server_is_slower_than_the_timeout() {
+                if AnyStore::is_there($feature) {
+                    slow($engine).await;
+                }
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn r33_a_server_refuses_to_write() {
+                if AnyStore::is_there($feature) {
+                    full($engine).await;
+                }
+            }
+        }
+    };
+}
+
+over!("redis", redis, Engine::Redis);
+over!("postgres", postgres, Engine::Postgres);

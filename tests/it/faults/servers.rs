@@ -1,0 +1,243 @@
+//! Servers that a test owns: each in a folder and on a port of its own.
+
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// A server process, killed when it is dropped.
+pub(super) struct Server {
+    engine: Engine,
+    folder: TempDir,
+    port: u16,
+    process: Child,
+}
+
+/// What kind of server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    Redis,
+    Postgres,
+}
+
+impl Server {
+    /// A server that has written to its disk what it has acknowledged.
+    pub(super) fn start(engine: Engine) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        if engine == Engine::Postgres {
+            create_cluster(folder.path());
+        }
+        // Somebody else may take a free port before the server does.
+        for _ in 0..5 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            if let Some(process) = run(engine, folder.path(), port) {
+                return Self { engine, folder, port, process };
+            }
+        }
+        panic!("{engine:?} does not start");
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The URL of this server, as seen through this port.
+    pub(super) fn url(&self, port: u16) -> String {
+        match self.engine {
+            Engine::Redis => format!("redis://127.0.0.1:{port}/"),
+            Engine::Postgres => format!("postgres://curfew@127.0.0.1:{port}/postgres"),
+        }
+    }
+
+    /// `kill -9`, of its children too.
+    pub(super) fn kill(&mut self) {
+        self.signal("KILL");
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again after it was killed.
+    pub(super) fn start_again(&mut self) {
+        // A child of the killed one may still be there for a moment.
+        for _ in 0..50 {
+            if let Some(process) = run(self.engine, self.folder.path(), self.port) {
+                self.process = process;
+                return;
+            }
+            sleep(Duration::from_millis(100));
+        }
+        panic!("{:?} does not start again", self.engine);
+    }
+
+    /// Stops it in its tracks: it takes connections and never answers.
+    pub(super) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    pub(super) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    /// Refuses what is written from now on, and goes on to answer what is read.
+    pub(super) fn refuse_writes(&self) {
+        match self.engine {
+            Engine::Redis => self.redis(&["config", "set", "maxmemory", "1"]),
+            Engine::Postgres => self.sql(
+                "ALTER SYSTEM SET default_transaction_read_only = on; SELECT pg_reload_conf()",
+            ),
+        }
+    }
+
+    pub(super) fn accept_writes(&self) {
+        match self.engine {
+            Engine::Redis => self.redis(&["config", "set", "maxmemory", "0"]),
+            Engine::Postgres => self.sql(
+                "SET default_transaction_read_only = off; \
+                 ALTER SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf()",
+            ),
+        }
+    }
+
+    fn redis(&self, command: &[&str]) {
+        let mut cli = Command::new("redis-cli");
+        succeed(cli.args(["-p", &self.port.to_string()]).args(command));
+    }
+
+    fn sql(&self, statements: &str) {
+        let mut psql = Command::new(postgres_bin().join("psql"));
+        // Each by itself: ALTER SYSTEM runs in no transaction.
+        for statement in statements.split("; ") {
+            psql.args(["-c", statement]);
+        }
+        succeed(psql.args(["-q", "-v", "ON_ERROR_STOP=1", &self.url(self.port)]));
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.process.id();
+        let mut ids = vec![id];
+        // Those of PostgreSQL are in groups of their own.
+        ids.extend(children_of(id));
+        for id in ids {
+            let mut kill = Command::new("kill");
+            // One of them may have gone by itself.
+            let _ =
+                kill.args([&format!("-{signal}"), &id.to_string()]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.signal("KILL");
+        let _ = self.process.wait();
+    }
+}
+
+fn run(engine: Engine, folder: &Path, port: u16) -> Option<Child> {
+    let port_text = port.to_string();
+    let mut command = match engine {
+        Engine::Redis => {
+            let mut command = Command::new("redis-server");
+            command.args(["--bind", "127.0.0.1", "--port", &port_text, "--save", ""]);
+            command.args(["--appendonly", "yes", "--appendfsync", "always"]);
+            command.arg("--dir").arg(folder);
+            command
+        }
+        Engine::Postgres => {
+            let mut command = Command::new(postgres_bin().join("postgres"));
+            command.arg("-D").arg(folder.join("data")).args(["-p", &port_text]);
+            command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+            as_ordinary_user(&mut command);
+            command
+        }
+    };
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    for _ in 0..200 {
+        if process.try_wait().unwrap().is_some() {
+            return None;
+        }
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() && is_ready(engine, port) {
+            return Some(process);
+        }
+        sleep(Duration::from_millis(50));
+    }
+    let _ = process.kill();
+    let _ = process.wait();
+    None
+}
+
+/// It listens before it answers: it may still read what it wrote before a crash.
+fn is_ready(engine: Engine, port: u16) -> bool {
+    let port = port.to_string();
+    let mut command = match engine {
+        Engine::Redis => {
+            let mut command = Command::new("redis-cli");
+            command.args(["-e", "-p", &port, "ping"]);
+            command
+        }
+        Engine::Postgres => {
+            let mut command = Command::new(postgres_bin().join("pg_isready"));
+            command.args(["-q", "-h", "127.0.0.1", "-p", &port]);
+            command
+        }
+    };
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+}
+
+fn create_cluster(folder: &Path) {
+    let mut own = Command::new("chown");
+    if let Some(user) = ordinary_user() {
+        succeed(own.arg(user.to_string()).arg(folder));
+    }
+    let mut initdb = Command::new(postgres_bin().join("initdb"));
+    initdb.arg("-D").arg(folder.join("data"));
+    initdb.args(["-U", "curfew", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
+    as_ordinary_user(&mut initdb);
+    succeed(initdb.current_dir(folder));
+}
+
+/// PostgreSQL refuses to run as root.
+fn as_ordinary_user(command: &mut Command) {
+    if let Some(user) = ordinary_user() {
+        command.uid(user).gid(user);
+    }
+}
+
+fn ordinary_user() -> Option<u32> {
+    let id = |args: &[&str]| {
+        let output = Command::new("id").args(args).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().parse::<u32>().unwrap()
+    };
+    (id(&["-u"]) == 0).then(|| id(&["-u", "postgres"]))
+}
+
+/// Debian keeps its programs out of the path.
+fn postgres_bin() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").unwrap();
+    let folder = versions.map(|version| version.unwrap().path().join("bin"));
+    folder.filter(|folder| folder.join("postgres").exists()).max().unwrap()
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let mut children = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(id) = entry.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
+        // `pid (name) state ppid …`; it may be gone by now.
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        if after_name.split_whitespace().nth(1) == Some(&parent.to_string()) {
+            children.push(id);
+        }
+    }
+    children
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}

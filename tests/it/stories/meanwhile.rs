@@ -1,0 +1,189 @@
+//! What happens while a request is on its way, and when nobody waits for its answer any more.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CONTENT_TYPE, COOKIE};
+use axum::http::{Request, StatusCode};
+use http_body_util::channel::Channel;
+use tower::ServiceExt as _;
+use tower_curfew::axum::RouterExt as _;
+use tower_curfew::{Event, Limits, NewSession, OrgPolicy, Overflow, Selector, What};
+
+use crate::support::{Browser, Fault, Site, days, hours, on_every_store, on_every_store_with};
+
+/// The request to issue a token, whose body is still on its way.
+fn asks_for_a_token(ada: &Browser, body: Body) -> Request<Body> {
+    Request::post("/account/tokens")
+        .header(COOKIE, ada.cookie.as_deref().unwrap())
+        .header(CONTENT_TYPE, "application/json")
+        .body(body)
+        .unwrap()
+}
+
+#[tokio::test]
+async fn r27_a_session_that_ends_while_it_asks_for_a_token_leaves_none_behind() {
+    on_every_store(async |site| {
+        for how in ["revoked", "rotated", "organisation", "policy"] {
+            let ada = site.signed_in("ada", &["acme"]).await;
+            let (mut parts, body) = Channel::<Bytes>::new(1);
+            let request = asks_for_a_token(&ada, Body::new(body));
+            let asked = tokio::spawn(site.router.clone().oneshot(request));
+            // There is room for one: the third is taken only when the first has been read.
+            for part in [r#"{"name":"#, " ", " "] {
+                parts.send_data(Bytes::from_static(part.as_bytes())).await.unwrap();
+            }
+            match how {
+                "revoked" => drop(site.curfew.revoke(Selector::user("ada")).await.unwrap()),
+                "rotated" => drop(ada.clone().post("/rotate").await),
+                "organisation" => site.revoke_org("acme").await,
+                _ => {
+                    site.pass(hours(2));
+                    site.set_policy("acme", OrgPolicy::absolute(hours(1))).await;
+                }
+            }
+            parts.send_data(Bytes::from_static(br#""laptop"}"#)).await.unwrap();
+            drop(parts);
+            let answer = asked.await.unwrap().unwrap();
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{how}");
+            let list = site.curfew.list("ada").await.unwrap();
+            assert!(list.iter().all(|listed| listed.name().is_none()), "{how}");
+            site.curfew.revoke(Selector::user("ada")).await.unwrap();
+            site.set_policy("acme", None).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r29_a_token_that_takes_the_place_of_its_own_session_says_so_to_the_browser() {
+    let cap = |builder: tower_curfew::Builder| builder.at_most_per_user(1, Overflow::EndOldest);
+    on_every_store_with(cap, async |site| {
+        let mut ada = site.signed_in("ada", &[]).await;
+        let mut request = asks_for_a_token(&ada, Body::from(r#"{"name":"laptop"}"#));
+        request.headers_mut().remove(COOKIE);
+        let answer = ada.send(request).await;
+        assert_eq!(answer.status, StatusCode::CREATED);
+        assert_eq!(ada.cookie, None, "it was cleared");
+        assert_eq!(site.curfew.list("ada").await.unwrap()[0].name(), Some("laptop"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r26_what_cannot_be_read_ends_all_the_same() {
+    on_every_store(async |site| {
+        let mut ada = site.signed_in("ada", &["acme"]).await;
+        site.store.break_only("list", Fault::Fail);
+        assert_eq!(site.curfew.revoke(Selector::user("ada")).await.unwrap(), 1);
+        site.store.mend();
+        assert_eq!(ada.turned_away_because().await, "revoked");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn r32_a_list_waits_no_longer_where_many_ends_cannot_be_written() {
+    let site = Site::with(|builder| builder.limits(Limits::idle(hours(1))));
+    for _ in 0..60 {
+        site.started(NewSession::for_user("ada")).await;
+    }
+    site.pass(hours(1));
+    site.store.break_only("end", Fault::Hang);
+    let asked = tokio::time::Instant::now();
+    assert!(site.curfew.list("ada").await.unwrap().is_empty());
+    assert_eq!(asked.elapsed(), Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn r32_a_check_waits_for_reading_and_writing_together_no_longer_than_the_timeout() {
+    let site = Site::new();
+    let mut ada = site.signed_in("ada", &[]).await;
+    site.pass(days(28));
+    let held = site.store.hold("load");
+    site.store.break_only("end", Fault::Hang);
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        held.release();
+    });
+    let asked = tokio::time::Instant::now();
+    assert_eq!(ada.turned_away_because().await, "idle");
+    assert_eq!(asked.elapsed(), Duration::from_secs(1));
+}
+
+/// Whoever hangs up as soon as the store is at work must not act unseen.
+#[tokio::test]
+async fn who_hangs_up_is_told_of_all_the_same() {
+    for (call, path) in [("end", "/logout"), ("insert", "/login?user=ada"), ("rotate", "/rotate")] {
+        let told = Arc::new(Mutex::new(Vec::<Event>::new()));
+        let hook = told.clone();
+        let site = Site::with(|builder| {
+            builder.on_event(move |event| hook.lock().unwrap().push(event.clone()))
+        });
+        let ada = site.signed_in("ada", &[]).await;
+        told.lock().unwrap().clear();
+        let mut held = site.store.hold(call);
+        let mut browser = ada.clone();
+        let asked = tokio::spawn(async move { browser.post(path).await });
+        held.arrived().await;
+        asked.abort();
+        assert!(asked.await.unwrap_err().is_cancelled());
+        held.release();
+        while told.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let name = told.lock().unwrap()[0].what.name();
+        let expected = match call {
+            "end" => "session.ended",
+            "insert" => "session.started",
+            _ => "session.renewed",
+        };
+        assert_eq!(name, expected);
+    }
+}
+
+#[tokio::test]
+async fn who_signs_in_is_the_actor_whoever_was_signed_in_before() {
+    let told = Arc::new(Mutex::new(Vec::<Event>::new()));
+    let hook = told.clone();
+    let site = Site::with(|builder| {
+        builder.on_event(move |event| hook.lock().unwrap().push(event.clone()))
+    });
+    let sign_in = async |curfew: tower_curfew::Curfew, client: tower_curfew::ClientInfo| {
+        curfew.start(NewSession::for_user("grace"), &client).await
+    };
+    let more = axum::Router::new().route("/grace", axum::routing::post(sign_in));
+    let mut browser = site.signed_in("ada", &[]).await.at(&site.router_with(more));
+    browser.post("/grace").await;
+    let events = told.lock().unwrap();
+    let started = events.last().unwrap();
+    assert!(matches!(&started.what, What::Started { user, .. } if **user == *"grace"));
+    assert_eq!(started.actor.as_deref(), Some("grace"));
+}
+
+#[tokio::test]
+async fn what_waits_to_be_purged_is_not_told_as_revoked() {
+    let told = Arc::new(Mutex::new(Vec::<Event>::new()));
+    let hook = told.clone();
+    let site = Site::with(|builder| {
+        let builder = builder.limits(Limits::idle(hours(1))).purge_by_hand();
+        builder.on_event(move |event| hook.lock().unwrap().push(event.clone()))
+    });
+    site.signed_in("ada", &[]).await;
+    site.pass(days(20));
+    told.lock().unwrap().clear();
+    assert!(site.curfew.list("ada").await.unwrap().is_empty());
+    assert_eq!(*told.lock().unwrap(), []);
+}
+
+#[tokio::test]
+async fn r30_paths_that_nobody_serves_need_no_fresh_sign_in() {
+    let site = Site::new();
+    let settings = axum::Router::new()
+        .route("/settings", axum::routing::post(async || "saved"))
+        .fresh_within(hours(1));
+    let mut browser = site.browser().at(&site.router_with(settings));
+    assert_eq!(browser.fetch("POST", "/settings").await.status, 401);
+    assert_eq!(browser.fetch("POST", "/nowhere").await.status, 404);
+}
