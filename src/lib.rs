@@ -47,6 +47,7 @@
 //!
 //! - `axum` (default): extractors, response parts and JSON routes for axum 0.8.
 //! - `sqlite`: the embedded, durable store.
+//! - `postgres`: the store for apps on several machines; `postgres-tls` encrypts its connections.
 //! - `geoip`: locations from a database file that the app brings along.
 //! - `ua-db`: device names by the uap-core database, which the app brings along.
 //! - `conformance`: the store contract as test functions.

@@ -59,6 +59,9 @@ impl Curfew {
     }
 
     async fn revoke_all(&self, which: Selector) -> Result<u64, Error> {
+        if !which.can_match() {
+            return Ok(0);
+        }
         if which.by_user().is_some() {
             // What cannot be read, or not soon, must end all the same.
             let soon = self.inner.timeout / 4;
@@ -155,7 +158,7 @@ impl Curfew {
     }
 
     pub(super) fn listing<'a>(&'a self, which: &'a Selector) -> Listing<'a> {
-        Listing { curfew: self, which, after: None, more: true }
+        Listing { curfew: self, which, after: None, more: which.can_match() }
     }
 }
 

@@ -42,7 +42,11 @@ impl Curfew {
     ///
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn policy(&self, org: impl ToString) -> Result<Option<PolicyVersion>, Error> {
-        let rules = self.ask(self.inner.store.org_rules(&org.to_string())).await?;
+        let org = org.to_string();
+        if !is_sound_name(&org) {
+            return Ok(None);
+        }
+        let rules = self.ask(self.inner.store.org_rules(&org)).await?;
         Ok(rules.and_then(|rules| rules.in_force()))
     }
 

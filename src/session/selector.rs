@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::new::is_sound_name;
 use super::{Record, SessionId};
 use crate::time::Timestamp;
 
@@ -71,6 +72,11 @@ impl Selector {
             && self.session.is_none_or(|id| id == record.id)
             && self.except.is_none_or(|id| id != record.id)
             && self.not_seen_after.is_none_or(|seen| record.seen <= seen)
+    }
+
+    /// Whether there can be such sessions: none has a name that no store can keep.
+    pub(crate) fn can_match(&self) -> bool {
+        self.user.iter().chain(&self.org).all(|name| is_sound_name(name))
     }
 
     /// The condition on the user, for stores to build a query from.

@@ -4,11 +4,14 @@
 //! store about who is signed in, and it needs no clock of its own.
 //!
 //! [`MemoryStore`] is for tests and for single processes that may forget; `SqliteStore` (feature
-//! `sqlite`) is the embedded, durable default. For a store of your own, implement [`Store`] and run
-//! the functions of the `conformance` module (feature `conformance`) over it.
+//! `sqlite`) is the embedded, durable default; `PostgresStore` (feature `postgres`) is for several
+//! machines. For a store of your own, implement [`Store`] and run the functions of the `conformance`
+//! module (feature `conformance`) over it.
 
 mod erased;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -18,6 +21,8 @@ use std::sync::Arc;
 
 pub(crate) use self::erased::ErasedStore;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{ConnectError as PostgresConnectError, PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{OpenError, SqliteStore};
 pub use crate::judge::{Facts, RulesMissing};

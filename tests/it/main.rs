@@ -4,6 +4,8 @@
 mod conformance;
 #[cfg(feature = "axum")]
 mod faults;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "axum")]
 mod stories;
 #[cfg(feature = "axum")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::crowd::Crowd;
 use super::servers::{Engine, Server};
 use super::wire::Wire;
-use crate::support::{AnyStore, Site};
+use crate::support::{AnyStore, Site, server};
 
 /// A server, a wire to it, and a crowd at work on a site over both.
 struct Scene {
@@ -18,7 +18,7 @@ impl Scene {
     async fn set(engine: Engine) -> Self {
         let server = tokio::task::spawn_blocking(move || Server::start(engine)).await.unwrap();
         let wire = Wire::to(server.port()).await;
-        let store = AnyStore::remote(&server.url(wire.port())).await;
+        let store = store_on(engine, &server.url(wire.port())).await;
         let crowd = Crowd::at(Site::over(store, |builder| builder)).await;
         let (served, unavailable) = crowd.works_for(Duration::from_secs(1)).await;
         assert!(served > 100 && unavailable == 0, "{served} and {unavailable}");
@@ -37,6 +37,17 @@ impl Scene {
         assert!(served > 100 && unavailable == 0, "{served} and {unavailable}");
         self.crowd.goes_home().await;
         drop((self.wire, self.server));
+    }
+}
+
+async fn store_on(engine: Engine, url: &str) -> AnyStore {
+    match engine {
+        #[cfg(feature = "redis")]
+        Engine::Redis => AnyStore::redis(url).await,
+        #[cfg(feature = "postgres")]
+        Engine::Postgres => AnyStore::postgres(url).await,
+        #[cfg(not(all(feature = "postgres", feature = "redis")))]
+        other => panic!("there is no store for {other:?}"),
     }
 }
 
@@ -91,42 +102,42 @@ async fn full(engine: Engine) {
 
 /// Each of these over each server that is there.
 macro_rules! over {
-    ($feature:literal, $module:ident, $engine:expr) => {
+    ($feature:literal, $module:ident, $name:literal, $engine:expr) => {
         #[cfg(feature = $feature)]
         mod $module {
             use super::*;
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn r32_a_server_is_killed_and_started_again() {
-                if AnyStore::is_there($feature) {
+                if server($name).is_some() {
                     killed($engine).await;
                 }
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn r32_trap_12_a_server_hangs() {
-                if AnyStore::is_there($feature) {
+                if server($name).is_some() {
                     hanging($engine).await;
                 }
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn r32_all_connections_are_cut_again_and_again() {
-                if AnyStore::is_there($feature) {
+                if server($name).is_some() {
                     cut_off($engine).await;
                 }
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn r32_a_server_is_slower_than_the_timeout() {
-                if AnyStore::is_there($feature) {
+                if server($name).is_some() {
                     slow($engine).await;
                 }
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn r33_a_server_refuses_to_write() {
-                if AnyStore::is_there($feature) {
+                if server($name).is_some() {
                     full($engine).await;
                 }
             }
@@ -134,5 +145,5 @@ macro_rules! over {
     };
 }
 
-over!("redis", redis, Engine::Redis);
-over!("postgres", postgres, Engine::Postgres);
+over!("redis", redis, "REDIS", Engine::Redis);
+over!("postgres", postgres, "POSTGRES", Engine::Postgres);

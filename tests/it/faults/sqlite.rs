@@ -63,7 +63,6 @@ const FILE: &str = "CURFEW_FILE_TO_WRITE";
 /// Signs people in and out, and says so, until it is killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it is run, and killed, by another test"]
-#[expect(clippy::print_stdout, reason = "the other test reads it")]
 async fn signs_in_and_out_for_ever() {
     let file = env::var_os(FILE).unwrap();
     let site = Site::over(AnyStore::sqlite_in(Path::new(&file)).await, |builder| builder);

@@ -1,0 +1,135 @@
+//! The task that opens a connection, watches it, and opens it again.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config, Error, NoTls};
+
+use super::connections::{Kind, Live, State};
+use super::failure::Said;
+
+/// How to open a connection.
+pub(super) struct Connector {
+    pub(super) config: Config,
+    #[cfg(feature = "postgres-tls")]
+    pub(super) tls: tokio_postgres_rustls::MakeRustlsConnect,
+}
+
+/// What moves bytes between a client and its server.
+pub(super) type Pump = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+impl Connector {
+    pub(super) async fn open(&self) -> Result<(Client, Pump), Error> {
+        #[cfg(feature = "postgres-tls")]
+        if self.config.get_ssl_mode() != tokio_postgres::config::SslMode::Disable {
+            let (client, connection) = self.config.connect(self.tls.clone()).await?;
+            return Ok((client, Box::pin(connection)));
+        }
+        let (client, connection) = self.config.connect(NoTls).await?;
+        Ok((client, Box::pin(connection)))
+    }
+}
+
+/// Keeps one connection open, until it is aborted. `first` are the statements that no call shall
+/// wait for.
+pub(super) async fn keep(
+    connector: Arc<Connector>,
+    kind: Kind,
+    first: Arc<[String]>,
+    state: watch::Sender<State>,
+    freed: Arc<Notify>,
+) {
+    let mut pause = SHORTEST;
+    loop {
+        match tokio::time::timeout(OPENING, open(&connector, kind, &first)).await {
+            Ok(Ok((live, pump))) => {
+                pause = SHORTEST;
+                state.send_replace(State::Open(live.clone()));
+                freed.notify_waiters();
+                watch_over(&live, pump, &freed).await;
+                state.send_replace(State::Opening);
+                tracing::warn!("a connection of the session store broke; it is opened again");
+            }
+            failed => {
+                let said = match failed {
+                    Ok(Err(error)) => Said::of(&error),
+                    _ => Said::timeout(),
+                };
+                state.send_replace(State::Down(Arc::new(said)));
+                freed.notify_waiters();
+                tokio::time::sleep(pause).await;
+                pause = LONGEST.min(pause * 2);
+            }
+        }
+    }
+}
+
+async fn open(
+    connector: &Connector,
+    kind: Kind,
+    first: &[String],
+) -> Result<(Arc<Live>, JoinHandle<()>), Error> {
+    let (client, pump) = connector.open().await?;
+    let live = Arc::new(Live::new(kind, client));
+    let closed = Arc::downgrade(&live);
+    // The clients' end is what stops it: then it says goodbye to the server.
+    let pump = tokio::spawn(async move {
+        let _ = pump.await;
+        if let Some(live) = closed.upgrade() {
+            live.wake.notify_one();
+        }
+    });
+    for sql in first {
+        live.prepare(sql).await?;
+    }
+    Ok((live, pump))
+}
+
+/// Returns when the connection is of no more use.
+async fn watch_over(live: &Live, pump: JoinHandle<()>, freed: &Notify) {
+    loop {
+        let _ = tokio::time::timeout(TICK, live.wake.notified()).await;
+        if live.client.is_closed() {
+            return;
+        }
+        let abandoned = live.abandoned.swap(0, Ordering::AcqRel);
+        if live.is_idle() {
+            continue;
+        }
+        // Answers come in the order of the questions, so with this one all those before are there.
+        let question = match live.kind {
+            Kind::Exclusive
+                if abandoned != 0 && live.in_transaction.swap(false, Ordering::AcqRel) =>
+            {
+                "ROLLBACK"
+            }
+            _ => "",
+        };
+        let answer =
+            tokio::time::timeout(live.kind.patience(), live.client.batch_execute(question));
+        if !matches!(answer.await, Ok(Ok(()))) {
+            // All who wait for it hear of it. It may hang, so there is no goodbye; but it is closed
+            // before the next one is opened.
+            pump.abort();
+            let _ = pump.await;
+            return;
+        }
+        if abandoned != 0 {
+            live.make_room(abandoned);
+            freed.notify_waiters();
+        }
+    }
+}
+
+/// As long as a connection may take to be opened.
+pub(super) const OPENING: Duration = Duration::from_secs(5);
+
+const TICK: Duration = Duration::from_secs(1);
+
+const SHORTEST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(1);
