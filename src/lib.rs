@@ -41,13 +41,14 @@
 //! It is no login framework: it knows no passwords, users or rights, and keeps no data of the app.
 //!
 //! Pages: [the rules](docs::rules), [organisations](docs::organizations), [tokens](docs::tokens),
-//! [privacy and the audit log](docs::privacy), [recipes](docs::recipes), [testing](docs::testing).
+//! [stores](docs::stores), [privacy and the audit log](docs::privacy), [recipes](docs::recipes), [testing](docs::testing).
 //!
 //! # Features
 //!
 //! - `axum` (default): extractors, response parts and JSON routes for axum 0.8.
 //! - `sqlite`: the embedded, durable store.
 //! - `postgres`: the store for apps on several machines; `postgres-tls` encrypts its connections.
+//! - `redis`: the same on Redis or Valkey; `redis-tls` encrypts its connections.
 //! - `geoip`: locations from a database file that the app brings along.
 //! - `ua-db`: device names by the uap-core database, which the app brings along.
 //! - `conformance`: the store contract as test functions.
@@ -105,6 +106,9 @@ pub mod docs {
 
     #[doc = include_str!("docs/rules.md")]
     pub mod rules {}
+
+    #[doc = include_str!("docs/stores.md")]
+    pub mod stores {}
 
     #[doc = include_str!("docs/testing.md")]
     pub mod testing {}

@@ -4,14 +4,16 @@
 //! store about who is signed in, and it needs no clock of its own.
 //!
 //! [`MemoryStore`] is for tests and for single processes that may forget; `SqliteStore` (feature
-//! `sqlite`) is the embedded, durable default; `PostgresStore` (feature `postgres`) is for several
-//! machines. For a store of your own, implement [`Store`] and run the functions of the `conformance`
+//! `sqlite`) is the embedded, durable default; `PostgresStore` (feature `postgres`) and
+//! `RedisStore` (feature `redis`) are for several machines. For a store of your own, implement [`Store`] and run the functions of the `conformance`
 //! module (feature `conformance`) over it.
 
 mod erased;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -23,6 +25,8 @@ pub(crate) use self::erased::ErasedStore;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use self::postgres::{ConnectError as PostgresConnectError, PostgresOptions, PostgresStore};
+#[cfg(feature = "redis")]
+pub use self::redis::{ConnectError as RedisConnectError, RedisOptions, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::{OpenError, SqliteStore};
 pub use crate::judge::{Facts, RulesMissing};

@@ -6,6 +6,8 @@ mod conformance;
 mod faults;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(all(feature = "redis", feature = "conformance"))]
+mod redis;
 #[cfg(feature = "axum")]
 mod stories;
 #[cfg(feature = "axum")]

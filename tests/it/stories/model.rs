@@ -44,6 +44,24 @@ async fn random_histories_over_sqlite_are_as_the_model_says() {
     histories(12, AnyStore::sqlite).await;
 }
 
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_histories_over_postgres_are_as_the_model_says() {
+    if let Some(url) = crate::support::server("POSTGRES") {
+        let url: &str = url.leak();
+        histories(12, move || AnyStore::postgres(url)).await;
+    }
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_histories_over_redis_are_as_the_model_says() {
+    if let Some(url) = crate::support::server("REDIS") {
+        let url: &str = url.leak();
+        histories(12, move || AnyStore::redis(url)).await;
+    }
+}
+
 /// Plays histories, so many at a time, each over a store that has no other.
 async fn histories<F>(at_a_time: usize, store: impl Fn() -> F + Copy + Send + Sync + 'static)
 where
