@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +20,6 @@ use super::values::Params;
 pub(super) struct Connections {
     kind: Kind,
     slots: Vec<watch::Receiver<State>>,
-    next: AtomicUsize,
     freed: Arc<Notify>,
     /// As many as there is room for calls if all connections are open.
     places: Arc<Semaphore>,
@@ -67,7 +66,7 @@ impl Connections {
     pub(super) fn new(kind: Kind, slots: Vec<watch::Receiver<State>>, freed: Arc<Notify>) -> Self {
         let places = Arc::new(Semaphore::new(slots.len() * kind.room() as usize));
         let queue = Semaphore::new(QUEUE);
-        Self { kind, slots, next: AtomicUsize::new(0), freed, places, queue }
+        Self { kind, slots, freed, places, queue }
     }
 
     pub(super) fn slots(&self) -> &[watch::Receiver<State>] {
@@ -121,22 +120,31 @@ impl Connections {
     }
 
     fn attempt(&self) -> Found {
-        let start = self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len();
-        let (before, after) = self.slots.split_at(start);
-        let mut down = None;
-        let mut hope = false;
-        for slot in after.iter().chain(before) {
-            match &*slot.borrow() {
-                State::Open(live) if live.client.is_closed() => hope = true,
-                State::Open(live) if live.take_room() => return Found::Room(live.clone()),
-                State::Open(_) => hope = true,
-                State::Opening => hope = true,
-                State::Down(cause) => down = Some(cause.clone()),
+        loop {
+            let mut best = None::<(u32, Arc<Live>)>;
+            let mut down = None;
+            let mut hope = false;
+            for slot in &self.slots {
+                match &*slot.borrow() {
+                    State::Open(live) => {
+                        hope = true;
+                        // While there is little to do, the first serves all of it, and stays warm.
+                        let room = if live.client.is_closed() { 0 } else { live.room() };
+                        if best.as_ref().map_or(0, |(room, _)| *room) < room {
+                            best = Some((room, live.clone()));
+                        }
+                    }
+                    State::Opening => hope = true,
+                    State::Down(cause) => down = Some(cause.clone()),
+                }
             }
-        }
-        match down {
-            Some(cause) if !hope => Found::Down(cause),
-            _ => Found::Nothing,
+            match (best, down) {
+                (Some((_, live)), _) if live.take_room() => return Found::Room(live),
+                // Somebody else was faster there.
+                (Some(_), _) => {}
+                (None, Some(cause)) if !hope => return Found::Down(cause),
+                (None, _) => return Found::Nothing,
+            }
         }
     }
 
@@ -219,7 +227,11 @@ impl Live {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.room.load(Ordering::Acquire) == self.kind.room()
+        self.room() == self.kind.room()
+    }
+
+    fn room(&self) -> u32 {
+        self.room.load(Ordering::Acquire)
     }
 
     pub(super) fn make_room(&self, calls: u32) {

@@ -49,8 +49,8 @@ fn facts(store: &Shared, row: &Row) -> Result<Facts, Failure> {
     let record = record(row)?;
     let mut cells = Cells { row, at: RECORD };
     let mut rules = HashMap::new();
-    let texts: Vec<Option<&str>> = cells.take()?;
-    for (membership, text) in record.memberships.iter().zip(texts) {
+    let texts: Option<Vec<Option<&str>>> = cells.take()?;
+    for (membership, text) in record.memberships.iter().zip(texts.unwrap_or_default()) {
         if let Some(text) = text {
             let parsed: OrgRules = text.parse().map_err(damaged)?;
             rules.insert(membership.org.clone(), Arc::new(parsed));
