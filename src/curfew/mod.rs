@@ -97,33 +97,6 @@ impl Curfew {
         self.renew(session, Some(self.now())).await
     }
 
-    /// Asks the store, and waits no longer than the timeout.
-    async fn ask<T>(
-        &self,
-        answer: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, Error> {
-        self.ask_with(&mut Patience::default(), answer).await
-    }
-
-    /// Asks the store, and waits no longer than there is patience left.
-    async fn ask_with<T>(
-        &self,
-        patience: &mut Patience,
-        answer: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, Error> {
-        self.inner.purger.start(&self.inner);
-        let mut answer = pin!(answer);
-        let answered = poll_fn(|cx| match answer.as_mut().poll(cx) {
-            Poll::Ready(answered) => Poll::Ready(Some(answered)),
-            Poll::Pending => patience.poll(cx, self.inner.timeout).map(|()| None),
-        });
-        Ok(answered.await.ok_or_else(|| Error::unavailable(TimedOut))??)
-    }
-
-    fn now(&self) -> Timestamp {
-        self.inner.clock.now()
-    }
-
     async fn renew(
         &self,
         session: &Session,
@@ -153,6 +126,33 @@ impl Curfew {
             Ok(curfew.cookie(record, secret, curfew.now()))
         };
         self.uninterrupted(work).await
+    }
+
+    /// Asks the store, and waits no longer than the timeout.
+    async fn ask<T>(
+        &self,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Error> {
+        self.ask_with(&mut Patience::default(), answer).await
+    }
+
+    /// Asks the store, and waits no longer than there is patience left.
+    async fn ask_with<T>(
+        &self,
+        patience: &mut Patience,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Error> {
+        self.inner.purger.start(&self.inner);
+        let mut answer = pin!(answer);
+        let answered = poll_fn(|cx| match answer.as_mut().poll(cx) {
+            Poll::Ready(answered) => Poll::Ready(Some(answered)),
+            Poll::Pending => patience.poll(cx, self.inner.timeout).map(|()| None),
+        });
+        Ok(answered.await.ok_or_else(|| Error::unavailable(TimedOut))??)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.clock.now()
     }
 
     /// The cookie for a session whose record is kept until `purge_after`. It outlives the session,
