@@ -31,7 +31,7 @@ impl Curfew {
         Self { inner: self.inner.clone(), hands: Hands::Named(user.to_string().into()) }
     }
 
-    #[cfg(feature = "axum")]
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for routes"))]
     pub(crate) fn asked_by(&self, user: &str) -> Self {
         Self { inner: self.inner.clone(), hands: Hands::Asker(user.into()) }
     }

@@ -229,7 +229,6 @@ impl Curfew {
     }
 
     /// Whether this session is alive still, with the secret that it came with.
-    #[cfg(feature = "axum")]
     pub(crate) async fn is_still_alive(&self, session: &Session) -> Result<bool, Error> {
         let Some(facts) = self.ask(self.inner.store.load(session.id())).await? else {
             return Ok(false);

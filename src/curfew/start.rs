@@ -59,7 +59,7 @@ impl Curfew {
 
     /// As [`issue_token`](Self::issue_token), for a session that asks for it: neither may a session
     /// that ends meanwhile leave a token behind. Says also whether the token took its place.
-    #[cfg(feature = "axum")]
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for routes"))]
     pub(crate) async fn issue_for(
         &self,
         new: NewSession,

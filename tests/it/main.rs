@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
 mod conformance;
-#[cfg(feature = "axum")]
+#[cfg(all(feature = "axum", any(feature = "sqlite", feature = "postgres", feature = "redis")))]
 mod faults;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -12,6 +12,7 @@ mod support;
 #[cfg(feature = "postgres-tls")]
 mod tls;
 
+#[cfg(feature = "conformance")]
 use support::Schema;
 #[cfg(feature = "conformance")]
 use tower_curfew::conformance;

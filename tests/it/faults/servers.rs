@@ -19,7 +19,7 @@ pub(super) struct Server {
 
 /// What kind of server it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(all(feature = "postgres", feature = "redis")), expect(dead_code))]
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "only servers with a store"))]
 pub(super) enum Engine {
     Redis,
     Postgres,
