@@ -180,7 +180,9 @@ impl Connections {
         let transaction = Transaction { call };
         transaction.call.live.in_transaction.store(true, Ordering::Release);
         // Whoever waits for long has no caller any more.
-        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'";
+        // And of a node that is lost in the middle the server knows nothing for hours.
+        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; \
+                     SET LOCAL idle_in_transaction_session_timeout = '10s'";
         match transaction.call.live.client.batch_execute(begin).await {
             Ok(()) => Ok(transaction),
             Err(error) => transaction.end(Err(error.into())).await,

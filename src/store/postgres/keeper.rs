@@ -75,19 +75,38 @@ async fn open(
     first: &[String],
 ) -> Result<(Arc<Live>, JoinHandle<()>), Error> {
     let (client, pump) = connector.open().await?;
+    // Who waits for a lock on the whole table, or for somebody else's row, must not take up a
+    // connection, and here not one more each time that it is tried.
+    let waits_briefly = "SET lock_timeout = '1s'";
     let live = Arc::new(Live::new(kind, client));
     let closed = Arc::downgrade(&live);
     // The clients' end is what stops it: then it says goodbye to the server.
-    let pump = tokio::spawn(async move {
+    let pump = Aborted(tokio::spawn(async move {
         let _ = pump.await;
         if let Some(live) = closed.upgrade() {
             live.wake.notify_one();
         }
-    });
+    }));
+    live.client.batch_execute(waits_briefly).await?;
     for sql in first {
         live.prepare(sql).await?;
     }
-    Ok((live, pump))
+    Ok((live, pump.keep()))
+}
+
+/// A task that ends if it is not kept.
+struct Aborted(JoinHandle<()>);
+
+impl Aborted {
+    fn keep(mut self) -> JoinHandle<()> {
+        std::mem::replace(&mut self.0, tokio::spawn(async {}))
+    }
+}
+
+impl Drop for Aborted {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Returns when the connection is of no more use.

@@ -148,10 +148,12 @@ impl PostgresOptions {
     }
 
     fn connector(&self) -> Result<Connector, ConnectError> {
-        let mut config: Config = self.url.parse().map_err(|error| {
-            let advice = "the connection string cannot be read; give one such as \
-                          `postgres://role:password@host:5432/database`";
-            ConnectError::caused(advice, error)
+        // Why not it says with a part of the string, which may be the password.
+        let mut config: Config = self.url.parse().map_err(|_| {
+            ConnectError::new(
+                "the connection string cannot be read; give one such as \
+                 `postgres://role:password@host:5432/database`",
+            )
         })?;
         if config.get_application_name().is_none() {
             config.application_name("tower-curfew");

@@ -48,8 +48,13 @@ pub(super) fn rules(answer: Value) -> Result<Option<Arc<OrgRules>>, Failure> {
     }
 }
 
-pub(super) fn ids(answer: Value) -> Result<Vec<Vec<u8>>, Failure> {
-    items(answer)?.map(|id| bytes(Some(id))).collect()
+/// Where to go on, and ids, each of which comes with its score.
+pub(super) fn scanned(answer: Value) -> Result<(String, Vec<Vec<u8>>), Failure> {
+    let mut parts = items(answer)?;
+    let cursor = text(bytes(parts.next())?)?;
+    let found = items(parts.next().ok_or(Failure::Nonsense)?)?;
+    let ids = found.step_by(2).map(|id| bytes(Some(id))).collect::<Result<_, _>>()?;
+    Ok((cursor, ids))
 }
 
 /// One of the words that scripts answer with.

@@ -118,16 +118,24 @@ impl Shared {
         let Some(index) = index else {
             return Ok(0);
         };
-        // Whatever matched when the call began is among these: what joins later need not end.
-        let mut call = self.call(&self.scripts.ids);
-        call.key(index);
-        let mut count = 0;
-        for ids in answers::ids(self.link.run(&call).await?)?.chunks(AT_ONCE) {
-            let mut call = self.end_call(which, ended, None);
-            for id in ids {
-                call.arg(id);
+        // A scan finds whatever is there from its beginning to its end, so all that matched when the
+        // call began. What it finds twice ends once.
+        let (mut cursor, mut count) = ("0".to_owned(), 0);
+        loop {
+            let mut call = self.scripts.ids.prepare_invoke();
+            call.key(&index[..]).arg(&cursor);
+            let (next, ids) = answers::scanned(self.link.run(&call).await?)?;
+            for ids in ids.chunks(AT_ONCE) {
+                let mut call = self.end_call(which, ended, None);
+                for id in ids {
+                    call.arg(id);
+                }
+                count += answers::count(&self.link.run(&call).await?)?;
             }
-            count += answers::count(&self.link.run(&call).await?)?;
+            cursor = next;
+            if cursor == "0" {
+                break;
+            }
         }
         u64::try_from(count).map_err(|_| Failure::Nonsense)
     }

@@ -34,7 +34,10 @@ impl From<Obstacle> for ConnectError {
     fn from(obstacle: Obstacle) -> Self {
         let advice = match obstacle {
             Obstacle::Redis(error) => {
-                return Self { advice: advice(&error), source: Some(error.into()) };
+                // Of an address that cannot be used it says a part, which may be the password.
+                let tells = error.kind() == ErrorKind::InvalidClientConfig;
+                let advice = advice(&error);
+                return Self { advice, source: (!tells).then(|| error.into()) };
             }
             Obstacle::Prefix => {
                 "the prefix must be 1 to 64 visible characters of ASCII, and no braces; give \

@@ -1,6 +1,7 @@
 //! The connection that all calls share. It fails fast, and comes back by itself.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub(super) struct Link {
     current: Mutex<Current>,
     // A server that hangs must not collect calls without end.
     room: Semaphore,
+    // Calls in a row whose callers did not wait for the answer.
+    forsaken: AtomicU32,
 }
 
 #[derive(Clone)]
@@ -28,7 +31,7 @@ impl Link {
     pub(super) fn new(client: Client) -> RedisResult<Self> {
         let manager = manager(&client)?;
         let current = Mutex::new(Current { manager, number: 0 });
-        Ok(Self { client, current, room: Semaphore::new(IN_FLIGHT) })
+        Ok(Self { client, current, room: Semaphore::new(IN_FLIGHT), forsaken: AtomicU32::new(0) })
     }
 
     /// Runs a script. In the normal course that is one round trip; a server that does not know the
@@ -39,7 +42,10 @@ impl Link {
             return Err(Failure::Crowded);
         };
         let Current { mut manager, number } = self.current();
+        let forsaken = Forsaken { link: self, number };
         let answer = script.invoke_async(&mut manager).await;
+        std::mem::forget(forsaken);
+        self.forsaken.store(0, Ordering::Relaxed);
         if let Err(error) = &answer
             && needs_another_connection(error)
         {
@@ -59,6 +65,23 @@ impl Link {
             && let Ok(manager) = manager(&self.client)
         {
             *current = Current { manager, number: number + 1 };
+        }
+    }
+}
+
+/// A call that is given up before its answer comes. After some of them in a row, whoever comes next
+/// connects anew: callers may be less patient than the connection, which then never learns that
+/// nobody is there.
+struct Forsaken<'a> {
+    link: &'a Link,
+    number: u64,
+}
+
+impl Drop for Forsaken<'_> {
+    fn drop(&mut self) {
+        if FORSAKEN <= self.link.forsaken.fetch_add(1, Ordering::Relaxed) + 1 {
+            self.link.forsaken.store(0, Ordering::Relaxed);
+            self.link.replace(self.number);
         }
     }
 }
@@ -89,6 +112,8 @@ fn manager(client: &Client) -> RedisResult<ConnectionManager> {
 // after which the caller has gone.
 const WAIT: Duration = Duration::from_millis(100);
 pub(super) const TIMEOUT: Duration = Duration::from_millis(450);
+
+const FORSAKEN: u32 = 4;
 
 const IN_FLIGHT: usize = 1024;
 const QUEUE: usize = 256;

@@ -42,8 +42,8 @@ use crate::time::Timestamp;
 ///
 /// Redis from 6.2 on, or Valkey: one primary. It may have replicas, but they are never read from.
 /// Redis Cluster is not supported yet. With a `maxmemory`, the `maxmemory-policy` must be
-/// `noeviction`, and stay it: a server that is full then refuses sign-ins, while sessions go on, can
-/// be ended, and are purged. A session with its user agent and one organisation takes about 1 kB.
+/// `noeviction`, and stay it: a server that is full then refuses sign-ins, while sessions go on and
+/// (from version 7 on) can be ended, and are purged. A session with its user agent and one organisation takes about 1 kB.
 /// From version 7 on, a primary that has become a replica refuses even reads, and the next call
 /// connects anew; before that, the failover must close its connections, as Sentinel does.
 ///

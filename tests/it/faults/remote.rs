@@ -21,7 +21,7 @@ impl Scene {
         let store = store_on(engine, &server.url(wire.port())).await;
         let crowd = Crowd::at(Site::over(store, |builder| builder)).await;
         let (served, unavailable) = crowd.works_for(Duration::from_secs(1)).await;
-        assert!(served > 100 && unavailable == 0, "{served} and {unavailable}");
+        assert!(served > 64 && unavailable * 20 < served, "{served} and {unavailable}");
         Self { server, wire, crowd }
     }
 
@@ -34,7 +34,7 @@ impl Scene {
     async fn ends_well(self) {
         self.crowd.recovers().await;
         let (served, unavailable) = self.crowd.works_for(Duration::from_secs(1)).await;
-        assert!(served > 100 && unavailable == 0, "{served} and {unavailable}");
+        assert!(served > 64 && unavailable * 20 < served, "{served} and {unavailable}");
         self.crowd.goes_home().await;
         drop((self.wire, self.server));
     }

@@ -145,11 +145,12 @@ async fn a_locked_row_holds_up_nobody_else() {
         assert!(tokio::time::timeout(Duration::from_millis(100), touch).await.is_err());
     }
     assert!(within(1, store.load(id(1))).await.unwrap().is_some());
-    let error = within(5, store.touch(touch(2, 1000, 2000))).await.unwrap_err();
-    assert!(chain(&error).contains("the session store is busy"), "{}", chain(&error));
-    schema.run("ROLLBACK").await;
-    let touched = within(3, store.touch(touch(2, 1000, 2000))).await.unwrap();
+    let touched = within(5, store.touch(touch(2, 1000, 2000))).await.unwrap();
     assert_eq!(touched, Touched::Moved);
+    schema.run("ROLLBACK").await;
+    // One of those whose callers had gone may have moved it.
+    let touched = within(5, store.touch(touch(1, 1000, 2000))).await.unwrap();
+    assert_ne!(touched, Touched::Gone);
     drop(store);
     schema.drop().await;
 }

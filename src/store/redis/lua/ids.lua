@@ -1,1 +1,1 @@
-return redis.call('ZRANGE', KEYS[1], 0, -1)
+return redis.call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', 1000)
