@@ -8,10 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder};
+use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use url::{ParseError, Url};
 
 pub(crate) struct Browser {
     client: Client,
@@ -20,37 +23,87 @@ pub(crate) struct Browser {
     _profile: TempDir,
 }
 
+/// What the person has chosen.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Profile {
+    /// Pretends to be another browser.
+    pub(crate) user_agent: Option<&'static str>,
+    /// Whether scripts of pages are switched off in the settings.
+    pub(crate) without_javascript: bool,
+}
+
 impl Browser {
     /// Says what is missing if it cannot be started on this machine.
-    pub(crate) async fn start() -> Result<Self, String> {
-        let chromium = installed(&["chromium", "chromium-browser", "google-chrome"])?;
-        let driver = Driver::start(installed(&["chromedriver"])?);
+    pub(crate) fn is_installed() -> Result<(), String> {
+        installed(CHROMIUM).and(installed(CHROMEDRIVER)).map(drop)
+    }
+
+    pub(crate) async fn start(wanted: Profile) -> Self {
+        let chromium = installed(CHROMIUM).unwrap();
+        let driver = Driver::start(installed(CHROMEDRIVER).unwrap());
         let profile = tempfile::tempdir().unwrap();
         let arguments = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            &format!("--user-data-dir={}", profile.path().display()),
+            "--headless".to_owned(),
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--disable-quic".to_owned(),
+            "--no-first-run".to_owned(),
+            "--disable-background-networking".to_owned(),
+            "--disable-component-update".to_owned(),
+            "--disable-sync".to_owned(),
+            "--window-size=1100,900".to_owned(),
+            format!("--user-data-dir={}", profile.path().display()),
         ];
-        let options = json!({ "binary": chromium, "args": arguments });
+        let javascript = if wanted.without_javascript { 2 } else { 1 };
+        let options = json!({
+            "binary": chromium,
+            "args": arguments,
+            "prefs": { "profile.managed_default_content_settings.javascript": javascript },
+        });
         let capabilities = [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&format!("http://127.0.0.1:{}", driver.port))
             .await
             .unwrap();
-        Ok(Self { client, _driver: driver, _profile: profile })
+        let browser = Self { client, _driver: driver, _profile: profile };
+        if let Some(agent) = wanted.user_agent {
+            // Not on the command line: then the client hints would still tell the truth.
+            let parameters = json!({ "userAgent": agent });
+            browser.devtools("Emulation.setUserAgentOverride", parameters).await;
+        }
+        browser
+    }
+
+    /// A command for the developer tools, about the current tab.
+    pub(crate) async fn devtools(&self, command: &'static str, parameters: Value) {
+        self.client.issue_cmd(Devtools { command, parameters }).await.unwrap();
     }
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 }
+
+#[derive(Debug)]
+struct Devtools {
+    command: &'static str,
+    parameters: Value,
+}
+
+impl WebDriverCompatibleCommand for Devtools {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _url: &Url) -> (Method, Option<String>) {
+        let body = json!({ "cmd": self.command, "params": self.parameters });
+        (Method::POST, Some(body.to_string()))
+    }
+}
+
+const CHROMIUM: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
+const CHROMEDRIVER: &[&str] = &["chromedriver"];
 
 /// The path of the first of these programs that is there.
 fn installed(programs: &[&str]) -> Result<PathBuf, String> {

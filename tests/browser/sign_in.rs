@@ -1,33 +1,22 @@
-//! The example `axum`, as a person in a real browser meets it.
-//!
-//! Needs Chromium and its driver. Where they are missing the test is skipped, unless
-//! `CURFEW_REQUIRE_BROWSER` is 1.
-#![expect(clippy::unwrap_used, reason = "in a test it is an assertion")]
-
-mod browser;
-mod server;
-
-use std::env;
+//! The example `axum`.
 
 use fantoccini::error::CmdError;
 use fantoccini::{Client, Locator};
 
-use self::browser::Browser;
-use self::server::Server;
+use super::browser::{Browser, Profile};
+use super::has_browser;
+use super::server::Server;
 
 /// Chromium takes a `__Host-Http-session` cookie over plain http from localhost, keeps it while the
 /// server is killed and started again, and gives it up at the sign-out.
 #[tokio::test(flavor = "multi_thread")]
 async fn signs_in_survives_a_crash_of_the_server_and_signs_out() -> Result<(), CmdError> {
-    let browser = match Browser::start().await {
-        Ok(browser) => browser,
-        Err(missing) => {
-            assert_ne!(env::var("CURFEW_REQUIRE_BROWSER").as_deref(), Ok("1"), "{missing}");
-            println!("skipped: signs_in_survives_a_crash_of_the_server_and_signs_out: {missing}");
-            return Ok(());
-        }
-    };
-    let mut server = Server::start();
+    let test = "signs_in_survives_a_crash_of_the_server_and_signs_out";
+    if !has_browser(test) {
+        return Ok(());
+    }
+    let browser = Browser::start(Profile::default()).await;
+    let mut server = Server::start("axum", &[], &[("ADDR", "{address}")]);
     let port = server.port();
     let at = |path: &str| format!("http://localhost:{port}{path}");
     let (home, reports) = (at("/"), at("/reports?year=2026"));
@@ -65,7 +54,8 @@ async fn signs_in_survives_a_crash_of_the_server_and_signs_out() -> Result<(), C
     page.goto(&at("/welcome")).await?;
     shows(page, "You are not signed in.").await?;
 
-    let replayed = server.visit("/", &format!("{}={}", cookie.name(), cookie.value())).await;
+    let replayed =
+        server.visit("/", &format!("Cookie: {}={}", cookie.name(), cookie.value())).await;
     assert!(replayed.starts_with("HTTP/1.1 303 "), "{replayed}");
     assert!(replayed.contains("location: /login?return_to=%2F&reason=revoked\r\n"), "{replayed}");
     Ok(())

@@ -1,0 +1,212 @@
+//! Admin settings → Identity and access → Session security, of one organisation.
+
+use std::collections::HashMap;
+
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Form, Router};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as FormError;
+use time::Duration;
+use tower_curfew::axum::PolicyForm;
+use tower_curfew::{Curfew, Effect, Error, ErrorKind, OrgPolicy};
+
+use crate::admin_form::{fields_of, forms};
+use crate::app::{App, is_admin};
+use crate::page::{Refusal, Viewer, alert, sentence, status};
+use crate::words;
+
+pub(crate) type Fields = HashMap<String, String>;
+
+pub(crate) fn routes() -> Router<App> {
+    let to_settings = async |Path(org): Path<String>| Redirect::to(&path(&org, ""));
+    Router::new()
+        .route("/admin/{org}/security", get(settings).post(save))
+        .route("/admin/{org}/security/preview", post(preview).get(to_settings))
+        .route("/admin/{org}/security/disable", post(disable).get(to_settings))
+        .route("/admin/{org}/security/revoke", get(confirm_revoke).post(revoke))
+}
+
+/// Somebody who may administer the organisation in the path. Others are told that they may not,
+/// whether it exists or not.
+struct Admin {
+    viewer: Viewer,
+    curfew: Curfew,
+    org: String,
+}
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let viewer = Viewer::from_request_parts(parts, app).await?;
+        let curfew = Curfew::from_request_parts(parts, app).await?;
+        let path = Path::<String>::from_request_parts(parts, app).await;
+        let Path(org) = path.map_err(IntoResponse::into_response)?;
+        if !is_admin(viewer.clone(), org.clone()).await {
+            let text = "You may not administer this organisation.";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, text).into_response());
+        }
+        Ok(Self { viewer, curfew, org })
+    }
+}
+
+/// The names of organisations are the app's own, so they need no encoding.
+pub(crate) fn path(org: &str, rest: &str) -> String {
+    format!("/admin/{org}/security{rest}")
+}
+
+async fn settings(admin: Admin, Query(query): Query<Fields>) -> Result<Markup, Refusal> {
+    let done = query.get("done").and_then(|done| match &**done {
+        "saved" => Some("Saved."),
+        "disabled" => Some("Disabled. Sessions that live keep the end they had."),
+        _ => None,
+    });
+    let policy = admin.policy().await?;
+    Ok(admin.page(&status(done), policy, &fields_of(policy)))
+}
+
+impl Admin {
+    async fn policy(&self) -> Result<Option<OrgPolicy>, Error> {
+        Ok(self.curfew.policy(&self.org).await?.and_then(|version| version.policy))
+    }
+
+    fn page(&self, message: &Markup, policy: Option<OrgPolicy>, fields: &Fields) -> Markup {
+        let org = &*self.org;
+        let content = html! {
+            (message)
+            h2 { (org) }
+            p { (words::policy(policy)) }
+            (forms(org, fields))
+            h2 { "Disable or revoke" }
+            div.choice {
+                form method="post" action=(path(org, "/disable")) {
+                    button disabled[policy.is_none()] { "Disable" }
+                }
+                a href=(path(org, "/revoke")) { "Revoke all sessions" }
+            }
+        };
+        self.viewer.page("Session security", &content)
+    }
+
+    /// The page again, with what was filled in and what is wrong with it.
+    async fn refuse(&self, wrong: &str, fields: &Fields) -> Result<Response, Refusal> {
+        let page = self.page(&alert(Some(wrong)), self.policy().await?, fields);
+        Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    }
+}
+
+/// What would happen, and whether to go on.
+async fn preview(admin: Admin, Form(fields): Form<Fields>) -> Result<Response, Refusal> {
+    let policy = match wanted(&fields) {
+        Ok(policy) => policy,
+        Err(wrong) => return admin.refuse(&wrong, &fields).await,
+    };
+    let preview = match admin.curfew.preview(&admin.org, policy, &admin.viewer).await {
+        Err(error) if error.kind() == ErrorKind::InvalidPolicy => {
+            return admin.refuse(&sentence(&error), &fields).await;
+        }
+        preview => preview?,
+    };
+    let seconds = |limit: Option<Duration>| limit.map(Duration::whole_seconds);
+    let content = html! {
+        h2 { (admin.org) }
+        p { (words::policy(Some(policy))) }
+        p role="status" {
+            (words::preview(preview))
+            @if preview.own_session == Effect::Ends { " Yours is among them." }
+        }
+        form.choice method="post" action=(path(&admin.org, "")) {
+            @if let Some(seconds) = seconds(policy.absolute_limit()) {
+                input type="hidden" name="absolute_seconds" value=(seconds);
+            }
+            @if let Some(seconds) = seconds(policy.idle_limit()) {
+                input type="hidden" name="idle_seconds" value=(seconds);
+            }
+            button.primary { "Save" }
+            a href=(path(&admin.org, "")) { "Cancel" }
+        }
+    };
+    Ok(admin.viewer.page("Before you save", &content).into_response())
+}
+
+async fn save(admin: Admin, Form(fields): Form<Fields>) -> Result<Response, Refusal> {
+    let policy = match wanted(&fields) {
+        Ok(policy) => policy,
+        Err(wrong) => return admin.refuse(&wrong, &fields).await,
+    };
+    match admin.curfew.set_policy(&admin.org, policy).await {
+        Err(error) if error.kind() == ErrorKind::InvalidPolicy => {
+            admin.refuse(&sentence(&error), &fields).await
+        }
+        saved => {
+            saved?;
+            Ok(Redirect::to(&path(&admin.org, "?done=saved")).into_response())
+        }
+    }
+}
+
+/// The policy that one of the forms asks for, or what is wrong with it.
+fn wanted(fields: &Fields) -> Result<OrgPolicy, String> {
+    const NOTHING: &str = "Fill in a length. To have none, disable it.";
+    let policy = if fields.contains_key("days") {
+        session_length(fields)?
+    } else {
+        let form = PolicyForm::deserialize(fields.clone().into_deserializer());
+        let form = form.map_err(|error: FormError| sentence(&error))?;
+        form.policy().map_err(|wrong| sentence(&wrong).replace('_', " "))?
+    };
+    policy.ok_or_else(|| NOTHING.to_owned())
+}
+
+/// The form of one length, which is an idle limit if sessions are refreshed automatically and an
+/// absolute one if not.
+fn session_length(fields: &Fields) -> Result<Option<OrgPolicy>, String> {
+    let field = |name: &str| fields.get(name).map_or("", |text| text.trim());
+    let (number, unit) = match field("days") {
+        "own" => (field("number"), field("unit")),
+        days => (days, "days"),
+    };
+    let number = number.parse::<u32>().map_err(|_| "The length must be a whole number.")?;
+    let unit = match unit {
+        "days" => Duration::DAY,
+        "hours" => Duration::HOUR,
+        "minutes" => Duration::MINUTE,
+        _ => Duration::SECOND,
+    };
+    let seconds = unit.whole_seconds().saturating_mul(i64::from(number));
+    let length = Some(Duration::seconds(seconds));
+    let policy = if fields.contains_key("refresh") {
+        OrgPolicy::try_new(None, length)
+    } else {
+        OrgPolicy::try_new(length, None)
+    };
+    policy.map_err(|wrong| sentence(&wrong))
+}
+
+async fn disable(admin: Admin) -> Result<Redirect, Refusal> {
+    admin.curfew.clear_policy(&admin.org).await?;
+    Ok(Redirect::to(&path(&admin.org, "?done=disabled")))
+}
+
+async fn confirm_revoke(admin: Admin) -> Markup {
+    let content = html! {
+        p { "This signs out everybody in " (admin.org) ", you too." }
+        form.choice method="post" {
+            button.danger { "Revoke all sessions" }
+            a href=(path(&admin.org, "")) { "Cancel" }
+        }
+    };
+    admin.viewer.page("Revoke all sessions?", &content)
+}
+
+/// The admin's own session is over then, so the next page is the one to sign in on.
+async fn revoke(admin: Admin) -> Result<Redirect, Refusal> {
+    admin.curfew.revoke_org(&admin.org).await?;
+    Ok(Redirect::to(&path(&admin.org, "")))
+}

@@ -1,0 +1,53 @@
+//! The pages that people and admins know: signing in, active sessions, tokens, and the session
+//! security of an organisation, with a warning before a session ends.
+//!
+//! ```text
+//! cargo run --example console
+//! cargo run --example console -- --store memory --idle 30s --policy-minimum 10s
+//! ```
+//!
+//! Then open <http://localhost:3000> and sign in as one of the users that it prints. What people do
+//! is in `account.rs`, what admins do in `admin.rs`, and how sessions are set up in `options.rs`;
+//! `app.rs` puts it together. All of it works without JavaScript, except for the warning.
+
+mod account;
+mod admin;
+mod admin_form;
+mod app;
+mod options;
+mod page;
+mod sign_in;
+#[cfg(test)]
+mod tests;
+mod users;
+mod words;
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use clap::Parser;
+use tokio::net::TcpListener;
+use tower_curfew::SystemClock;
+
+use options::Options;
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "tells where it listens, and who may sign in")]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let curfew = options.open().await?;
+    let app = app::app(&curfew, options.limits()?, SystemClock);
+
+    let listener = TcpListener::bind(&options.addr)
+        .await
+        .with_context(|| format!("cannot listen on {}; give another --addr", options.addr))?;
+    println!("listening on http://{}", listener.local_addr()?);
+    for user in &users::USERS {
+        println!("sign in as {user}");
+    }
+    // Without the connect info, no address is known, and so no location.
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async { _ = tokio::signal::ctrl_c().await })
+        .await?;
+    Ok(())
+}

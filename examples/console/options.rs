@@ -1,0 +1,164 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::Context;
+use clap::Parser;
+use time::Duration;
+use tower_curfew::store::{MemoryStore, PostgresStore, RedisStore, SqliteStore, Store};
+use tower_curfew::{Curfew, ForwardedHeader, GeoIp, Keyring, Limits};
+
+/// Sessions to look at: a small app with the pages that people and admins know.
+#[derive(Parser)]
+#[command(name = "console")]
+pub(crate) struct Options {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
+    pub(crate) addr: String,
+    /// Where sessions are kept: memory, sqlite:FILE, postgres://… or redis://…
+    #[arg(long, value_name = "STORE", default_value = "sqlite:console.db")]
+    store: StoreAt,
+    /// How long after the sign-in sessions end; without it, whenever they fall idle
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    absolute: Option<Duration>,
+    /// How long without activity until sessions end
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "28d")]
+    idle: Duration,
+    /// How often the cookie is sent anew
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h")]
+    refresh: Duration,
+    /// The shortest limit that an organisation's admin may set
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5m")]
+    policy_minimum: Duration,
+    /// A database in MaxMind's format, for locations
+    #[arg(long, value_name = "FILE")]
+    geoip: Option<PathBuf>,
+    /// A network of proxies whose X-Forwarded-For is believed; may be given again
+    #[arg(long, value_name = "CIDR")]
+    trust_proxy: Vec<String>,
+    /// The key that signs cookies; made if it is missing
+    #[arg(long, value_name = "FILE", default_value = "console.key")]
+    key_file: PathBuf,
+    /// For plain http on other hosts than localhost: anybody on the way can take over sessions
+    #[arg(long)]
+    insecure_cookie: bool,
+}
+
+impl Options {
+    /// What the app itself demands of sessions.
+    pub(crate) fn limits(&self) -> anyhow::Result<Limits> {
+        let limits = Limits::try_new(self.absolute, Some(self.idle));
+        limits.context("give --absolute and --idle longer than nothing, and at most 36500d")
+    }
+
+    /// The handle on the sessions in the store that is asked for.
+    pub(crate) async fn open(&self) -> anyhow::Result<Curfew> {
+        match &self.store {
+            StoreAt::Memory => self.curfew(MemoryStore::new()),
+            StoreAt::Sqlite(file) => self.curfew(SqliteStore::open(file).await?),
+            StoreAt::Postgres(url) => self.curfew(PostgresStore::connect(url).await?),
+            StoreAt::Redis(url) => self.curfew(RedisStore::connect(url).await?),
+        }
+    }
+
+    fn curfew(&self, store: impl Store) -> anyhow::Result<Curfew> {
+        let mut builder = Curfew::builder(store, Keyring::load_or_create(&self.key_file)?)
+            .limits(self.limits()?)
+            .refresh_every(self.refresh)
+            .policy_bounds(self.policy_minimum, Duration::days(400));
+        if let Some(file) = &self.geoip {
+            builder = builder.locate_with(GeoIp::open(file)?);
+        }
+        if !self.trust_proxy.is_empty() {
+            builder = builder.trust_proxies(&self.trust_proxy, ForwardedHeader::XForwardedFor);
+        }
+        if self.insecure_cookie {
+            builder = builder.insecure_cookie();
+        }
+        Ok(builder.build()?)
+    }
+}
+
+/// Where sessions are kept. It may hold a password, so it is not `Debug`.
+#[derive(Clone, PartialEq)]
+enum StoreAt {
+    Memory,
+    Sqlite(PathBuf),
+    Postgres(String),
+    Redis(String),
+}
+
+impl FromStr for StoreAt {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let is = |schemes: &[&str]| schemes.iter().any(|scheme| text.starts_with(scheme));
+        match text.strip_prefix("sqlite:") {
+            Some("") => Err("name the file, as in sqlite:console.db"),
+            Some(file) => Ok(Self::Sqlite(file.into())),
+            None if text == "memory" => Ok(Self::Memory),
+            None if is(&["postgres://", "postgresql://"]) => Ok(Self::Postgres(text.to_owned())),
+            None if is(&["redis://", "rediss://"]) => Ok(Self::Redis(text.to_owned())),
+            None => Err("give memory, sqlite:FILE, postgres://… or redis://…"),
+        }
+    }
+}
+
+/// A whole number with a unit: `3s`, `15m`, `12h`, `7d`.
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    const ADVICE: &str = "give a whole number and a unit, such as 3s, 15m, 12h or 7d";
+    let unit = text.chars().last().ok_or(ADVICE)?;
+    let number = text.strip_suffix(unit).and_then(|number| number.parse::<u32>().ok());
+    let number = i64::from(number.ok_or(ADVICE)?);
+    match unit {
+        's' => Ok(Duration::seconds(number)),
+        'm' => Ok(Duration::minutes(number)),
+        'h' => Ok(Duration::hours(number)),
+        'd' => Ok(Duration::days(number)),
+        _ => Err(ADVICE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Options, String> {
+        let words = ["console"].into_iter().chain(line.split_whitespace());
+        Options::try_parse_from(words).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_options_it_is_a_file_here_and_28_days() {
+        let options = parsed("").ok().unwrap();
+        assert_eq!(options.addr, "127.0.0.1:3000");
+        assert!(options.store == StoreAt::Sqlite("console.db".into()));
+        assert_eq!(options.limits().unwrap(), Limits::default());
+    }
+
+    #[test]
+    fn durations_and_stores() {
+        let line = "--absolute 7d --idle 20s --refresh 15m --policy-minimum 12h --store memory";
+        let options = parsed(line).ok().unwrap();
+        let limits = Limits::absolute(Duration::WEEK).and_idle(Duration::seconds(20));
+        assert_eq!(options.limits().unwrap(), limits);
+        assert_eq!(options.refresh, Duration::minutes(15));
+        assert_eq!(options.policy_minimum, Duration::hours(12));
+        assert!(options.store == StoreAt::Memory);
+        for url in ["postgres://ada@localhost/db", "redis://localhost/"] {
+            assert!(parsed(&format!("--store {url}")).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_says_what_to_do() {
+        for wrong in ["", "7", "d", "-1d", "1.5h", "7w", "99999999999s", "7é"] {
+            assert!(duration(wrong).unwrap_err().contains("such as 3s"), "{wrong}");
+        }
+        let error = parsed("--store mysql://localhost").err().unwrap();
+        assert!(error.contains("give memory, sqlite:FILE"), "{error}");
+        let error = parsed("--idle 0s").ok().unwrap().limits().unwrap_err();
+        assert!(error.to_string().contains("--idle longer than nothing"), "{error}");
+    }
+}

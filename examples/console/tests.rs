@@ -1,0 +1,174 @@
+//! The app as a browser without JavaScript uses it.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::header::{
+    ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, USER_AGENT,
+};
+use axum::http::{HeaderValue, Request};
+use time::Duration;
+use tower::ServiceExt;
+use tower_curfew::store::MemoryStore;
+use tower_curfew::{Curfew, Keyring, Limits, ManualClock};
+
+use crate::app::app;
+
+const ACME: &str = "/admin/acme/security";
+const LIST: &str = "/settings/account/sessions";
+
+/// The app with sessions that end after 15 minutes without activity, and its clock.
+fn demo() -> (Router, ManualClock) {
+    let clock = ManualClock::default();
+    let limits = Limits::idle(Duration::minutes(15)).and_absolute(Duration::days(30));
+    let curfew = Curfew::builder(MemoryStore::new(), Keyring::from_bytes([7; 32]).unwrap())
+        .limits(limits)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    (app(&curfew, limits, clock.clone()), clock)
+}
+
+struct Browser {
+    app: Router,
+    cookie: Option<HeaderValue>,
+}
+
+impl Browser {
+    async fn signed_in(app: &Router, user: &str, password: &str) -> Self {
+        let mut browser = Self { app: app.clone(), cookie: None };
+        let form = format!("username={user}&password={password}");
+        assert_eq!(browser.post("/login", &form).await, (303, "/".to_owned()));
+        browser
+    }
+
+    async fn get(&mut self, path: &str) -> (u16, String) {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&mut self, path: &str, form: &str) -> (u16, String) {
+        let request = Request::post(path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(form.to_owned())).unwrap()).await
+    }
+
+    /// The status, and where it leads or else the page.
+    async fn send(&mut self, mut request: Request<Body>) -> (u16, String) {
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/html"));
+        headers.insert(USER_AGENT, HeaderValue::from_static("<Browser> of one's own"));
+        headers.extend(self.cookie.clone().map(|cookie| (COOKIE, cookie)));
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        assert!(response.headers().contains_key(CONTENT_SECURITY_POLICY));
+        if let Some(set) = response.headers().get(SET_COOKIE) {
+            let pair = set.to_str().unwrap().split(';').next().unwrap();
+            let kept = (!pair.ends_with('=')).then(|| HeaderValue::from_str(pair).unwrap());
+            self.cookie = kept;
+        }
+        let status = response.status().as_u16();
+        if let Some(to) = response.headers().get(LOCATION) {
+            return (status, to.to_str().unwrap().to_owned());
+        }
+        let body = to_bytes(response.into_body(), 100_000).await.unwrap();
+        (status, String::from_utf8(body.into()).unwrap())
+    }
+
+    /// What the sign-in page says when the next click leads there.
+    async fn sent_away(&mut self) -> String {
+        let (status, to) = self.get("/").await;
+        assert_eq!((status, to.starts_with("/login?return_to=%2F&reason=")), (303, true), "{to}");
+        let page = self.get(&to).await.1;
+        between(&page, r#"<p role="status">"#, "<").to_owned()
+    }
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let rest = text.split_once(start).unwrap_or_else(|| panic!("no {start} in {text}")).1;
+    rest.split_once(end).unwrap().0
+}
+
+#[tokio::test]
+async fn a_terminated_session_learns_it_at_its_next_click() {
+    let (app, clock) = demo();
+    let mut phone = Browser::signed_in(&app, "ada", "lovelace").await;
+    clock.advance(Duration::minutes(3));
+    let mut laptop = Browser::signed_in(&app, "ada", "lovelace").await;
+
+    let list = laptop.get(LIST).await.1;
+    assert_eq!(list.matches("<tr data-session").count(), 2);
+    assert_eq!(list.matches(">Current<").count(), 1);
+    assert!(list.contains(">3 minutes ago</time>"), "{list}");
+    assert!(!list.contains("<Browser>"), "{list}");
+    // Newest first, so the last one is the phone.
+    let id = between(list.rsplit_once("data-session=\"").unwrap().1, "", "\"").to_owned();
+    let end = format!("{LIST}/{id}/end");
+    assert!(laptop.get(&end).await.1.contains("<h1>Terminate this session?</h1>"));
+    assert_eq!(laptop.post(&end, "").await, (303, format!("{LIST}?done=terminated")));
+    assert_eq!(phone.sent_away().await, "You were signed out from another device.");
+    assert_eq!(laptop.get("/").await.0, 200);
+
+    let mut alan = Browser::signed_in(&app, "alan", "turing").await;
+    assert_eq!(alan.get(&end).await.0, 404);
+    assert_eq!(laptop.post(&format!("{LIST}/end-all"), "").await, (303, "/login".to_owned()));
+    assert_eq!(laptop.get("/").await.0, 303);
+}
+
+#[tokio::test]
+async fn who_was_away_for_too_long_is_told_so() {
+    let (app, clock) = demo();
+    let mut ada = Browser::signed_in(&app, "ada", "lovelace").await;
+    clock.advance(Duration::minutes(16));
+    assert_eq!(ada.sent_away().await, "Your session ended after 15 minutes without activity.");
+    let page = ada.get("/login?reason=revoked&organization=Call+0800").await.1;
+    assert!(!page.contains("Call"), "{page}");
+    let (status, page) = ada.post("/login", "username=ada&password=hopper").await;
+    assert!(status == 401 && page.contains("do not go together"), "{page}");
+}
+
+#[tokio::test]
+async fn an_admin_previews_saves_and_revokes() {
+    let (app, clock) = demo();
+    let mut ada = Browser::signed_in(&app, "ada", "lovelace").await;
+    clock.advance(Duration::minutes(10));
+    let mut grace = Browser::signed_in(&app, "grace", "hopper").await;
+    assert_eq!(ada.get(ACME).await.0, 403);
+    assert!(grace.get(ACME).await.1.contains("Sessions last as long as the app lets them."));
+
+    let form = "days=own&number=10&unit=minutes";
+    let page = grace.post(&format!("{ACME}/preview"), form).await.1;
+    assert!(page.contains("1 session ends now, 1 ends sooner."), "{page}");
+    assert!(page.contains(r#"name="absolute_seconds" value="600""#), "{page}");
+    assert_eq!(grace.post(ACME, "absolute_seconds=600").await, (303, format!("{ACME}?done=saved")));
+    assert!(grace.get(ACME).await.1.contains("Sign-in again after 10 minutes."));
+    assert_eq!(ada.sent_away().await, "acme signs everybody out after 10 minutes.");
+
+    let (status, page) = grace.post(&format!("{ACME}/preview"), "idle_minutes=1&idle_days=").await;
+    assert!(status == 422 && page.contains("not between 5 minutes and 400 days."), "{page}");
+
+    clock.advance(Duration::minutes(6));
+    let page = grace.post(&format!("{ACME}/preview"), "absolute_minutes=5").await.1;
+    let foretold = "1 session ends now, 0 end sooner. Yours is among them.";
+    assert!(page.contains(foretold), "{page}");
+
+    let mut ada = Browser::signed_in(&app, "ada", "lovelace").await;
+    let revoke = format!("{ACME}/revoke");
+    assert!(grace.get(&revoke).await.1.contains("signs out everybody in acme, you too."));
+    assert_eq!(grace.post(&revoke, "").await, (303, ACME.to_owned()));
+    for browser in [&mut ada, &mut grace] {
+        assert_eq!(browser.sent_away().await, "acme has signed everybody out.");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_shown_once_and_deleted() {
+    let (app, _) = demo();
+    let mut ada = Browser::signed_in(&app, "ada", "lovelace").await;
+    let page = ada.post("/settings/account/tokens", "name=%3Cbackup%3E").await.1;
+    let token = between(&page, r#"<code id="token">"#, "<").to_owned();
+    let list = ada.get(LIST).await.1;
+    assert!(token.starts_with("curfew_") && !list.contains(&token), "{list}");
+    assert!(list.contains("&lt;backup&gt;") && list.contains("Never used"), "{list}");
+    let id = between(&list, "<li data-token=\"", "\"");
+    let delete = format!("/settings/account/tokens/{id}/delete");
+    assert!(ada.get(&delete).await.1.contains("<h1>Delete this token?</h1>"));
+    assert_eq!(ada.post(&delete, "").await, (303, format!("{LIST}?done=deleted")));
+    assert!(!ada.get(LIST).await.1.contains("data-token"));
+}

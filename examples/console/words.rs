@@ -1,0 +1,139 @@
+//! Lengths, times and reasons as people say them.
+
+use time::Duration;
+use tower_curfew::{EndReason, OrgPolicy, Preview, Timestamp};
+
+const UNITS: [(&str, i64); 4] = [("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)];
+
+/// As in `15 minutes`, `7 days` or `1 day 12 hours`.
+pub(crate) fn length(of: Duration) -> String {
+    let mut rest = of.whole_seconds();
+    let mut parts = Vec::new();
+    for (unit, seconds) in UNITS {
+        if rest >= seconds {
+            parts.push(counted(rest / seconds, unit));
+            rest %= seconds;
+        }
+    }
+    if parts.is_empty() { "less than a second".to_owned() } else { parts.join(" ") }
+}
+
+/// As in `3 minutes ago`: in its largest unit, rounded down.
+pub(crate) fn ago(passed: Duration) -> String {
+    let seconds = passed.whole_seconds();
+    let unit = UNITS.into_iter().find(|(unit, size)| *unit != "second" && seconds >= *size);
+    unit.map_or("just now".to_owned(), |(unit, size)| {
+        format!("{} ago", counted(seconds / size, unit))
+    })
+}
+
+fn counted(number: i64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// To the second, as in `2026-03-01 12:00:00 UTC`.
+pub(crate) fn exact(at: Timestamp) -> String {
+    let text = at.to_string();
+    format!("{} UTC", text.get(..19).unwrap_or(&text).replace('T', " "))
+}
+
+/// Why somebody has to sign in again: which limit, whose, and how long it is as far as that is
+/// known. An organisation may have changed its policy meanwhile.
+pub(crate) fn why(reason: EndReason, org: Option<&str>, limit: Option<Duration>) -> String {
+    let limit = limit.map(length);
+    match (reason, org, limit) {
+        (EndReason::Idle, None, Some(limit)) => {
+            format!("Your session ended after {limit} without activity.")
+        }
+        (EndReason::Idle, None, None) => "Your session ended for lack of activity.".to_owned(),
+        (EndReason::Idle, Some(org), Some(limit)) => {
+            format!("{org} signs people out after {limit} without activity.")
+        }
+        (EndReason::Idle, Some(org), None) => {
+            format!("{org} signs people out for lack of activity.")
+        }
+        (EndReason::Absolute, None, Some(limit)) => {
+            format!("Your session ended {limit} after you signed in.")
+        }
+        (EndReason::Absolute, None, None) => "You signed in too long ago.".to_owned(),
+        (EndReason::Absolute, Some(org), Some(limit)) => {
+            format!("{org} signs everybody out after {limit}.")
+        }
+        (EndReason::Absolute, Some(org), None) => {
+            format!("{org} signs everybody out from time to time.")
+        }
+        (EndReason::Revoked, Some(org), _) => format!("{org} has signed everybody out."),
+        (EndReason::Revoked, None, _) => "You were signed out from another device.".to_owned(),
+    }
+}
+
+/// What an organisation demands.
+pub(crate) fn policy(policy: Option<OrgPolicy>) -> String {
+    let absolute = policy.and_then(|policy| policy.absolute_limit()).map(length);
+    let idle = policy.and_then(|policy| policy.idle_limit()).map(length);
+    match (absolute, idle) {
+        (None, None) => "Sessions last as long as the app lets them.".to_owned(),
+        (Some(absolute), None) => format!("Sign-in again after {absolute}."),
+        (None, Some(idle)) => format!("Sign-in again after {idle} without activity."),
+        (Some(absolute), Some(idle)) => {
+            format!("Sign-in again after {absolute}, or after {idle} without activity.")
+        }
+    }
+}
+
+/// What saving a policy would do.
+pub(crate) fn preview(preview: Preview) -> String {
+    let (now, sooner) = (preview.ends_now, preview.shortened);
+    let now = match now {
+        1 => "1 session ends now".to_owned(),
+        _ => format!("{now} sessions end now"),
+    };
+    format!("{now}, {sooner} {} sooner.", if sooner == 1 { "ends" } else { "end" })
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_curfew::Effect;
+
+    use super::*;
+
+    #[test]
+    fn lengths_and_times() {
+        for (seconds, spelled, since) in [
+            (0, "less than a second", "just now"),
+            (20, "20 seconds", "just now"),
+            (60, "1 minute", "1 minute ago"),
+            (5415, "1 hour 30 minutes 15 seconds", "1 hour ago"),
+            (604_800, "7 days", "7 days ago"),
+        ] {
+            let given = Duration::seconds(seconds);
+            assert_eq!((length(given), ago(given)), (spelled.to_owned(), since.to_owned()));
+        }
+    }
+
+    #[test]
+    fn reasons_name_the_limit_and_whose_it_is() {
+        use EndReason::{Absolute, Idle, Revoked};
+        let (quarter, week) = (Some(Duration::minutes(15)), Some(Duration::WEEK));
+        let acme = Some("acme");
+        for (said, expected) in [
+            (why(Idle, None, quarter), "Your session ended after 15 minutes without activity."),
+            (why(Absolute, None, week), "Your session ended 7 days after you signed in."),
+            (why(Absolute, acme, week), "acme signs everybody out after 7 days."),
+            (why(Idle, acme, quarter), "acme signs people out after 15 minutes without activity."),
+            (why(Revoked, None, None), "You were signed out from another device."),
+            (why(Revoked, acme, None), "acme has signed everybody out."),
+        ] {
+            assert_eq!(said, expected);
+        }
+    }
+
+    #[test]
+    fn one_session_ends_and_two_end() {
+        let said = |ends_now, shortened| {
+            preview(Preview { ends_now, shortened, own_session: Effect::Unchanged })
+        };
+        assert_eq!(said(1, 0), "1 session ends now, 0 end sooner.");
+        assert_eq!(said(3, 1), "3 sessions end now, 1 ends sooner.");
+    }
+}
