@@ -41,8 +41,9 @@ use super::{
 /// for the next; that is faster than a pool of as many connections. One that writes serves one
 /// change at a time: if commits are slow, give it [more](PostgresOptions::connections). One that
 /// breaks is opened again; meanwhile calls go to the others, and if there are none they fail at
-/// once. Calls that find all taken wait for three seconds at most, or as
-/// long as the [timeout](crate::Builder::timeout) says.
+/// once. Calls that find all taken wait for three seconds at most, or for the
+/// [timeout](crate::Builder::timeout) if that is shorter. One that finds a row or a table locked by
+/// somebody else fails after a second.
 ///
 /// **Durability.** What is acknowledged is as durable as the server's `synchronous_commit` says: on
 /// disk, unless you switch it off. To lose an end is to let somebody back in, so leave it on.
@@ -51,8 +52,10 @@ use super::{
 /// was just written. Name several hosts in the connection string, and it finds the one that takes
 /// writes, after a failover too.
 ///
-/// **Poolers.** It prepares its statements. PgBouncer in transaction mode works from 1.21 on with
-/// `max_prepared_statements` above 0; it needs nothing else of a session but its transactions.
+/// **Poolers.** None is needed, and none was tested. It prepares its statements, which PgBouncer in
+/// transaction mode allows from 1.21 on with `max_prepared_statements` above 0; and it sets
+/// `lock_timeout` when it connects, which such a pooler gives to whoever comes next. Let it connect
+/// to the server itself.
 ///
 /// **Encryption.** With the feature `postgres-tls` the server's certificate is always checked, against
 /// the authorities that the operating system trusts, or those that you name (`tls_roots`). Say `sslmode=require` in the
