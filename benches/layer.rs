@@ -94,7 +94,7 @@ impl Case {
 }
 
 fn main() {
-    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
     let cases = runtime.block_on(cases());
     let mut criterion = Criterion::default().configure_from_args();
     for case in &cases {

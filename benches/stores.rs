@@ -1,5 +1,5 @@
-//! What a request costs over each store, beside a bare read of the same server: `GET`, and `SELECT`
-//! by key, both over one pipelined connection.
+//! What a request costs over each store, beside a bare read of the same data and beside tower-sessions
+//! over its own store: whole requests through an axum app, in this process, one and 64 under way.
 //!
 //! ```text
 //! export CURFEW_TEST_REDIS=redis://127.0.0.1:6379/
@@ -7,175 +7,309 @@
 //! cargo bench --manifest-path benches/Cargo.toml --bench stores
 //! ```
 //!
-//! It prints the median of each, and its ratio to the bare read in the same run. The cases take
-//! turns, so that a machine that grows slower does so for all of them. One server that is not named
-//! is left out.
+//! A server that is not named is left out; `-- redis` at the end runs that store alone. The cases take turns, many times, so that a machine that
+//! grows slower does so for all of them; what is printed is the median of all turns, and ratios are
+//! taken turn by turn. Processor time is that of this process, without the server's.
 
 use std::env;
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, StatusCode, header};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::routing::get;
+use cpu_time::ProcessTime;
 use redis::AsyncCommands;
+use tokio_postgres::NoTls;
 use tower::ServiceExt;
-use tower_curfew::store::{
-    MemoryStore, PostgresStore, RedisStore, SqliteStore, Store,
-};
+use tower_curfew::store::{MemoryStore, PostgresStore, RedisStore, SessionId, SqliteStore, Store};
 use tower_curfew::{ClientInfo, Curfew, Keyring, NewSession, Session};
+use tower_sessions::cookie::Key;
+use tower_sessions::{Expiry, SessionManagerLayer, SessionStore};
+use tower_sessions_redis_store::fred::prelude::{ClientLike, Config, Pool};
+use tower_sessions_sqlx_store::sqlx;
 
-type Call = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+type Call = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// Something to measure. The first of several is what the others are compared with.
 struct Case {
-    name: String,
+    name: &'static str,
     call: Call,
 }
 
-fn case<F>(name: impl ToString, call: impl Fn() -> F + Send + Sync + 'static) -> Case
+fn case<F>(name: &'static str, call: impl Fn() -> F + Send + Sync + 'static) -> Case
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    Case { name: name.to_string(), call: Box::new(move || Box::pin(call())) }
+    Case { name, call: Arc::new(move || Box::pin(call())) }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let folder = env::temp_dir().join(format!("curfew-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a temporary folder");
-
-    compare(cases("memory", MemoryStore::new(), None).await).await;
-    let sqlite = SqliteStore::open(folder.join("sessions.db")).await.expect("a file");
-    compare(cases("SQLite", sqlite, None).await).await;
-    if let Ok(url) = env::var("CURFEW_TEST_REDIS") {
-        let store = RedisStore::options(&url).key_prefix("bench:").connect().await;
-        let bare = bare_get(&url).await;
-        compare(cases("Redis", store.expect("a server"), Some(bare)).await).await;
+    // Cargo adds `--bench`.
+    let named = env::args().skip(1).filter(|name| name != "--bench").collect::<Vec<_>>();
+    let is_wanted = |store: &str| named.is_empty() || named.iter().any(|name| name == store);
+    if is_wanted("memory") {
+        memory().await;
     }
-    if let Ok(url) = env::var("CURFEW_TEST_POSTGRES") {
-        let store = PostgresStore::options(&url).schema("bench").connect().await;
-        let bare = bare_select(&url).await;
-        compare(cases("PostgreSQL", store.expect("a server"), Some(bare)).await).await;
+    if is_wanted("sqlite") {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        sqlite(folder.path()).await;
     }
-    std::fs::remove_dir_all(&folder).expect("the folder is ours");
+    if is_wanted("redis")
+        && let Ok(url) = env::var("CURFEW_TEST_REDIS")
+    {
+        redis(&url).await;
+    }
+    if is_wanted("postgres")
+        && let Ok(url) = env::var("CURFEW_TEST_POSTGRES")
+    {
+        postgres(&url).await;
+    }
 }
 
-/// A read of the store, and a whole request, without and with an organisation.
-async fn cases(name: &str, store: impl Store + Clone, bare: Option<Case>) -> Vec<Case> {
-    let mut cases = Vec::from_iter(bare);
+async fn memory() {
+    let mut cases = ours(MemoryStore::new(), &|_| Vec::new()).await;
+    cases.push(theirs(tower_sessions::MemoryStore::default()).await);
+    compare("memory", cases).await;
+}
+
+async fn sqlite(folder: &std::path::Path) {
+    let file = folder.join("ours.db");
+    let store = SqliteStore::open(&file).await.expect("a file");
+    let connection = Arc::new(std::sync::Mutex::new(rusqlite::Connection::open(file).unwrap()));
+    let bare = |id: SessionId| {
+        let connection = connection.clone();
+        vec![case(BARE, move || {
+            let connection = connection.clone();
+            async move {
+                let connection = connection.lock().unwrap();
+                let sql = "SELECT body FROM curfew_sessions WHERE id = ?1";
+                let mut select = connection.prepare_cached(sql).unwrap();
+                let id = &id.as_bytes()[..];
+                let body: Vec<u8> = select.query_row([id], |row| row.get(0)).unwrap();
+                black_box(body);
+            }
+        })]
+    };
+    let mut cases = ours(store, &bare).await;
+    let url = format!("sqlite://{}?mode=rwc", folder.join("theirs.db").display());
+    let pool = sqlx::SqlitePool::connect(&url).await.expect("a file");
+    let store = tower_sessions_sqlx_store::SqliteStore::new(pool);
+    store.migrate().await.expect("a table");
+    cases.push(theirs(store).await);
+    compare("SQLite", cases).await;
+}
+
+async fn redis(url: &str) {
+    let store = RedisStore::options(url).key_prefix(REDIS_PREFIX).connect();
+    let store = store.await.expect("a server");
+    let client = redis::Client::open(url).expect("a URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("a server");
+    let bare = |id: SessionId| {
+        let key = [REDIS_PREFIX.as_bytes(), b"session:", id.as_bytes()].concat();
+        let connection = connection.clone();
+        vec![case(BARE, move || {
+            let (mut connection, key) = (connection.clone(), key.clone());
+            async move {
+                let value: Vec<u8> = connection.get(key).await.expect("a server");
+                assert!(!black_box(value).is_empty());
+            }
+        })]
+    };
+    let mut cases = ours(store, &bare).await;
+    let config = Config::from_url(url).expect("a URL");
+    // As many connections as its documentation shows.
+    let pool = Pool::new(config, None, None, None, 6).expect("a pool");
+    pool.connect();
+    pool.wait_for_connect().await.expect("a server");
+    cases.push(theirs(tower_sessions_redis_store::RedisStore::new(pool)).await);
+    compare("Redis", cases).await;
+    let keys: Vec<Vec<u8>> = connection.keys(format!("{REDIS_PREFIX}*")).await.expect("a server");
+    let () = connection.del(keys).await.expect("a server");
+}
+
+const REDIS_PREFIX: &str = "curfew-bench:";
+
+async fn postgres(url: &str) {
+    let store = PostgresStore::options(url).schema("curfew_bench").connect();
+    let store = store.await.expect("a server");
+    let mut clients = Vec::new();
+    // As many as the store reads over.
+    for _ in 0..2 {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a server");
+        tokio::spawn(connection);
+        let select = "SELECT body FROM curfew_bench.curfew_sessions WHERE id = $1";
+        let select = client.prepare(select).await.expect("a table");
+        clients.push(Arc::new((client, select)));
+    }
+    let bare = |id: SessionId| {
+        let (clients, next) = (clients.clone(), AtomicUsize::new(0));
+        vec![case(BARE, move || {
+            let client = clients[next.fetch_add(1, Ordering::Relaxed) % clients.len()].clone();
+            async move {
+                let (client, select) = &*client;
+                let row = client.query_one(select, &[&&id.as_bytes()[..]]).await;
+                black_box(row.expect("a row").get::<_, &[u8]>(0));
+            }
+        })]
+    };
+    let mut cases = ours(store, &bare).await;
+    let pool = sqlx::PgPool::connect(url).await.expect("a server");
+    let store = tower_sessions_sqlx_store::PostgresStore::new(pool)
+        .with_schema_name("curfew_bench_peer")
+        .expect("a name");
+    store.migrate().await.expect("a table");
+    cases.push(theirs(store).await);
+    compare("PostgreSQL", cases).await;
+    let drop = "DROP SCHEMA curfew_bench CASCADE; DROP SCHEMA curfew_bench_peer CASCADE";
+    clients[0].0.batch_execute(drop).await.expect("the schemas are ours");
+}
+
+const BARE: &str = "a bare read of the record";
+const OURS: &str = "tower-curfew, whole request";
+const PEER: &str = "tower-sessions, whole request";
+
+/// A bare read, a load, and whole requests, of a person in an organization.
+async fn ours(
+    store: impl Store + Clone,
+    bare: &(dyn Fn(SessionId) -> Vec<Case> + Sync),
+) -> Vec<Case> {
     let keyring = Keyring::from_bytes([7; 32]).expect("32 bytes");
     let curfew = Curfew::builder(store.clone(), keyring).build().expect("defaults");
+    let user = USER;
+    let new = NewSession::for_user(user).orgs(["acme"]);
+    let cookie = curfew.start(new, &ClientInfo::for_tests()).await.expect("a store");
+    let id = curfew.list(user).await.expect("a store")[0].id();
+    let mut cases = bare(id);
+    cases.push(case("tower-curfew, load", move || {
+        let store = store.clone();
+        async move {
+            assert!(store.load(id).await.expect("a store").is_some());
+        }
+    }));
     let app = Router::new()
         .route("/", get(async |session: Session| session.user().to_owned()))
         .layer(curfew.layer());
-    for orgs in [&[][..], &["acme"]] {
-        let new = NewSession::for_user("ada").orgs(orgs);
-        let cookie = curfew.start(new, &ClientInfo::for_tests()).await.expect("a store");
-        let cookie = cookie.request_header();
-        let id = curfew.list("ada").await.expect("a store")[0].id();
-        let with = if orgs.is_empty() { "no organisation" } else { "an organisation" };
-
-        let reads = store.clone();
-        cases.push(case(format!("{name}: load, {with}"), move || {
-            let store = reads.clone();
-            async move { assert!(store.load(id).await.expect("a store").is_some()) }
-        }));
-        let app = app.clone();
-        cases.push(case(format!("{name}: whole request, {with}"), move || {
-            let request = Request::get("/").header(header::COOKIE, cookie.clone());
-            let request = request.body(Body::empty()).expect("a request");
-            let app = app.clone();
-            async move {
-                let Ok(response) = app.oneshot(request).await;
-                assert_eq!(response.status(), StatusCode::OK);
-                black_box(response);
-            }
-        }));
-    }
+    cases.push(whole_request(OURS, app, cookie.request_header()));
     cases
 }
 
-async fn bare_get(url: &str) -> Case {
-    let client = redis::Client::open(url).expect("a URL");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("a server");
-    let () = connection.set("bench:bare", vec![b'x'; 300]).await.expect("a server");
-    case("bare GET", move || {
-        let mut connection = connection.clone();
+/// Whole requests of the same person with tower-sessions, its cookie signed, and no activity to record.
+async fn theirs(store: impl SessionStore + Clone) -> Case {
+    let layer = SessionManagerLayer::new(store)
+        .with_signed(Key::from(&[7; 64]))
+        .with_expiry(Expiry::OnInactivity(time::Duration::days(28)));
+    let sign_in = get(async |session: tower_sessions::Session| {
+        session.insert("user", USER).await.expect("a store");
+        session.insert("org", "acme").await.expect("a store");
+    });
+    let whoami = get(async |session: tower_sessions::Session| {
+        session.get::<String>("user").await.expect("a store").expect("somebody")
+    });
+    let app = Router::new().route("/", whoami).route("/sign-in", sign_in).layer(layer);
+    let request = Request::get("/sign-in").body(Body::empty()).expect("a request");
+    let Ok(response) = app.clone().oneshot(request).await;
+    let cookie = response.headers()[header::SET_COOKIE].to_str().expect("text");
+    let cookie = cookie.split(';').next().expect("a pair").parse().expect("a header");
+    whole_request(PEER, app, cookie)
+}
+
+const USER: &str = "0190a5b2-7c4e-7d10-9f3a-5b6c7d8e9f01";
+
+fn whole_request(name: &'static str, app: Router, cookie: HeaderValue) -> Case {
+    case(name, move || {
+        let request = Request::get("/").header(header::COOKIE, cookie.clone());
+        let request = request.body(Body::empty()).expect("a request");
+        let app = app.clone();
         async move {
-            let value: Vec<u8> = connection.get("bench:bare").await.expect("a server");
-            black_box(value);
+            let Ok(response) = app.oneshot(request).await;
+            assert_eq!(response.status(), StatusCode::OK);
+            black_box(response);
         }
     })
 }
 
-async fn bare_select(url: &str) -> Case {
-    let (client, connection) =
-        tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a server");
-    tokio::spawn(connection);
-    let table = "CREATE SCHEMA IF NOT EXISTS bench; DROP TABLE IF EXISTS bench.bare; \
-                 CREATE TABLE bench.bare (id bytea PRIMARY KEY, value text NOT NULL); \
-                 INSERT INTO bench.bare VALUES ('\\x01', repeat('x', 300))";
-    client.batch_execute(table).await.expect("a server");
-    let select = "SELECT id, value FROM bench.bare WHERE id = $1";
-    let select = client.prepare(select).await.expect("a server");
-    let client = std::sync::Arc::new(client);
-    case("bare SELECT", move || {
-        let (client, select) = (client.clone(), select.clone());
-        async move {
-            let row = client.query_one(&select, &[&&[1_u8][..]]).await.expect("a server");
-            black_box(row.get::<_, &str>(1));
-        }
-    })
+/// What one turn of a case took.
+#[derive(Clone, Copy)]
+struct Turn {
+    /// Seconds of a call while no other is under way: the median.
+    alone: f64,
+    /// Calls a second while so many are under way.
+    rate: f64,
+    /// Seconds of this process' processors for each of those.
+    cpu: f64,
 }
 
-const TURNS: usize = 40;
-const CALLS: usize = 250;
+const TURNS: usize = 15;
+const ALONE: usize = 1000;
+const UNDER_WAY: usize = 64;
+const CALLS: usize = 200;
 
-async fn compare(cases: Vec<Case>) {
-    let mut times = vec![Vec::with_capacity(TURNS * CALLS); cases.len()];
-    for turn in 0..=TURNS {
-        for (case, times) in cases.iter().zip(&mut times) {
-            for _ in 0..CALLS {
-                let began = Instant::now();
-                (case.call)().await;
-                // The first turn warms up.
-                if turn > 0 {
-                    times.push(began.elapsed());
+impl Turn {
+    async fn of(case: &Case) -> Self {
+        let mut times = Vec::with_capacity(ALONE);
+        for _ in 0..ALONE {
+            let began = Instant::now();
+            (case.call)().await;
+            times.push(began.elapsed().as_secs_f64());
+        }
+        let (began, cpu) = (Instant::now(), ProcessTime::now());
+        let callers = (0..UNDER_WAY).map(|_| {
+            let call = case.call.clone();
+            tokio::spawn(async move {
+                for _ in 0..CALLS {
+                    call().await;
                 }
+            })
+        });
+        for caller in callers.collect::<Vec<_>>() {
+            caller.await.expect("no call panics");
+        }
+        let calls = (UNDER_WAY * CALLS) as f64;
+        let (rate, cpu) = (calls / began.elapsed().as_secs_f64(), cpu.elapsed().as_secs_f64());
+        Self { alone: median(times), rate, cpu: cpu / calls }
+    }
+}
+
+async fn compare(store: &str, cases: Vec<Case>) {
+    let mut turns = vec![Vec::with_capacity(TURNS); cases.len()];
+    for number in 0..=TURNS {
+        for (case, turns) in cases.iter().zip(&mut turns) {
+            let turn = Turn::of(case).await;
+            // The first one warms up.
+            if number > 0 {
+                turns.push(turn);
             }
         }
     }
-    let rates = rates(&cases).await;
-    let medians: Vec<_> = times.into_iter().map(median).collect();
-    for ((case, median), rate) in cases.iter().zip(&medians).zip(rates) {
-        let ratio = median.as_secs_f64() / medians[0].as_secs_f64();
-        let micros = median.as_secs_f64() * 1e6;
-        println!("{:<38} {micros:>7.1} µs  x{ratio:.2}  {rate:>8.0} a second", case.name);
+    println!("{store:<32}   one alone      64 under way, each");
+    for (case, turns) in cases.iter().zip(&turns) {
+        let of = |part: fn(&Turn) -> f64| median(turns.iter().map(part).collect());
+        let (alone, cpu) = (of(|turn| turn.alone) * 1e6, of(|turn| turn.cpu) * 1e6);
+        let rate = of(|turn| turn.rate);
+        println!("{:<32} {alone:>8.1} µs {rate:>9.0}/s {cpu:>7.2} µs of CPU", case.name);
     }
+    let place = |name| cases.iter().position(|case| case.name == name);
+    let ratio = |what: &str, one: Option<usize>, other: Option<usize>| {
+        let (Some(one), Some(other)) = (one, other) else { return };
+        let of = |part: fn(&Turn) -> f64| {
+            let pairs = turns[one].iter().zip(&turns[other]);
+            median(pairs.map(|(one, other)| part(one) / part(other)).collect())
+        };
+        let (rate, cpu) = (of(|turn| turn.rate), of(|turn| turn.cpu));
+        println!("{what}: {rate:.2} times as many a second, {cpu:.2} of the CPU");
+    };
+    ratio("load against a bare read", place("tower-curfew, load"), place(BARE));
+    ratio("whole request against tower-sessions", place(OURS), place(PEER));
     println!();
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
-/// How many a second there are with 64 under way.
-async fn rates(cases: &[Case]) -> Vec<f64> {
-    let mut rates = Vec::new();
-    for case in cases {
-        let began = Instant::now();
-        for _ in 0..300 {
-            let calls = (0..64).map(|_| (case.call)());
-            for call in calls.map(tokio::spawn).collect::<Vec<_>>() {
-                call.await.expect("it does not panic");
-            }
-        }
-        rates.push(300.0 * 64.0 / began.elapsed().as_secs_f64());
-    }
-    rates
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
 }

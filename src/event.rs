@@ -6,7 +6,7 @@ use crate::policy::OrgPolicy;
 use crate::session::{Client, Ended, Kind, Selector, SessionId};
 use crate::time::Timestamp;
 
-/// Something that happened to a session or to an organisation's policy: who did what to whom, when,
+/// Something that happened to a session or to an organization's policy: who did what to whom, when,
 /// and why. It holds no secret.
 ///
 /// [`Builder::on_event`](crate::Builder::on_event) hands each to the app. Each is an event of
@@ -82,18 +82,20 @@ pub enum What {
         /// Whose session it would be.
         user: Option<Arc<str>>,
     },
-    /// `policy.changed`: an organisation has another policy, or none.
+    /// `policy.changed`: an organization, or everyone, has another policy, or none.
     PolicyChanged {
-        /// The organisation.
-        org: Arc<str>,
+        /// The organization; `None` for everyone.
+        org: Option<Arc<str>>,
         /// The policy from now on.
         policy: Option<OrgPolicy>,
     },
-    /// `organization.revoked`: all sessions of an organisation ended.
+    /// `organization.revoked`: all sessions of an organization ended.
     OrgRevoked {
-        /// The organisation.
+        /// The organization.
         org: Arc<str>,
     },
+    /// `everyone.revoked`: all sessions ended.
+    EveryoneRevoked,
 }
 
 impl What {
@@ -108,6 +110,7 @@ impl What {
             Self::Refused { .. } => "request.refused",
             Self::PolicyChanged { .. } => "policy.changed",
             Self::OrgRevoked { .. } => "organization.revoked",
+            Self::EveryoneRevoked => "everyone.revoked",
         }
     }
 }
@@ -184,12 +187,12 @@ impl Event {
                 });
             }
             What::Revoked { which, sessions } => {
-                let user = which.by_user().map(|user| &**user);
-                let organization = which.by_org().map(|org| &**org);
+                let (user, organization) = (which.by_user(), which.by_org());
+                let (link_kind, link) = which.by_link().unzip();
                 let session = which.by_session().map(tracing::field::display);
                 let except = which.left_out().map(tracing::field::display);
                 trace!(self, INFO, "session.revoked", {
-                    user, organization, session, except, sessions,
+                    user, organization, link_kind, link, session, except, sessions,
                 });
             }
             // As many as there are requests, and anybody can cause them.
@@ -204,12 +207,13 @@ impl Event {
                 let absolute_seconds = absolute.map(time::Duration::whole_seconds);
                 let idle_seconds = idle.map(time::Duration::whole_seconds);
                 trace!(self, INFO, "policy.changed", {
-                    organization = &**org, absolute_seconds, idle_seconds,
+                    organization = org.as_deref(), absolute_seconds, idle_seconds,
                 });
             }
             What::OrgRevoked { org } => {
                 trace!(self, INFO, "organization.revoked", { organization = &**org, });
             }
+            What::EveryoneRevoked => trace!(self, INFO, "everyone.revoked", {}),
         }
     }
 }

@@ -40,7 +40,7 @@
 //!
 //! It is no login framework: it knows no passwords, users or rights, and keeps no data of the app.
 //!
-//! Pages: [the rules](docs::rules), [organisations](docs::organizations), [tokens](docs::tokens),
+//! Pages: [the rules](docs::rules), [organizations](docs::organizations), [tokens](docs::tokens),
 //! [stores](docs::stores), [privacy and the audit log](docs::privacy), [recipes](docs::recipes), [testing](docs::testing).
 //!
 //! # Features
@@ -62,6 +62,7 @@ mod client;
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
 mod curfew;
+mod encoding;
 mod event;
 mod judge;
 mod limits;
@@ -80,7 +81,9 @@ pub use self::client::{GeoIp, GeoIpError};
 #[cfg(feature = "ua-db")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ua-db")))]
 pub use self::client::{UaDatabase, UaDatabaseError};
-pub use self::curfew::{Builder, ConfigError, Curfew, Effect, Error, ErrorKind, Overflow, Preview};
+pub use self::curfew::{
+    Builder, ConfigError, Curfew, Effect, Error, ErrorKind, Overflow, Preview, RulesChange,
+};
 pub use self::event::{Event, Refusal, What};
 pub use self::limits::{InvalidLimit, Limit, Limits};
 pub use self::policy::{OrgPolicy, SessionLength};
@@ -88,7 +91,7 @@ pub use self::reject::{Caller, Cause, Reject, Rejection, ReturnTo};
 pub use self::service::{CurfewLayer, CurfewService, FromBytes, MakeBody, ResponseFuture};
 pub use self::session::{
     ActiveSession, Client, End, EndReason, Ended, Ends, InvalidSessionId, Kind, NewSession,
-    Presence, Selector, Session, SessionId,
+    Presence, Selector, Session, SessionId, UnknownReason,
 };
 pub use self::time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use self::token::{IssuedToken, Keyring, KeyringError, SameSite, SetCookie};

@@ -6,6 +6,8 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+#[cfg(any(feature = "postgres", feature = "redis"))]
+use std::time::Instant;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::format_description::well_known::Rfc3339;
@@ -95,6 +97,92 @@ pub trait Clock: Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> Timestamp;
 }
+
+/// What the clock of a server shows, which is asked for about once a second, and counted on in between
+/// by this machine's monotonic clock, which nobody sets.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+#[derive(Debug)]
+pub(crate) struct ServerClock {
+    asked: std::sync::Mutex<Option<Asked>>,
+    /// Unless it is left out of it.
+    pub(crate) is_asked: bool,
+}
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// What it showed.
+    shown: Timestamp,
+    at: Instant,
+    /// What this machine's clock showed then.
+    wall: SystemTime,
+}
+
+/// What is known of a server's clock.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerTime {
+    /// What it shows, as far as that is known.
+    pub(crate) shown: Option<Timestamp>,
+    /// Whether whoever asks the server anything shall ask it for the time, too.
+    pub(crate) is_due: bool,
+}
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
+impl ServerClock {
+    pub(crate) fn new(is_asked: bool) -> Self {
+        Self { asked: std::sync::Mutex::default(), is_asked }
+    }
+
+    /// What it shows, and whether to ask for it: once a second, and at once after this machine's clock
+    /// was set. Nobody else is told to for a while.
+    pub(crate) fn now(&self) -> ServerTime {
+        if !self.is_asked {
+            return ServerTime { shown: None, is_due: false };
+        }
+        let mut asked = self.asked();
+        let (at, wall) = (Instant::now(), SystemTime::now());
+        let Some(last) = *asked else {
+            return ServerTime { shown: None, is_due: true };
+        };
+        let passed = at.duration_since(last.at);
+        let expected = last.wall + passed;
+        let stepped = match wall.duration_since(expected) {
+            Ok(ahead) => ahead,
+            Err(behind) => behind.duration(),
+        };
+        let shown = last.shown + passed_millis(passed);
+        let is_due = ASK_AGAIN_AFTER <= passed || ASK_AGAIN_AFTER <= stepped;
+        if is_due {
+            *asked = Some(Asked { shown, at, wall });
+        }
+        let shown = Some(shown);
+        ServerTime { shown, is_due }
+    }
+
+    /// Takes down what the server has answered.
+    pub(crate) fn shows(&self, time: Timestamp) {
+        let now = Asked { shown: time, at: Instant::now(), wall: SystemTime::now() };
+        *self.asked() = Some(now);
+    }
+
+    /// Whether whoever shows one of these times is off by more than a minute from the other.
+    pub(crate) fn is_apart(shown: Timestamp, now: Timestamp) -> bool {
+        Duration::MINUTE < shown.since(now).max(now.since(shown))
+    }
+
+    fn asked(&self) -> std::sync::MutexGuard<'_, Option<Asked>> {
+        self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
+fn passed_millis(passed: std::time::Duration) -> Duration {
+    Duration::milliseconds(i64::try_from(passed.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
+const ASK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The clock of the operating system.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,6 +1,7 @@
 //! Settings → Account: the active sessions and tokens of a person.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
@@ -72,7 +73,7 @@ async fn overview(viewer: &Viewer, curfew: &Curfew, message: &Markup) -> Result<
 
 fn row(viewer: &Viewer, one: &ActiveSession) -> Markup {
     let is_current = one.id() == viewer.id();
-    let location = one.client().location.as_deref().unwrap_or("Unknown location");
+    let location = one.client().location.unwrap_or("Unknown location".into());
     html! {
         tr data-session=(one.id()) {
             td {
@@ -117,8 +118,8 @@ fn token(viewer: &Viewer, one: &ActiveSession) -> Markup {
     }
 }
 
-fn device(one: &ActiveSession) -> &str {
-    one.client().device.as_deref().unwrap_or("Unknown device")
+fn device(one: &ActiveSession) -> Arc<str> {
+    one.client().device.unwrap_or("Unknown device".into())
 }
 
 fn name(one: &ActiveSession) -> &str {

@@ -15,7 +15,7 @@ use crate::curfew::{Curfew, Error};
 use crate::limits::Limit;
 use crate::reject::problem_with;
 use crate::session::{
-    ActiveSession, End, Kind, NewSession, Selector, Session, SessionId, is_sound_name,
+    ActiveSession, End, Kind, NewSession, Selector, Session, SessionId, is_valid_name,
 };
 use crate::time::Timestamp;
 use crate::token::SetCookie;
@@ -152,7 +152,7 @@ async fn issue_token(
         return Err(problem(StatusCode::FORBIDDEN, title));
     }
     let name = name.trim();
-    if !is_sound_name(name) || name.contains(char::is_control) {
+    if !is_valid_name(name) || name.contains(char::is_control) {
         let title = "name must have 1 to 512 bytes and no control characters";
         let refused = problem_with(StatusCode::UNPROCESSABLE_ENTITY, title, r#","field":"name""#);
         return Err(refused.map(Body::from));

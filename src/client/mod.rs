@@ -21,7 +21,7 @@ pub(crate) use self::proxies::Proxies;
 pub(crate) use self::reader::ClientReader;
 #[cfg(feature = "ua-db")]
 pub use self::ua_db::{UaDatabase, UaDatabaseError};
-use crate::session::{Client, Kind, Session, SessionId};
+use crate::session::{Client, Kind, Session};
 
 /// The client that signs in, for [`Curfew::start`](crate::Curfew::start): what is known of its
 /// device, address and location, and the session that it still presents.
@@ -30,7 +30,7 @@ use crate::session::{Client, Kind, Session, SessionId};
 #[derive(Clone, Debug)]
 pub struct ClientInfo {
     client: Client,
-    presented: Option<SessionId>,
+    presented: Option<Session>,
 }
 
 impl ClientInfo {
@@ -38,7 +38,7 @@ impl ClientInfo {
     /// in the same browser; a token is another client, and stays.
     pub(crate) fn new(client: Client, session: Option<&Session>) -> Self {
         let presented = session.filter(|session| session.kind() != Kind::Token);
-        Self { client, presented: presented.map(|session| session.id()) }
+        Self { client, presented: presented.cloned() }
     }
 
     /// A client of which nothing is known, for tests and for sign-ins without a request.
@@ -53,7 +53,7 @@ impl ClientInfo {
     }
 
     /// The living session that the browser came with; starting another one ends it.
-    pub fn presented(&self) -> Option<SessionId> {
-        self.presented
+    pub fn presented(&self) -> Option<Session> {
+        self.presented.clone()
     }
 }

@@ -1,184 +1,222 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use time::Duration;
 
 use super::{
-    end, ids_listed, insert, load, member, minute, race, record, record_of, rules_of, unique,
+    active, assert_same, began_at, ended, ids_listed, insert, load, member, minute, race, record,
+    replace, unique,
 };
-use crate::policy::OrgPolicy;
-use crate::session::{Ended, Record, Selector};
-use crate::store::{Insert, OrgRules, Store};
+use crate::limits::Limits;
+use crate::session::{Client, EndsBy, Key, Kind, Link, MAX_LABEL, SessionId, Stamp};
+use crate::store::{Cap, Inserted, Store};
+use crate::time::Timestamp;
+use crate::token::random_id;
 
-/// Each membership carries the generation and the version of its organisation's rules at the time
-/// of the write, not those it came with. (R19)
-pub async fn insert_stamps_each_membership_with_the_rules_in_force(store: &impl Store) {
-    let (acme, globex) = (unique("acme"), unique("globex"));
-    let policy = Some(OrgPolicy::absolute(Duration::days(7)));
-    let rules = OrgRules::first(minute(-9))
-        .with_policy(policy, Some(Duration::days(28)), minute(-8))
-        .unwrap()
-        .with_revocation();
-    assert!(store.put_org_rules(&acme, None, rules.clone()).await.unwrap());
-    assert!(store.put_org_rules(&globex, None, OrgRules::first(minute(-7))).await.unwrap());
-
-    let id = insert(store, member(&unique("user"), &[&acme, &globex])).await;
-    let record = record_of(store, id).await;
-    let [in_acme, in_globex] = &record.memberships[..] else {
-        panic!("both memberships are stored: {:?}", record.memberships);
-    };
-    assert_eq!((&in_acme.org, &in_globex.org), (&acme, &globex));
-    assert_eq!((in_acme.generation, in_acme.version), (rules.generation(), 1));
-    assert_eq!((in_globex.generation, in_globex.version), (minute(-7).unix_millis(), 0));
-    assert_eq!(in_acme.joined, minute(0), "when it joined is for the caller to say");
-}
-
-/// An organisation that is seen for the first time gets [`OrgRules::first`] at the time the record
-/// was created, and one that has rules keeps them.
-pub async fn insert_stores_first_rules_for_an_organisation_without_any(store: &impl Store) {
-    let (org, user) = (unique("org"), unique("user"));
-    let first = insert(store, member(&user, &[&org])).await;
-    assert_eq!(rules_of(store, &org).await, OrgRules::first(minute(0)));
-
-    let later = Record { created: minute(5), ..member(&user, &[&org]) };
-    let second = insert(store, later).await;
-    assert_eq!(rules_of(store, &org).await, OrgRules::first(minute(0)), "they are there already");
-    for id in [first, second] {
-        let generation = record_of(store, id).await.memberships[0].generation;
-        assert_eq!(generation, minute(0).unix_millis());
-    }
-}
-
-/// The sessions that it replaces end as revoked at the time the new one was created, whoever they
-/// belong to; others stay. (R28)
-pub async fn insert_ends_what_it_replaces(store: &impl Store) {
-    let (user, other) = (unique("user"), unique("other"));
-    let old = insert(store, record(&user)).await;
-    let somebody_elses = insert(store, record(&other)).await;
-    let stays = insert(store, record(&user)).await;
-
-    let new = Record { created: minute(4), ..record(&user) };
-    let id = new.id;
-    let answer = store.insert(new, &[old, somebody_elses], None).await.unwrap();
-    assert_eq!(answer, Insert::Stored);
-    for replaced in [old, somebody_elses] {
-        let ended = record_of(store, replaced).await.ended;
-        assert_eq!(ended, Some(Ended::revoked(minute(4))), "it is replaced");
-    }
-    for living in [stays, id] {
-        assert_eq!(record_of(store, living).await.ended, None, "nothing replaces it");
-    }
-    assert_eq!(ids_listed(store, &Selector::user(&user)).await, [id, stays]);
-}
-
-/// Replaced sessions that do not exist are passed over, and those that have ended stay as they are.
-/// (R5)
-pub async fn insert_passes_over_replaced_sessions_that_are_gone(store: &impl Store) {
-    let user = unique("user");
-    let over = insert(store, record(&user)).await;
-    let ended = end(store, over).await;
-    let (unknown, new) = (record(&user).id, Record { created: minute(4), ..record(&user) });
-    let id = new.id;
-    assert_eq!(store.insert(new, &[unknown, over, over], Some(1)).await.unwrap(), Insert::Stored);
-    assert_eq!(record_of(store, id).await.ended, None);
-    assert_eq!(record_of(store, over).await.ended, Some(ended), "the first end stays");
-    assert!(store.load(unknown).await.unwrap().is_none(), "nothing but its own insert creates it");
-}
-
-/// An id that exists is an error, and nothing changes: neither the record that has it, living or
-/// ended, nor what would have been replaced. (R5)
-pub async fn insert_refuses_an_id_that_exists(store: &impl Store) {
-    let user = unique("user");
-    let stays = insert(store, record(&user)).await;
-    for ends in [false, true] {
-        let id = insert(store, record(&user)).await;
-        if ends {
-            end(store, id).await;
-        }
-        let before = record_of(store, id).await;
-        let second = Record { id, ..member(&unique("second"), &[&unique("org")]) };
-        let answer = store.insert(second, &[stays], None).await;
-        assert!(answer.is_err(), "a second session under one id: {answer:?}");
-        assert_eq!(record_of(store, id).await, before, "the first one stays as it is");
-        assert_eq!(record_of(store, stays).await.ended, None, "a refusal replaces nothing");
-    }
-}
-
-/// A user has exactly `cap` sessions that have not ended, and other users do not count. (R29)
-pub async fn insert_stores_exactly_as_many_as_the_cap(store: &impl Store) {
-    let (user, other) = (unique("user"), unique("other"));
-    insert(store, record(&other)).await;
-    for _ in 0..3 {
-        assert_eq!(store.insert(record(&user), &[], Some(3)).await.unwrap(), Insert::Stored);
-    }
-    assert_eq!(store.insert(record(&user), &[], Some(3)).await.unwrap(), Insert::Full);
-    assert_eq!(store.insert(record(&user), &[], Some(4)).await.unwrap(), Insert::Stored);
-    assert_eq!(store.insert(record(&user), &[], None).await.unwrap(), Insert::Stored);
-    assert_eq!(ids_listed(store, &Selector::user(&user)).await.len(), 5);
-}
-
-/// [`Insert::Full`] stores nothing, ends nothing, and makes no rules. (R29)
-pub async fn insert_that_is_full_changes_nothing(store: &impl Store) {
-    let (user, org) = (unique("user"), unique("org"));
-    let first = insert(store, record(&user)).await;
-    let second = insert(store, record(&user)).await;
-    let third = member(&user, &[&org]);
-    let id = third.id;
-    assert_eq!(store.insert(third, &[first], Some(1)).await.unwrap(), Insert::Full);
-    assert!(store.load(id).await.unwrap().is_none(), "it is not stored");
-    for living in [first, second] {
-        assert_eq!(record_of(store, living).await.ended, None, "and replaces nothing");
-    }
-    assert!(store.org_rules(&org).await.unwrap().is_none(), "and no organisation has seen it");
-}
-
-/// What it replaces makes room, named once or twice; what it would replace of somebody else does
-/// not. (R28, R29)
-pub async fn insert_does_not_count_what_it_replaces(store: &impl Store) {
-    let (user, other) = (unique("user"), unique("other"));
-    let old = insert(store, record(&user)).await;
-    let stays = insert(store, record(&user)).await;
-    let somebody_elses = insert(store, record(&other)).await;
-    let full = store.insert(record(&user), &[somebody_elses], Some(2)).await.unwrap();
-    assert_eq!(full, Insert::Full);
-    let full = store.insert(record(&user), &[old, old], Some(1)).await.unwrap();
-    assert_eq!(full, Insert::Full);
-    let new = Record { created: minute(1), ..record(&user) };
-    let id = new.id;
-    assert_eq!(store.insert(new, &[old], Some(2)).await.unwrap(), Insert::Stored);
-    assert_eq!(ids_listed(store, &Selector::user(&user)).await, [id, stays]);
-}
-
-/// Sessions that have ended do not count, deleted or not; those past their limits do, until
-/// somebody ends them. (R29)
-pub async fn insert_does_not_count_what_has_ended(store: &impl Store) {
-    let user = unique("user");
-    let first = insert(store, Record { idle: Some(Duration::MILLISECOND), ..record(&user) }).await;
-    let later = || Record { created: minute(9), seen: minute(9), ..record(&user) };
-    assert_eq!(store.insert(later(), &[], Some(1)).await.unwrap(), Insert::Full);
-    end(store, first).await;
-    assert_eq!(store.insert(later(), &[], Some(1)).await.unwrap(), Insert::Stored);
-}
-
-/// Among parallel sign-ins of one user never one more than `cap` is stored. (R29)
-pub async fn insert_holds_the_cap_among_racers(store: &impl Store) {
-    let user = unique("user");
-    let racers = (0..32).map(|_| store.insert(record(&user), &[], Some(5)));
-    let answers: Vec<_> = race(racers).await.into_iter().map(Result::unwrap).collect();
-    let stored = answers.iter().filter(|answer| **answer == Insert::Stored).count();
-    assert_eq!(stored, 5, "as many as the cap allows");
-    assert_eq!(ids_listed(store, &Selector::user(&user)).await.len(), 5, "and no more are there");
-}
-
-/// Parallel sign-ins that are the first of an organisation agree about its rules.
-pub async fn insert_of_racers_joins_one_generation(store: &impl Store) {
+/// Every fact of a record is found again as it was set, whether there is much to know or little.
+pub async fn insert_files_a_record_as_it_is<S: Store>(store: Arc<S>) {
     let org = unique("org");
-    let racers = (0..8).map(|i| {
-        let record = Record { created: minute(i), ..member(&unique("user"), &[&org]) };
-        insert(store, record)
-    });
-    let ids = race(racers).await;
-    let rules = rules_of(store, &org).await;
-    for id in ids {
-        let facts = load(store, id).await;
-        let generation = facts.record().memberships[0].generation;
-        assert_eq!(generation, rules.generation(), "it would be dead on arrival");
+    let whole = || {
+        let client = Client {
+            agent: Some("Mozilla/5.0 (X11; Linux)".into()),
+            device: Some("Firefox on Linux".into()),
+            address: Some(IpAddr::from([203, 0, 113, 7])),
+            location: Some("Genève".into()),
+        };
+        member(&unique("user"), &[&org, &unique("org")])
+            .with_name(Some("laptop".into()))
+            .with_links(vec![Link { kind: "oidc".into(), value: unique("sid") }])
+            .with_ends_by(Some(EndsBy { at: minute(9), org: Some(org.clone()) }))
+            .with_everyone(Stamp { generation: 1, version: u64::MAX >> 1, known: 3 })
+            .with_authentication(minute(2))
+            .with_client(&client)
+    };
+    // Nothing is rounded: times are whole milliseconds, wherever they stand.
+    let odd = minute(0) + Duration::milliseconds(1);
+    let v6: IpAddr = "2001:db8::1".parse().unwrap();
+    let cases = [
+        ("all there is to know", whole()),
+        ("little", record(&unique("user"))),
+        ("a token", whole().with_kind(Kind::Token)),
+        ("until the browser closes", whole().with_kind(Kind::BrowserUntilClosed)),
+        (
+            "an IPv6 address",
+            whole().with_client(&Client { address: Some(v6), ..Client::default() }),
+        ),
+        ("never due", whole().with_purge_after(Timestamp::NEVER)),
+        ("no limits", whole().with_limits(Limits::unlimited())),
+        ("a millisecond of idleness", whole().with_limits(Limits::idle(Duration::MILLISECOND))),
+        ("odd milliseconds", began_at(odd, random_id(), &unique("user"))),
+        ("before 1970", began_at(Timestamp::from_unix_millis(-1), random_id(), &unique("user"))),
+        ("all bits of an id", began_at(minute(0), SessionId::from_bytes([0xff; 16]), &org)),
+        ("no bit of an id", began_at(minute(0), SessionId::from_bytes([0; 16]), &org)),
+    ];
+    for (label, record) in cases {
+        let id = record.id();
+        // Those of all bits and of none are there if the tests ran before.
+        if store.load(id).await.unwrap().is_none() {
+            let record = insert(&*store, record).await;
+            assert_same(&load(&*store, id).await.record, &record, label);
+        }
+    }
+}
+
+/// The longest labels, in any script, and with any character but NUL.
+pub async fn insert_keeps_labels_of_any_kind_and_length<S: Store>(store: Arc<S>) {
+    let longest = || {
+        let mut label = random_id().to_string();
+        while label.len() + 4 <= MAX_LABEL {
+            label.push('🦀');
+        }
+        label.push('é');
+        assert_eq!(label.len(), MAX_LABEL);
+        Arc::<str>::from(label)
+    };
+    let odd =
+        || -> Arc<str> { format!("{} '\"\\:*%_{{}}\u{1}\n\u{7f}\u{200b}", random_id()).into() };
+    for label in [longest, odd] {
+        let (user, org, value) = (label(), label(), label());
+        let client = Client {
+            agent: Some(label()),
+            device: Some(label()),
+            location: Some(label()),
+            address: None,
+        };
+        let record = member(&user, &[&org])
+            .with_name(Some(label()))
+            .with_links(vec![Link { kind: "x".repeat(32).into(), value: value.clone() }])
+            .with_ends_by(Some(EndsBy { at: minute(7), org: Some(org.clone()) }))
+            .with_client(&client);
+        let record = insert(&*store, record).await;
+        assert_same(&load(&*store, record.id()).await.record, &record, "the same labels");
+        for key in [Key::user(&user), Key::org(&org), Key::link(&"x".repeat(32), &value)] {
+            assert_eq!(ids_listed(&*store, &key).await, [record.id()], "{key:?}");
+        }
+    }
+}
+
+/// Its user, each of its organizations, and each of its links. (R24, R40)
+pub async fn insert_lists_a_record_under_each_of_its_keys<S: Store>(store: Arc<S>) {
+    let (user, acme, globex) = (unique("user"), unique("acme"), unique("globex"));
+    let links = ["a", "b", "c", "d"].map(|kind| Link { kind: kind.into(), value: unique("value") });
+    let record = member(&user, &[&acme, &globex]).with_links(links.to_vec());
+    assert_eq!(record.keys().len(), 7);
+    let record = insert(&*store, record).await;
+    for key in record.keys() {
+        assert_eq!(ids_listed(&*store, &key).await, [record.id()], "{key:?}");
+    }
+    let other_kind = Key::link("b", &links[0].value);
+    assert_eq!(ids_listed(&*store, &other_kind).await, [], "a link has a kind, too");
+}
+
+/// Whoever did not hear the answer asks again, and it is the same sign-in; also when the session has
+/// been used since.
+pub async fn insert_again_is_the_same_insert<S: Store>(store: Arc<S>) {
+    let (user, org) = (unique("user"), unique("org"));
+    let cap = Some(Cap { at_most: 1, except: None });
+    let record = insert(&*store, member(&user, &[&org])).await;
+    for _ in 0..2 {
+        assert_eq!(store.insert(record.clone(), cap).await.unwrap(), Inserted::Done);
+    }
+    let used = replace(&*store, active(&record, 1)).await;
+    assert_eq!(store.insert(record, cap).await.unwrap(), Inserted::Done);
+    assert_same(&load(&*store, used.id()).await.record, &used, "nothing is overwritten");
+    assert_eq!(ids_listed(&*store, &Key::user(&user)).await, [used.id()]);
+    assert_eq!(ids_listed(&*store, &Key::org(&org)).await, [used.id()]);
+}
+
+/// There is no upsert: an id that exists with another secret is an error, ended or not. (R5)
+pub async fn insert_refuses_an_id_that_is_somebody_elses<S: Store>(store: Arc<S>) {
+    for has_ended in [false, true] {
+        let mut first = insert(&*store, record(&unique("user"))).await;
+        if has_ended {
+            first = replace(&*store, ended(&first)).await;
+        }
+        let user = unique("somebody else");
+        let second = began_at(minute(1), first.id(), &user);
+        assert_ne!(second.secret_hash(), first.secret_hash());
+        assert!(store.insert(Arc::new(second), None).await.is_err(), "it exists");
+        assert_same(&load(&*store, first.id()).await.record, &first, "nothing has changed");
+        assert_eq!(ids_listed(&*store, &Key::user(&user)).await, [], "and nothing is listed");
+    }
+}
+
+/// Exactly as many as the cap says; other users do not count. (R29)
+pub async fn insert_files_exactly_as_many_as_the_cap<S: Store>(store: Arc<S>) {
+    let (user, other) = (unique("user"), unique("other"));
+    let org = unique("org");
+    insert(&*store, member(&other, &[&org])).await;
+    let insert = async |at_most: Option<u32>| {
+        let cap = at_most.map(|at_most| Cap { at_most, except: None });
+        store.insert(Arc::new(member(&user, &[&org])), cap).await.unwrap()
+    };
+    for _ in 0..3 {
+        assert_eq!(insert(Some(3)).await, Inserted::Done);
+    }
+    assert_eq!(insert(Some(3)).await, Inserted::Full);
+    assert_eq!(insert(Some(1)).await, Inserted::Full);
+    assert_eq!(insert(Some(4)).await, Inserted::Done);
+    assert_eq!(insert(None).await, Inserted::Done);
+    assert_eq!(ids_listed(&*store, &Key::user(&user)).await.len(), 5);
+}
+
+/// [`Inserted::Full`] files nothing. (R29)
+pub async fn insert_that_is_full_changes_nothing<S: Store>(store: Arc<S>) {
+    let (user, org) = (unique("user"), unique("org"));
+    let first = insert(&*store, record(&user)).await;
+    let second = Arc::new(member(&user, &[&org]));
+    let cap = Some(Cap { at_most: 1, except: None });
+    assert_eq!(store.insert(second.clone(), cap).await.unwrap(), Inserted::Full);
+    assert!(store.load(second.id()).await.unwrap().is_none(), "it is not filed");
+    assert_eq!(ids_listed(&*store, &Key::user(&user)).await, [first.id()]);
+    assert_eq!(ids_listed(&*store, &Key::org(&org)).await, []);
+    // And may be filed later.
+    assert_eq!(store.insert(second.clone(), None).await.unwrap(), Inserted::Done);
+    assert_eq!(ids_listed(&*store, &Key::org(&org)).await, [second.id()]);
+}
+
+/// The one whose place it is to take makes room, though it has not ended yet; somebody else's does not.
+/// (R28, R29)
+pub async fn insert_does_not_count_the_one_whose_place_it_takes<S: Store>(store: Arc<S>) {
+    let (user, other) = (unique("user"), unique("other"));
+    let old = insert(&*store, record(&user)).await;
+    let somebody_elses = insert(&*store, record(&other)).await;
+    let insert = async |except: SessionId| {
+        let cap = Some(Cap { at_most: 1, except: Some(except) });
+        store.insert(Arc::new(record(&user)), cap).await.unwrap()
+    };
+    assert_eq!(insert(somebody_elses.id()).await, Inserted::Full);
+    assert_eq!(insert(random_id()).await, Inserted::Full);
+    assert_eq!(insert(old.id()).await, Inserted::Done);
+    assert_eq!(insert(old.id()).await, Inserted::Full, "by now there is another one");
+    assert!(!load(&*store, old.id()).await.record.has_ended(), "it ends nothing");
+}
+
+/// What has ended does not count, deleted or not. (R29)
+pub async fn insert_does_not_count_what_has_ended<S: Store>(store: Arc<S>) {
+    let user = unique("user");
+    let cap = Some(Cap { at_most: 1, except: None });
+    let mut last = insert(&*store, record(&user)).await;
+    for _ in 0..3 {
+        assert_eq!(store.insert(Arc::new(record(&user)), cap).await.unwrap(), Inserted::Full);
+        replace(&*store, ended(&last)).await;
+        last = Arc::new(record(&user));
+        assert_eq!(store.insert(last.clone(), cap).await.unwrap(), Inserted::Done);
+    }
+}
+
+/// Among parallel sign-ins of one user never one more than the cap is filed, and none too few. (R29)
+pub async fn insert_holds_the_cap_among_racers<S: Store>(store: Arc<S>) {
+    for _ in 0..5 {
+        let user = unique("user");
+        let cap = Some(Cap { at_most: 5, except: None });
+        let racers = (0..32).map(|_| {
+            let (store, record) = (store.clone(), Arc::new(record(&user)));
+            async move { store.insert(record, cap).await.unwrap() }
+        });
+        let answers = race(racers).await;
+        let filed = answers.iter().filter(|answer| **answer == Inserted::Done).count();
+        assert_eq!(filed, 5, "as many as the cap allows");
+        assert_eq!(ids_listed(&*store, &Key::user(&user)).await.len(), 5, "and no more are there");
     }
 }

@@ -1,94 +1,226 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use time::Duration;
 
-use super::{change_rules, insert, load, member, minute, only_winner, race, rules_of, unique};
-use crate::policy::OrgPolicy;
-use crate::store::{OrgRules, Store};
+use super::{
+    assert_same, insert, load, member, minute, race, replace_rules, rules_of, stands, unique,
+    with_unknown_fact,
+};
+use crate::policy::{OrgPolicy, OrgRules};
+use crate::session::Revision;
+use crate::store::Store;
+use crate::token::nonce;
 
-/// An organisation that was never seen has no rules, and asking makes none.
-pub async fn org_rules_of_an_unknown_organisation_are_none(store: &impl Store) {
+fn revoked(rules: &OrgRules) -> OrgRules {
+    rules.with_revocation(minute(1), nonce())
+}
+
+/// An organization that nobody has set a policy for has no rules, and whoever belongs to it makes none.
+pub async fn rules_of_nobody_are_none<S: Store>(store: Arc<S>) {
     let org = unique("org");
-    for _ in 0..2 {
-        assert!(store.org_rules(&org).await.unwrap().is_none());
+    let before = stands(&*store).await;
+    insert(&*store, member(&unique("user"), &[&org])).await;
+    assert!(rules_of(&*store, &org, before).await.is_none());
+    assert!(rules_of(&*store, &org, Revision::NONE).await.is_none());
+}
+
+/// Rules are replaced if they stand at the revision that the new ones name; otherwise they stay as they
+/// are, and so does the revision of all. (R22)
+pub async fn rules_are_compared_and_swapped<S: Store>(store: Arc<S>) {
+    let org = unique("org");
+    let before = stands(&*store).await;
+    let first = revoked(&OrgRules::none());
+    let second = revoked(&first);
+    assert!(!replace_rules(&*store, &org, &second).await, "there are none to replace");
+    assert!(rules_of(&*store, &org, before).await.is_none(), "refused, but it wrote");
+    assert!(replace_rules(&*store, &org, &first).await, "none are there, as expected");
+    assert!(!replace_rules(&*store, &org, &revoked(&OrgRules::none())).await, "some are there");
+    let stood = stands(&*store).await;
+    assert!(!replace_rules(&*store, &org, &revoked(&second)).await, "of another revision");
+    assert_eq!(rules_of(&*store, &org, before).await.unwrap().encode(), first.encode());
+    assert!(rules_of(&*store, &org, stood).await.is_none(), "refused, but told as a change");
+    assert!(replace_rules(&*store, &org, &second).await, "they are the expected ones");
+    assert!(!replace_rules(&*store, &org, &revoked(&first)).await, "there are newer ones by now");
+    assert_eq!(rules_of(&*store, &org, before).await.unwrap().encode(), second.encode());
+}
+
+/// Whoever did not hear the answer asks again, and it is the same change. (Trap 54)
+pub async fn rules_replaced_again_are_the_same_replacement<S: Store>(store: Arc<S>) {
+    let org = unique("org");
+    let before = stands(&*store).await;
+    let first = revoked(&OrgRules::none());
+    for rules in [&first, &revoked(&first)] {
+        for _ in 0..3 {
+            assert!(replace_rules(&*store, &org, rules).await);
+        }
+        assert_eq!(rules_of(&*store, &org, before).await.unwrap().encode(), rules.encode());
+    }
+    assert!(!replace_rules(&*store, &org, &first).await, "others have replaced them since");
+}
+
+/// Among writers who saw the same rules, or none, one wins, and nothing of the others is there. (R22)
+pub async fn rules_let_one_of_several_racers_win<S: Store>(store: Arc<S>) {
+    let org = unique("org");
+    let before = stands(&*store).await;
+    let mut rules = OrgRules::none();
+    for _ in 0..5 {
+        let changes: Vec<_> = (0..16).map(|_| revoked(&rules)).collect();
+        let racers = changes.iter().map(|change| {
+            let (store, org, change) = (store.clone(), org.clone(), change.clone());
+            async move { replace_rules(&*store, &org, &change).await }
+        });
+        let won = race(racers).await;
+        assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
+        let winner = &changes[won.iter().position(|won| *won).unwrap()];
+        rules = rules_of(&*store, &org, before).await.unwrap();
+        assert_eq!(rules.encode(), winner.encode());
     }
 }
 
-/// Rules are replaced if their revision is the expected one, or made if none are expected;
-/// otherwise they stay as they are. (R22)
-pub async fn put_org_rules_compares_and_swaps(store: &impl Store) {
+/// A long history, and every limit to the millisecond.
+pub async fn rules_keep_what_the_caller_set<S: Store>(store: Arc<S>) {
+    let (org, before) = (unique("org"), stands(&*store).await);
+    let mut rules = OrgRules::none().with_longest_silence(Duration::MAX, nonce());
+    assert!(replace_rules(&*store, &org, &rules).await);
+    for number in 1..=64 {
+        let policy = match number % 4 {
+            0 => None,
+            1 => Some(OrgPolicy::absolute(Duration::milliseconds(number))),
+            2 => Some(OrgPolicy::idle(Duration::days(36_500 - number))),
+            _ => Some(OrgPolicy::absolute(Duration::HOUR).and_idle(Duration::minutes(number))),
+        };
+        let at = minute(number) + Duration::milliseconds(number);
+        rules = rules.with_policy(policy, Duration::MAX, at, nonce()).unwrap();
+        assert!(replace_rules(&*store, &org, &rules).await);
+    }
+    let found = rules_of(&*store, &org, before).await.unwrap();
+    assert_eq!((found.versions(), found.revision()), (rules.versions(), rules.revision()));
+    assert_eq!(found.encode(), rules.encode());
+}
+
+/// A later version of this crate has written a fact that this one does not know: it is still there
+/// after a change by this one.
+pub async fn rules_carry_what_this_version_does_not_know<S: Store>(store: Arc<S>) {
     let org = unique("org");
-    let first = OrgRules::first(minute(1));
-    let put = async |expected, rules: &OrgRules| {
-        store.put_org_rules(&org, expected, rules.clone()).await.unwrap()
+    let before = stands(&*store).await;
+    // Who reads them does not know what they replaced; but there was nothing.
+    let first = revoked(&OrgRules::none());
+    assert!(replace_rules(&*store, &org, &first).await);
+    let later = OrgRules::decode(&with_unknown_fact(&revoked(&first).encode())).unwrap();
+    let later = later.in_place_of(first.revision());
+    assert!(replace_rules(&*store, &org, &later).await);
+    let found = rules_of(&*store, &org, before).await.unwrap();
+    let changed = found.with_policy(None, Duration::MAX, minute(5), nonce()).unwrap();
+    assert!(replace_rules(&*store, &org, &changed).await);
+    let found = rules_of(&*store, &org, before).await.unwrap().encode();
+    assert!(found.windows(5).any(|bytes| bytes == b"later"), "it is lost");
+}
+
+/// Each organization is told once, with its rules as they are now, in the order of their last changes.
+pub async fn rules_since_tells_changes_in_their_order<S: Store>(store: Arc<S>) {
+    let [a, b, c] = [unique("a"), unique("b"), unique("c")];
+    let before = stands(&*store).await;
+    let mut rules = HashMap::new();
+    for org in [&a, &b, &c, &a, &b, &a] {
+        let last = rules.entry(org.clone()).or_insert(OrgRules::none());
+        *last = revoked(last);
+        assert!(replace_rules(&*store, org, last).await);
+    }
+    let changed = store.rules_since(before, 1000).await.unwrap();
+    let ours: Vec<_> =
+        changed.changes.iter().filter(|changed| rules.contains_key(&changed.org)).collect();
+    let order: Vec<_> = ours.iter().map(|changed| &changed.org).collect();
+    assert_eq!(order, [&c, &b, &a]);
+    for changed in ours {
+        let found = changed.rules.as_ref().unwrap();
+        assert_eq!(found.encode(), rules[&changed.org].encode());
+    }
+}
+
+/// A page that is cut off reaches as far as its last change; one that is not, as far as the rules
+/// stand. Whoever goes on from there misses nothing, and hears nothing twice. (Trap 53)
+pub async fn rules_since_tells_how_far_it_reaches<S: Store>(store: Arc<S>) {
+    let before = stands(&*store).await;
+    let orgs: Vec<_> = (0..5).map(|_| unique("org")).collect();
+    for org in &orgs {
+        assert!(replace_rules(&*store, org, &revoked(&OrgRules::none())).await);
+    }
+    let whole = store.rules_since(before, 1000).await.unwrap();
+    assert_eq!(whole.reaches, stands(&*store).await);
+    for at_most in [1, 2, 3, 5] {
+        let (mut reached, mut told) = (before, Vec::new());
+        while told.len() < orgs.len() {
+            let page = store.rules_since(reached, at_most).await.unwrap();
+            assert!(page.changes.len() <= at_most as usize);
+            assert!(reached < page.reaches, "it goes on");
+            assert_eq!(page.incarnation, whole.incarnation, "it is the same store all the time");
+            reached = page.reaches;
+            told.extend(page.changes.into_iter().map(|c| c.org).filter(|org| orgs.contains(org)));
+        }
+        assert_eq!(told, orgs, "by {at_most}");
+        let rest = store.rules_since(reached, 1000).await.unwrap().changes;
+        assert!(rest.iter().all(|changed| !orgs.contains(&changed.org)), "nothing twice");
+    }
+    let stands = stands(&*store).await;
+    let nothing = store.rules_since(stands, 1000).await.unwrap();
+    assert!(stands <= nothing.reaches, "where nothing has changed it reaches as far as they stand");
+}
+
+/// Whoever asks again and again for what has changed since, while others save, has heard of everything
+/// in the end. (Trap 56)
+pub async fn rules_become_visible_in_order<S: Store>(store: Arc<S>) {
+    let before = stands(&*store).await;
+    let orgs: Vec<_> = (0..8).map(|_| unique("org")).collect();
+    let saves = orgs.iter().map(|org| {
+        let (store, org) = (store.clone(), org.clone());
+        async move {
+            let mut rules = OrgRules::none();
+            for _ in 0..20 {
+                rules = revoked(&rules);
+                assert!(replace_rules(&*store, &org, &rules).await);
+            }
+            (org, rules)
+        }
+    });
+    let follows = (0..4).map(|at| {
+        let (store, orgs) = (store.clone(), orgs.clone());
+        async move {
+            let (mut reached, mut heard) = (before, HashMap::new());
+            loop {
+                let page = store.rules_since(reached, 1 + at).await.unwrap();
+                assert!(reached <= page.reaches, "it goes on");
+                reached = page.reaches;
+                let is_last = page.changes.len() < 1 + at as usize;
+                for changed in page.changes.into_iter().filter(|c| orgs.contains(&c.org)) {
+                    let rules = changed.rules.unwrap();
+                    let last = heard.insert(changed.org, rules.clone());
+                    assert!(last.is_none_or(|last| last.generation() < rules.generation()));
+                }
+                let twentieth = |rules: &OrgRules| rules.revision().as_u64() >> 32 == 20;
+                if is_last && heard.len() == orgs.len() && heard.values().all(twentieth) {
+                    return heard;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let heard = async {
+        let limit = std::time::Duration::from_secs(60);
+        tokio::time::timeout(limit, race(follows)).await.expect("they hear of every last change")
     };
-    assert!(!put(Some(first.revision()), &first).await, "there are none to replace");
-    assert!(store.org_rules(&org).await.unwrap().is_none(), "refused, but it wrote");
-
-    assert!(put(None, &first).await, "none are there, as expected");
-    let second = first.with_revocation();
-    assert!(!put(None, &second).await, "some are there");
-    assert!(!put(Some(second.revision()), &second).await, "but of an older revision");
-    assert_eq!(rules_of(store, &org).await, first, "refused, but it wrote");
-
-    assert!(put(Some(first.revision()), &second).await, "they are the expected ones");
-    assert!(!put(Some(first.revision()), &first).await, "there are newer ones by now");
-    assert_eq!(rules_of(store, &org).await, second);
+    let (saved, heard) = tokio::join!(race(saves), heard);
+    for heard in heard {
+        for (org, rules) in &saved {
+            assert_eq!(heard[org].encode(), rules.encode());
+        }
+    }
 }
 
-/// Among writers who saw the same rules, or none, one wins, and nothing of the others is there.
-/// (R22)
-pub async fn put_org_rules_lets_one_of_several_racers_win(store: &impl Store) {
+/// However many sessions an organization has, a change of its rules writes none of them. (R14, R19)
+pub async fn rules_touch_no_session<S: Store>(store: Arc<S>) {
     let org = unique("org");
-    let mut expected = None;
-    for seen in [OrgRules::first(minute(0)), OrgRules::first(minute(0)).with_revocation()] {
-        let policy = |days| Some(OrgPolicy::absolute(Duration::days(days)));
-        let change =
-            |days| seen.with_policy(policy(days), Some(Duration::days(28)), minute(1)).unwrap();
-        let changes: Vec<_> = (1..9).map(change).collect();
-        let racers = changes.iter().map(|rules| store.put_org_rules(&org, expected, rules.clone()));
-        let answers: Vec<_> = race(racers).await.into_iter().map(Result::unwrap).collect();
-        let winner = only_winner(&answers, &true);
-        assert_eq!(rules_of(store, &org).await, changes[winner], "the rules of the winner count");
-        expected = Some(changes[winner].revision());
-    }
-}
-
-/// A history of 64 versions is found again as it was written: limits of each kind, both and none,
-/// from a millisecond to 36,500 days. (R22)
-pub async fn put_org_rules_keeps_the_whole_history(store: &impl Store) {
-    let org = unique("org");
-    let longest = Duration::days(36_500);
-    let policies = [
-        Some(OrgPolicy::absolute(Duration::MILLISECOND).and_idle(longest)),
-        None,
-        Some(OrgPolicy::idle(Duration::minutes(15))),
-        Some(OrgPolicy::absolute(longest)),
-    ];
-    let mut rules = OrgRules::first(minute(0)).with_revocation();
-    for (i, policy) in (0..).zip(policies.into_iter().cycle().take(64)) {
-        rules = rules.with_policy(policy, None, minute(i)).unwrap();
-    }
-    assert!(store.put_org_rules(&org, None, rules.clone()).await.unwrap());
-    assert_eq!(rules_of(store, &org).await, rules);
-    let facts = load(store, insert(store, member(&unique("user"), &[&org])).await).await;
-    assert!(facts.memberships().all(|(_, shown)| **shown == rules), "load shows all of it, too");
-    assert_eq!(facts.record().memberships[0].version, 64);
-}
-
-/// Revoking all sessions of an organisation is this one write: no record changes, and the next load
-/// of any of them shows the new generation. Who signs in after it is stamped with that. (R19)
-pub async fn put_org_rules_revokes_with_one_write(store: &impl Store) {
-    let (org, user) = (unique("org"), unique("user"));
-    let mut before = Vec::new();
-    for _ in 0..3 {
-        before.push(load(store, insert(store, member(&user, &[&org])).await).await);
-    }
-    let revoked = change_rules(store, &org, OrgRules::with_revocation).await;
-    for session in before {
-        let after = load(store, session.record().id).await;
-        assert_eq!(after.record(), session.record(), "no session is touched");
-        let shown: Vec<_> = after.memberships().map(|(_, rules)| rules.generation()).collect();
-        assert_eq!(shown, [revoked.generation()], "the next load knows");
-    }
-    let later = load(store, insert(store, member(&user, &[&org])).await).await;
-    assert_eq!(later.record().memberships[0].generation, revoked.generation());
+    let session = insert(&*store, member(&unique("user"), &[&org])).await;
+    assert!(replace_rules(&*store, &org, &revoked(&OrgRules::none())).await);
+    assert_same(&load(&*store, session.id()).await.record, &session, "nothing has changed");
 }

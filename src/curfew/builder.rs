@@ -6,12 +6,13 @@ use std::sync::Arc;
 use http::Uri;
 use time::Duration;
 
-use super::audit::Hands;
+use super::copy::NodeRules;
+use super::detached::BackgroundTask;
 use super::error::ConfigError;
-use super::{Curfew, Inner};
+use super::handle::{Actor, Curfew, Inner, Overflow};
 use crate::client::{AddressRetention, ClientReader, ForwardedHeader, Locate, NameDevice, Proxies};
 use crate::event::{Event, EventHook};
-use crate::judge::Base;
+use crate::judge::AppLimits;
 use crate::limits::Limits;
 use crate::reject::{Reject, Rejection, is_plain};
 use crate::store::{ErasedStore, Store};
@@ -40,17 +41,15 @@ pub struct Builder {
     clock: Box<dyn Clock>,
 }
 
-/// What happens when a user with as many sessions as one may have signs in once more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overflow {
-    /// The session with the oldest sign-in ends.
-    EndOldest,
-    /// The sign-in is refused.
-    Refuse,
+impl Curfew {
+    /// Starts to configure a handle on the sessions in `store`, whose cookies `keyring` signs.
+    pub fn builder(store: impl Store, keyring: Keyring) -> Builder {
+        Builder::new(store, keyring)
+    }
 }
 
 impl Builder {
-    pub(super) fn new(store: impl Store, keyring: Keyring) -> Self {
+    fn new(store: impl Store, keyring: Keyring) -> Self {
         Self {
             store: Box::new(store),
             keyring,
@@ -105,7 +104,7 @@ impl Builder {
         self
     }
 
-    /// The shortest and the longest limit that the policy of an organisation may set. Default: 5
+    /// The shortest and the longest limit that the policy of an organization may set. Default: 5
     /// minutes to 400 days. Policies that are set already stay.
     pub fn policy_bounds(mut self, shortest: Duration, longest: Duration) -> Self {
         self.policy_bounds = (shortest, longest);
@@ -275,10 +274,11 @@ impl Builder {
         let cookie = self.cookie.build()?;
         let inner = Inner {
             store: self.store,
+            rules: NodeRules::default(),
             signer: self.keyring.signer(Purpose::Cookie, cookie.name()),
             token_signer: self.keyring.signer(Purpose::Bearer, cookie.name()),
             cookie,
-            base: Base {
+            app: AppLimits {
                 browsers: self.limits,
                 tokens: self.token_limits.unwrap_or(self.limits),
                 refresh: self.refresh,
@@ -292,10 +292,10 @@ impl Builder {
             on_event: self.on_event,
             timeout: self.timeout.unsigned_abs(),
             purge_every: self.purge_every.map(Duration::unsigned_abs),
-            purger: super::purge::Purger::default(),
+            purging: BackgroundTask::default(),
             clock: self.clock,
         };
-        Ok(Curfew { inner: Arc::new(inner), hands: Hands::default() })
+        Ok(Curfew { inner: Arc::new(inner), actor: Actor::default() })
     }
 }
 

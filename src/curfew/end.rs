@@ -1,14 +1,25 @@
-//! Seeing sessions, and ending them.
+//! Ending sessions.
 
+use std::sync::Arc;
+
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
-use super::{Curfew, Error};
+use super::budget::TimeBudget;
+use super::detached::to_the_end;
+use super::error::{Contended, Error, UnreadableRecords};
+use super::handle::Curfew;
 use crate::event::What;
 use crate::judge::Verdict;
-use crate::session::{ActiveSession, Ended, Kind, Selector, Session, SessionId};
-use crate::store::{Facts, Page};
-use crate::time::Timestamp;
-use crate::token::SetCookie;
+use crate::session::{Ended, Kind, Record, Revision, Selector, Session, SessionId};
+use crate::store::{Loaded, Replaced};
+use crate::token::{SetCookie, nonce};
+
+/// So many sessions are ended at the same time.
+const PARALLEL: usize = 16;
+
+/// Each try but the first follows a change that somebody made since the last one.
+const MAX_TRIES: u32 = 200;
 
 impl Curfew {
     /// Ends one's own session: signs out. To end one that has ended is no error.
@@ -20,10 +31,9 @@ impl Curfew {
     pub async fn end(&self, session: &Session) -> Result<SetCookie, Error> {
         let cookie = self.clearing_cookie(session);
         let (curfew, session) = (self.clone(), session.clone());
-        let work = async move {
+        to_the_end(async move {
             let ended = Ended::revoked(curfew.now());
-            let which = Selector::session(session.id());
-            if curfew.ask(curfew.inner.store.end(&which, &ended)).await? != 0 {
+            if curfew.end_record(session.record().clone(), &ended).await? {
                 curfew.tell_of_own(session.record(), |user, session| What::Ended {
                     user,
                     session,
@@ -31,8 +41,8 @@ impl Curfew {
                 });
             }
             Ok(())
-        };
-        self.uninterrupted(work).await?;
+        })
+        .await?;
         Ok(cookie)
     }
 
@@ -46,39 +56,114 @@ impl Curfew {
 
     /// Ends somebody's sessions, and says how many they were. It bites at their next request.
     ///
-    /// Of a user, what is over already is first written down with its own reason, as far as that is
-    /// possible, and then does not count.
+    /// What is over already is written down with its own reason, as far as that is known, and does not
+    /// count.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer. Then they may not
-    /// have ended.
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, or holds a session
+    /// among them that this version cannot read. Then some may not have ended: call it again.
     pub async fn revoke(&self, which: Selector) -> Result<u64, Error> {
         let curfew = self.clone();
-        self.uninterrupted(async move { curfew.revoke_all(which).await }).await
+        to_the_end(async move { curfew.revoke_all(which).await }).await
     }
 
     async fn revoke_all(&self, which: Selector) -> Result<u64, Error> {
         if !which.can_match() {
             return Ok(0);
         }
-        if which.by_user().is_some() {
-            // What cannot be read, or not soon, must end all the same.
-            let soon = self.inner.timeout / 4;
-            match timeout(soon, self.settle_all(&which)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(error = %error.with_causes(), "reasons could not be recorded");
-                }
-                Err(_) => tracing::warn!("reasons could not be recorded in time"),
-            }
-        }
-        let ended = Ended::revoked(self.now());
-        let sessions = self.ask(self.inner.store.end(&which, &ended)).await?;
+        let (sessions, outcome) = self.end_all(&which).await;
         if sessions != 0 {
             self.tell_of_actor(What::Revoked { which, sessions });
         }
-        Ok(sessions)
+        outcome.map(|()| sessions)
+    }
+
+    /// Ends all of them, as far as possible; says how many, and what went wrong.
+    async fn end_all(&self, which: &Selector) -> (u64, Result<(), Error>) {
+        let (mut sessions, mut outcome) = (0, Ok(()));
+        let mut under_way = JoinSet::new();
+        let mut pages = Some(None);
+        while let Some(after) = pages {
+            let before = self.inner.rules.revision();
+            let found = match self.find(&mut TimeBudget::default(), which, after).await {
+                Ok(found) => found,
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            };
+            if found.unreadable != 0 {
+                outcome = Err(Error::unavailable(UnreadableRecords));
+            }
+            // Where the rules cannot be had, or not soon, they end all the same.
+            let mut budget = TimeBudget::default();
+            let caught_up = self.catch_up(&mut budget, before, found.rules);
+            let _ = timeout(self.inner.timeout / 4, caught_up).await;
+            for record in found.records {
+                if under_way.len() == PARALLEL {
+                    count(under_way.join_next().await, &mut sessions, &mut outcome);
+                }
+                let curfew = self.clone();
+                under_way.spawn(async move { curfew.revoke_record(record).await });
+            }
+            pages = found.next.map(Some);
+        }
+        while let Some(ended) = under_way.join_next().await {
+            count(Some(ended), &mut sessions, &mut outcome);
+        }
+        (sessions, outcome)
+    }
+
+    /// Ends a session, for its own reason if it is over already. Says whether it was alive.
+    async fn revoke_record(&self, record: Arc<Record>) -> Result<bool, Error> {
+        let now = self.now();
+        let conclude = |record: &Record| match self.judge_by_copy(record, Revision::NONE, now) {
+            Ok(Some(Verdict::Over(ended))) => (ended.clone(), Was::Over(ended)),
+            Ok(Some(Verdict::Gone)) => (Ended::revoked(now), Was::Gone),
+            // As far as anybody knows.
+            Ok(Some(Verdict::Live(_)) | None) | Err(_) => (Ended::revoked(now), Was::Alive),
+        };
+        let (user, session) = (record.user().clone(), record.id());
+        match self.end_as(record, conclude).await? {
+            Some(Was::Over(ended)) => {
+                self.tell(None, What::Ended { user, session, ended });
+                Ok(false)
+            }
+            Some(Was::Alive) => Ok(true),
+            Some(Was::Gone) | None => Ok(false),
+        }
+    }
+
+    /// Ends a session in this way, whatever else is done to it meanwhile. Says whether it did: it may
+    /// have ended before.
+    pub(super) async fn end_record(
+        &self,
+        record: Arc<Record>,
+        ended: &Ended,
+    ) -> Result<bool, Error> {
+        Ok(self.end_as(record, |_| (ended.clone(), ())).await?.is_some())
+    }
+
+    async fn end_as<T>(
+        &self,
+        mut record: Arc<Record>,
+        conclude: impl Fn(&Record) -> (Ended, T),
+    ) -> Result<Option<T>, Error> {
+        for _ in 0..MAX_TRIES {
+            let (ended, conclusion) = conclude(&record);
+            let next = Arc::new(record.next(nonce()).with_end(ended));
+            match self.ask(self.inner.store.replace(next)).await? {
+                Replaced::Done => return Ok(Some(conclusion)),
+                Replaced::Gone => return Ok(None),
+                Replaced::Stale => {}
+            }
+            match self.ask(self.inner.store.load(record.id())).await? {
+                Some(Loaded { record: fresh, .. }) if !fresh.has_ended() => record = fresh,
+                _ => return Ok(None),
+            }
+        }
+        Err(Error::unavailable(Contended))
     }
 
     /// Ends a session of whoever this one belongs to, and says whether it was theirs. To end it again
@@ -88,103 +173,28 @@ impl Curfew {
         if self.revoke(Selector::user(own.user()).only(id)).await? != 0 {
             return Ok(true);
         }
-        let facts = self.ask(self.inner.store.load(id)).await?;
-        Ok(facts.is_some_and(|facts| *facts.record().user == *own.user()))
-    }
-
-    /// The active sessions of a user, newest sign-in first: all that would pass the check now, and
-    /// no other. At most 1,000, the newest.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
-    pub async fn list(&self, user: impl ToString) -> Result<Vec<ActiveSession>, Error> {
-        let mut active = Vec::new();
-        let over = self
-            .each_living(&Selector::user(user), |session| {
-                active.push(session);
-                active.len() < MAX_LISTED
-            })
-            .await?;
-        self.settle(over).await;
-        Ok(active)
-    }
-
-    /// Shows the living sessions among the matching ones to `visit`, newest sign-in first, until it
-    /// has seen enough. Answers with those that turned out to be over, for the caller to end.
-    pub(super) async fn each_living(
-        &self,
-        which: &Selector,
-        mut visit: impl FnMut(ActiveSession) -> bool,
-    ) -> Result<Vec<(Facts, Ended)>, Error> {
-        let mut over = Vec::new();
-        let mut listing = self.listing(which);
-        while let Some(page) = listing.next().await? {
-            for facts in page {
-                let now = self.now();
-                let ended = match self.judge(&facts, now)? {
-                    Verdict::Live(schedule) => {
-                        if !visit(ActiveSession::new(facts.record().clone(), schedule.ends)) {
-                            return Ok(over);
-                        }
-                        continue;
-                    }
-                    Verdict::Over(ended) => ended,
-                    // Until it is deleted, it must not fill a place under the cap.
-                    Verdict::Gone => Ended::revoked(now),
-                };
-                over.push((facts, ended));
-            }
-        }
-        Ok(over)
-    }
-
-    /// Writes down which of the matching sessions are over.
-    async fn settle_all(&self, which: &Selector) -> Result<(), Error> {
-        let over = self.each_living(which, |_| true).await?;
-        self.settle(over).await;
-        Ok(())
-    }
-
-    /// Writes down what turned out to be over, until the store fails: then whoever looks next finds
-    /// the same.
-    async fn settle(&self, over: Vec<(Facts, Ended)>) {
-        for (facts, ended) in over {
-            if let Err(error) = self.write_ended(&facts, &ended).await {
-                tracing::warn!(error = %error.with_causes(), "an end could not be recorded");
-                return;
-            }
-        }
-    }
-
-    pub(super) fn listing<'a>(&'a self, which: &'a Selector) -> Listing<'a> {
-        Listing { curfew: self, which, after: None, more: which.can_match() }
+        let loaded = self.ask(self.inner.store.load(id)).await?;
+        Ok(loaded.is_some_and(|loaded| **loaded.record.user() == *own.user()))
     }
 }
 
-/// A list is for people to read.
-const MAX_LISTED: usize = 1_000;
-
-/// The matching sessions, page by page, newest sign-in first.
-pub(super) struct Listing<'a> {
-    curfew: &'a Curfew,
-    which: &'a Selector,
-    after: Option<(Timestamp, SessionId)>,
-    more: bool,
+/// What a session was that has been ended.
+enum Was {
+    Alive,
+    Over(Ended),
+    Gone,
 }
 
-const PAGE: u32 = 100;
-
-impl Listing<'_> {
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Facts>>, Error> {
-        if !self.more {
-            return Ok(None);
-        }
-        let curfew = self.curfew;
-        let page = Page { after: self.after, at_most: PAGE };
-        let listed = curfew.ask(curfew.inner.store.list(self.which, page)).await?;
-        self.after = listed.last().map(|facts| (facts.record().created, facts.record().id));
-        self.more = listed.len() == PAGE as usize;
-        Ok(Some(listed))
+/// Takes down how it went with one session.
+fn count(
+    ended: Option<Result<Result<bool, Error>, JoinError>>,
+    sessions: &mut u64,
+    outcome: &mut Result<(), Error>,
+) {
+    match ended {
+        Some(Ok(Ok(was_alive))) => *sessions += u64::from(was_alive),
+        Some(Ok(Err(error))) => *outcome = Err(error),
+        Some(Err(stopped)) => *outcome = Err(Error::unavailable(stopped)),
+        None => {}
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Response, StatusCode};
 
+use crate::encoding::Unreadable;
 use crate::policy::HistoryFull;
 use crate::reject::{Caller, problem, unavailable};
 use crate::store::StoreError;
@@ -36,11 +37,13 @@ pub enum ErrorKind {
     /// The session is that of a token, whose secret cannot be renewed: no answer could bring the new
     /// one. Issue another token, and revoke this one.
     NotForTokens,
-    /// The name of a user, an organisation or a session cannot be kept.
+    /// The name of a user, an organization or a session cannot be kept.
     InvalidName,
+    /// The links of a session cannot be kept.
+    InvalidLink,
     /// A limit of a policy is out of bounds.
     InvalidPolicy,
-    /// The policy of an organisation was changed more often than its history can hold.
+    /// The policy of an organization was changed more often than its history can hold.
     TooManyPolicies,
 }
 
@@ -52,7 +55,7 @@ impl Error {
 
     /// An answer to a request that it stands in the way of, with an `application/problem+json` body:
     /// 503 with `Retry-After` if the store does not answer, 401 for who must sign in again, 409 for
-    /// too many sessions or policies and for tokens, 422 for a name that cannot be kept and a limit out of bounds.
+    /// too many sessions or policies and for tokens, 422 for a name or a link that cannot be kept and a limit out of bounds.
     pub fn response(&self) -> Response<Bytes> {
         let mut response = match self.kind {
             ErrorKind::Unavailable => unavailable(Caller::Background),
@@ -60,7 +63,7 @@ impl Error {
             ErrorKind::TooManySessions | ErrorKind::TooManyPolicies | ErrorKind::NotForTokens => {
                 problem(StatusCode::CONFLICT, &self.message)
             }
-            ErrorKind::InvalidName | ErrorKind::InvalidPolicy => {
+            ErrorKind::InvalidName | ErrorKind::InvalidLink | ErrorKind::InvalidPolicy => {
                 problem(StatusCode::UNPROCESSABLE_ENTITY, &self.message)
             }
         };
@@ -106,7 +109,15 @@ impl Error {
     pub(super) fn invalid_name() -> Self {
         Self::new(
             ErrorKind::InvalidName,
-            "the name of a user, an organisation or a session must have 1 to 512 bytes and no NUL",
+            "the name of a user, an organization or a session must have 1 to 512 bytes and no NUL",
+        )
+    }
+
+    pub(super) fn invalid_link() -> Self {
+        Self::new(
+            ErrorKind::InvalidLink,
+            "a session has at most 4 links; the kind of a link must be 1 to 32 lower-case letters, \
+             digits, hyphens or underscores, and its value have 1 to 512 bytes and no NUL",
         )
     }
 
@@ -131,6 +142,12 @@ impl From<StoreError> for Error {
     }
 }
 
+impl From<Unreadable> for Error {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::unavailable(unreadable)
+    }
+}
+
 /// The store did not answer within the timeout.
 #[derive(Debug, thiserror::Error)]
 #[error("the session store did not answer in time")]
@@ -143,8 +160,20 @@ pub(super) struct ClocksDiffer;
 
 /// Others change the same thing faster than one can look at it.
 #[derive(Debug, thiserror::Error)]
-#[error("others changed the same session or organisation too often meanwhile")]
+#[error("others changed the same session or organization too often meanwhile")]
 pub(super) struct Contended;
+
+/// Somebody else has asked the store for the rules on behalf of all who waited, without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the rules of organizations could not be read from the session store")]
+pub(super) struct RulesNotRenewed;
+
+/// Some of the sessions in question cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the session store holds sessions that this version cannot read; upgrade it, or restore them"
+)]
+pub(super) struct UnreadableRecords;
 
 /// A configuration that cannot work, with the value that is wrong.
 #[derive(Debug, thiserror::Error)]

@@ -1,24 +1,30 @@
-//! Which organisations a user's sessions belong to.
+//! Which organizations a user's sessions belong to.
 
 use std::sync::Arc;
 
-use super::error::Contended;
-use super::{Curfew, Error, TRIES};
+use super::budget::TimeBudget;
+use super::error::{Contended, Error};
+use super::handle::Curfew;
+use super::verdict::Judged;
 use crate::judge::{Verdict, ends_by_after_leaving, purge_after};
-use crate::session::{Selector, is_sound_name};
-use crate::store::{Facts, SetOrgs, Swapped};
-use crate::time::Timestamp;
+use crate::policy::Rules;
+use crate::session::{Membership, Record, Selector, Stamp, is_valid_name};
+use crate::store::{Loaded, Replaced};
+use crate::token::nonce;
+
+/// Each try but the first follows a change that somebody made since the last one.
+const MAX_TRIES: u32 = 200;
 
 impl Curfew {
-    /// Makes all sessions of a user belong to these organisations, and to no others.
+    /// Makes all sessions of a user belong to these organizations, and to no others.
     ///
-    /// A policy of an organisation that is joined binds from the next request on, measured from the
-    /// sign-in. An organisation that is left can no longer end the session, but the absolute end
+    /// A policy of an organization that is joined binds from the next request on, measured from the
+    /// sign-in. An organization that is left can no longer end the session, but the absolute end
     /// that its policy has fixed stays. A session that is over already stays over.
     ///
     /// # Errors
     ///
-    /// [`InvalidName`](crate::ErrorKind::InvalidName) if an organisation has no bytes, more than
+    /// [`InvalidName`](crate::ErrorKind::InvalidName) if an organization has no bytes, more than
     /// 512, or a NUL; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     /// Then some sessions may have changed and others not; call it again.
     pub async fn set_orgs(
@@ -30,51 +36,118 @@ impl Curfew {
             orgs.into_iter().map(|org| org.to_string().into()).collect::<Vec<Arc<str>>>();
         orgs.sort_unstable();
         orgs.dedup();
-        if !orgs.iter().all(|org| is_sound_name(org)) {
+        if !orgs.iter().all(|org| is_valid_name(org)) {
             return Err(Error::invalid_name());
         }
         let which = Selector::user(user);
-        let mut listing = self.listing(&which);
-        while let Some(page) = listing.next().await? {
-            for facts in page {
-                self.set_orgs_of(facts, &orgs).await?;
+        // What is joined is stamped with the rules as they stand when this begins, or later.
+        self.renew_rules(&mut TimeBudget::default()).await?;
+        let mut left = Vec::new();
+        let mut sessions = self.living(&which);
+        while let Some(page) = sessions.next().await? {
+            for judged in page {
+                left.extend(self.set_orgs_of(judged, &orgs).await?);
             }
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        // A policy that was saved meanwhile fixes the end of those who have left, too.
+        self.renew_rules(&mut TimeBudget::default()).await?;
+        for left in left {
+            self.fix_end(left).await?;
         }
         Ok(())
     }
 
-    async fn set_orgs_of(&self, mut facts: Facts, orgs: &[Arc<str>]) -> Result<(), Error> {
-        let id = facts.record().id;
-        for _ in 0..TRIES {
-            let now = self.now();
-            let settled = match self.judge(&facts, now)? {
-                Verdict::Live(_) => {
-                    let change = self.change_of_orgs(&facts, orgs, now);
-                    self.ask(self.inner.store.set_orgs(change)).await? != Swapped::Stale
+    /// Says what a session was before it left organizations, if it did.
+    async fn set_orgs_of(
+        &self,
+        mut judged: Judged,
+        orgs: &[Arc<str>],
+    ) -> Result<Option<Left>, Error> {
+        let mut budget = TimeBudget::default();
+        for _ in 0..MAX_TRIES {
+            if let Some(next) = self.with_orgs(&judged, orgs)?.map(Arc::new) {
+                let replaced = self.inner.store.replace(next.clone());
+                match self.ask_within(&mut budget, replaced).await? {
+                    Replaced::Done => {
+                        let before = judged.record;
+                        let stays = |m: &Membership| orgs.contains(&m.org);
+                        let leaves = !before.memberships().iter().all(stays);
+                        return Ok(leaves.then_some(Left { before, after: next }));
+                    }
+                    Replaced::Gone => return Ok(None),
+                    Replaced::Stale => {}
                 }
-                // What is over must be written as such before it leaves what ended it.
-                Verdict::Over(ended) => self.write_ended(&facts, &ended).await?,
-                Verdict::Gone => true,
+            }
+            budget = TimeBudget::default();
+            let Some(fresh) = self.load(&mut budget, judged.record.id()).await? else {
+                return Ok(None);
             };
-            if settled {
+            // What is over must be written as such before it leaves what ended it.
+            judged = match self.settle(&mut budget, fresh).await? {
+                Some(fresh) if matches!(fresh.verdict, Verdict::Live(_)) => fresh,
+                _ => return Ok(None),
+            };
+        }
+        Err(Error::unavailable(Contended))
+    }
+
+    /// Lets a session that has left organizations end when it would have ended if it had left now.
+    async fn fix_end(&self, Left { before, after }: Left) -> Result<(), Error> {
+        let stays = |org: &Arc<str>| after.membership(org).is_some();
+        let ends_by = {
+            let copy = self.inner.rules.read();
+            ends_by_after_leaving(&before, Rules::new(&copy), &self.inner.app, stays)?
+        };
+        let Some(ends_by) = ends_by else {
+            return Ok(());
+        };
+        let mut record = after;
+        for _ in 0..MAX_TRIES {
+            if record.ends_by().is_some_and(|fixed| fixed.at <= ends_by.at) {
                 return Ok(());
             }
-            match self.ask(self.inner.store.load(id)).await? {
-                Some(fresh) if fresh.record().ended.is_none() => facts = fresh,
-                _ => return Ok(()),
+            let next = Arc::new(record.next(nonce()).with_ends_by(Some(ends_by.clone())));
+            match self.ask(self.inner.store.replace(next)).await? {
+                Replaced::Done | Replaced::Gone => return Ok(()),
+                Replaced::Stale => {}
+            }
+            match self.ask(self.inner.store.load(record.id())).await? {
+                Some(Loaded { record: fresh, .. }) => record = fresh,
+                None => return Ok(()),
             }
         }
         Err(Error::unavailable(Contended))
     }
 
-    fn change_of_orgs(&self, facts: &Facts, orgs: &[Arc<str>], joined: Timestamp) -> SetOrgs {
-        let stays = |org: &Arc<str>| orgs.contains(org);
-        SetOrgs {
-            seen: facts.clone(),
-            orgs: orgs.to_vec(),
-            joined,
-            ends_by: ends_by_after_leaving(facts, &self.inner.base, stays),
-            purge_after: purge_after(facts, &self.inner.base, facts.record().seen),
+    /// The next record of a living session, with other memberships; `None` if the copy of the rules
+    /// was forgotten since it was judged.
+    fn with_orgs(&self, judged: &Judged, orgs: &[Arc<str>]) -> Result<Option<Record>, Error> {
+        let copy = self.inner.rules.read();
+        if copy.revision() < judged.stands {
+            return Ok(None);
         }
+        let (rules, app, record) = (Rules::new(&copy), &self.inner.app, &judged.record);
+        let join = |org: &Arc<str>| match record.membership(org) {
+            Some(listed) => Ok(listed.clone()),
+            None => {
+                // No activity has been recorded under its rules yet.
+                let stamp = Stamp { known: 0, ..rules.of(org)?.stamp() };
+                Ok::<_, Error>(Membership { org: org.clone(), stamp, joined: judged.now })
+            }
+        };
+        let memberships = orgs.iter().map(join).collect::<Result<Vec<_>, _>>()?;
+        let ends_by = ends_by_after_leaving(record, rules, app, |org| orgs.contains(org))?;
+        let next = record.next(nonce()).with_ends_by(ends_by).with_memberships(memberships);
+        let due = purge_after(&next, rules, app, next.last_seen())?;
+        Ok(Some(next.with_purge_after(due)))
     }
+}
+
+/// A session that has left organizations: what it was, and what became of it.
+struct Left {
+    before: Arc<Record>,
+    after: Arc<Record>,
 }

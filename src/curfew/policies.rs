@@ -1,19 +1,40 @@
-//! What an organisation's admin does: set, preview and remove its policy, revoke all its sessions.
+//! What admins do: set, preview and remove the policy of an organization or of everyone, and revoke
+//! all their sessions.
 
 use std::sync::Arc;
 
 use time::Duration;
 
-use super::error::Contended;
-use super::{Curfew, Error, TRIES};
+use super::budget::TimeBudget;
+use super::detached::to_the_end;
+use super::error::{Contended, Error};
+use super::handle::Curfew;
+use super::verdict::Judged;
 use crate::event::What;
-use crate::judge::Verdict;
+use crate::judge::{Verdict, judge};
 use crate::limits::Spelled;
-use crate::policy::{OrgPolicy, OrgRules, PolicyVersion};
-use crate::session::{Selector, Session, is_sound_name};
-use crate::time::Timestamp;
+use crate::policy::{OrgPolicy, OrgRules, PolicyVersion, Rules};
+use crate::session::{Selector, Session, is_valid_name};
+use crate::token::nonce;
 
-/// What a change of policy would do to living sessions.
+/// A change of the rules that bind sessions, for [`Curfew::preview`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RulesChange {
+    /// This policy is set.
+    Policy(OrgPolicy),
+    /// The policy is removed.
+    NoPolicy,
+    /// All sessions are revoked.
+    Revocation,
+}
+
+impl From<OrgPolicy> for RulesChange {
+    fn from(policy: OrgPolicy) -> Self {
+        Self::Policy(policy)
+    }
+}
+
+/// What a change of rules would do to living sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preview {
     /// How many sessions would end at their next request.
@@ -24,7 +45,7 @@ pub struct Preview {
     pub own_session: Effect,
 }
 
-/// What a change of policy does to one session.
+/// What a change of rules does to one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It ends at its next request.
@@ -35,81 +56,138 @@ pub enum Effect {
     Unchanged,
 }
 
+/// How often a change is computed again where others change the same rules.
+const MAX_TRIES: u32 = 200;
+
 impl Curfew {
-    /// The policy of an organisation with the time it came into force; `None` if it never had one.
+    /// The policy of an organization with the time it came into force; `None` if it never had one.
     ///
     /// # Errors
     ///
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn policy(&self, org: impl ToString) -> Result<Option<PolicyVersion>, Error> {
         let org = org.to_string();
-        if !is_sound_name(&org) {
+        if !is_valid_name(&org) {
             return Ok(None);
         }
-        let rules = self.ask(self.inner.store.org_rules(&org)).await?;
-        Ok(rules.and_then(|rules| rules.in_force()))
+        self.policy_of(&org).await
     }
 
-    /// Sets the policy of an organisation. It bites at the next request of each session.
+    /// The policy for everyone with the time it came into force; `None` if there never was one.
+    ///
+    /// # Errors
+    ///
+    /// As [`policy`](Self::policy).
+    pub async fn policy_for_everyone(&self) -> Result<Option<PolicyVersion>, Error> {
+        self.policy_of(OrgRules::EVERYONE).await
+    }
+
+    async fn policy_of(&self, org: &str) -> Result<Option<PolicyVersion>, Error> {
+        self.renew_rules(&mut TimeBudget::default()).await?;
+        let copy = self.inner.rules.read();
+        Ok(Rules::new(&copy).of(org)?.in_force())
+    }
+
+    /// Sets the policy of an organization. It bites at the next request of each session.
     ///
     /// Sessions older than the new length end then; the others end no later than the new length
     /// after their sign-in, and never later than was scheduled before. It is one small write,
-    /// however many sessions the organisation has. Who may do this is for the app to say.
+    /// however many sessions the organization has. Who may do this is for the app to say.
     ///
     /// # Errors
     ///
     /// [`InvalidPolicy`](crate::ErrorKind::InvalidPolicy) if a limit is out of
     /// [bounds](crate::Builder::policy_bounds),
     /// [`TooManyPolicies`](crate::ErrorKind::TooManyPolicies) after 64 changes that may all still
-    /// bind sessions, [`InvalidName`](crate::ErrorKind::InvalidName) if the organisation's name
+    /// bind sessions, unless this one only tightens the last one, and after 128 in any case;
+    /// [`InvalidName`](crate::ErrorKind::InvalidName) if the organization's name
     /// cannot be kept, [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn set_policy(&self, org: impl ToString, policy: OrgPolicy) -> Result<(), Error> {
         self.check_bounds(policy)?;
-        self.replace_policy(org.to_string(), Some(policy)).await
+        self.replace_policy(named(org)?, Some(policy)).await
     }
 
-    /// Removes the policy of an organisation. Living sessions keep their scheduled end; new ones get
+    /// Sets a policy for everyone, on top of the app's own limits and the organizations' policies, as
+    /// if all sessions belonged to one organization with that policy.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_policy`](Self::set_policy).
+    pub async fn set_policy_for_everyone(&self, policy: OrgPolicy) -> Result<(), Error> {
+        self.check_bounds(policy)?;
+        self.replace_policy(OrgRules::EVERYONE.into(), Some(policy)).await
+    }
+
+    /// Removes the policy of an organization. Living sessions keep their scheduled end; new ones get
     /// the app's own limits.
     ///
     /// # Errors
     ///
     /// As [`set_policy`](Self::set_policy).
     pub async fn clear_policy(&self, org: impl ToString) -> Result<(), Error> {
-        self.replace_policy(org.to_string(), None).await
+        self.replace_policy(named(org)?, None).await
     }
 
-    async fn replace_policy(&self, org: String, policy: Option<OrgPolicy>) -> Result<(), Error> {
+    /// Removes the policy for everyone. Living sessions keep their scheduled end.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_policy`](Self::set_policy).
+    pub async fn clear_policy_for_everyone(&self) -> Result<(), Error> {
+        self.replace_policy(OrgRules::EVERYONE.into(), None).await
+    }
+
+    async fn replace_policy(&self, org: Arc<str>, policy: Option<OrgPolicy>) -> Result<(), Error> {
         let curfew = self.clone();
-        let work = async move {
-            let now = curfew.now();
-            let next = |rules: &OrgRules| curfew.next_rules(rules, policy, now);
-            if curfew.change_rules(&org, now, next).await? {
-                curfew.tell_of_actor(What::PolicyChanged { org: org.into(), policy });
+        to_the_end(async move {
+            curfew.renew_rules(&mut TimeBudget::default()).await?;
+            let change = policy.map_or(RulesChange::NoPolicy, RulesChange::Policy);
+            if curfew.change_rules(&org, |rules| curfew.changed(rules, change)).await? {
+                let org = Some(org).filter(|org| **org != *OrgRules::EVERYONE);
+                curfew.tell_of_actor(What::PolicyChanged { org, policy });
             }
             Ok(())
-        };
-        self.uninterrupted(work).await
+        })
+        .await
     }
 
-    /// Ends all sessions of an organisation, that of whoever asks included. It bites at their next
+    /// Ends all sessions of an organization, that of whoever asks included. It bites at their next
     /// request; whoever signs in after it lives. It is one small write, however many there are.
     ///
     /// # Errors
     ///
     /// As [`set_policy`](Self::set_policy).
     pub async fn revoke_org(&self, org: impl ToString) -> Result<(), Error> {
-        let (curfew, org) = (self.clone(), org.to_string());
-        let work = async move {
-            let next = |rules: &OrgRules| Ok(Some(rules.with_revocation()));
-            curfew.change_rules(&org, curfew.now(), next).await?;
-            curfew.tell_of_actor(What::OrgRevoked { org: org.into() });
-            Ok(())
-        };
-        self.uninterrupted(work).await
+        self.revoke_under(named(org)?).await
     }
 
-    /// What [`set_policy`](Self::set_policy) would do, without doing it. It reads all sessions of the
-    /// organisation.
+    /// Ends all sessions there are, that of whoever asks included. It bites at their next request;
+    /// whoever signs in after it lives. It is one small write, however many there are.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
+    pub async fn revoke_everyone(&self) -> Result<(), Error> {
+        self.revoke_under(OrgRules::EVERYONE.into()).await
+    }
+
+    async fn revoke_under(&self, org: Arc<str>) -> Result<(), Error> {
+        let curfew = self.clone();
+        to_the_end(async move {
+            curfew.renew_rules(&mut TimeBudget::default()).await?;
+            let revoke = |rules: &OrgRules| curfew.changed(rules, RulesChange::Revocation);
+            curfew.change_rules(&org, revoke).await?;
+            curfew.tell_of_actor(match &*org {
+                OrgRules::EVERYONE => What::EveryoneRevoked,
+                _ => What::OrgRevoked { org },
+            });
+            Ok(())
+        })
+        .await
+    }
+
+    /// What a change of an organization's rules would do, without doing it. It reads all sessions of
+    /// the organization.
     ///
     /// # Errors
     ///
@@ -117,37 +195,23 @@ impl Curfew {
     pub async fn preview(
         &self,
         org: impl ToString,
-        policy: OrgPolicy,
+        change: impl Into<RulesChange>,
         own: &Session,
     ) -> Result<Preview, Error> {
-        self.check_bounds(policy)?;
-        let org = org.to_string();
-        if !is_sound_name(&org) {
-            return Err(Error::invalid_name());
-        }
-        let now = self.now();
-        let rules = self.ask(self.inner.store.org_rules(&org)).await?;
-        let rules = rules.as_deref().cloned().unwrap_or_else(|| OrgRules::first(now));
-        let next = Arc::new(self.next_rules(&rules, Some(policy), now)?.unwrap_or(rules));
+        let org = named(org)?;
+        let next = self.changed_rules(&org, change.into()).await?;
         let which = Selector::org(&org);
-        let mut listing = self.listing(&which);
+        let mut sessions = self.living(&which);
         let mut preview = Preview { ends_now: 0, shortened: 0, own_session: Effect::Unchanged };
-        while let Some(page) = listing.next().await? {
-            for facts in page {
-                let Verdict::Live(before) = self.judge(&facts, now)? else {
-                    continue;
-                };
-                let effect = match self.judge(&facts.with_rules(&org, &next), now)? {
-                    Verdict::Live(after) if after.ends.at() < before.ends.at() => Effect::Shortened,
-                    Verdict::Live(_) => Effect::Unchanged,
-                    Verdict::Over(_) | Verdict::Gone => Effect::Ends,
-                };
+        while let Some(page) = sessions.next().await? {
+            for judged in page {
+                let effect = self.effect(&judged, &org, &next)?;
                 match effect {
                     Effect::Ends => preview.ends_now += 1,
                     Effect::Shortened => preview.shortened += 1,
                     Effect::Unchanged => {}
                 }
-                if facts.record().id == own.id() {
+                if judged.record.id() == own.id() {
                     preview.own_session = effect;
                 }
             }
@@ -155,20 +219,47 @@ impl Curfew {
         Ok(preview)
     }
 
-    /// How many of these sessions are alive. It reads them all.
+    /// What a change of the rules for everyone would do to the session of whoever asks. It counts
+    /// nobody else's, since they may be very many.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
-    pub async fn count(&self, which: &Selector) -> Result<u64, Error> {
-        let mut listing = self.listing(which);
-        let mut living = 0;
-        while let Some(page) = listing.next().await? {
-            for facts in page {
-                living += u64::from(matches!(self.judge(&facts, self.now())?, Verdict::Live(_)));
-            }
+    /// As [`set_policy`](Self::set_policy).
+    pub async fn preview_for_everyone(
+        &self,
+        change: impl Into<RulesChange>,
+        own: &Session,
+    ) -> Result<Effect, Error> {
+        let next = self.changed_rules(OrgRules::EVERYONE, change.into()).await?;
+        let mut budget = TimeBudget::default();
+        let judged = self.load(&mut budget, own.id()).await?;
+        match judged {
+            Some(judged) => self.effect(&judged, OrgRules::EVERYONE, &next),
+            None => Ok(Effect::Unchanged),
         }
-        Ok(living)
+    }
+
+    /// The rules as they would be after a change.
+    async fn changed_rules(&self, org: &str, change: RulesChange) -> Result<OrgRules, Error> {
+        if let RulesChange::Policy(policy) = change {
+            self.check_bounds(policy)?;
+        }
+        self.renew_rules(&mut TimeBudget::default()).await?;
+        let rules = self.rules_of(org)?;
+        Ok(self.changed(&rules, change)?.unwrap_or(rules))
+    }
+
+    fn effect(&self, judged: &Judged, org: &str, next: &OrgRules) -> Result<Effect, Error> {
+        let Verdict::Live(before) = &judged.verdict else {
+            return Ok(Effect::Unchanged);
+        };
+        let copy = self.inner.rules.read();
+        let rules = Rules::new(&copy).with(org, next);
+        Ok(match judge(&judged.record, rules, &self.inner.app, judged.now)? {
+            Verdict::Live(after) if after.ends.at() < before.ends.at() => Effect::Shortened,
+            Verdict::Live(_) => Effect::Unchanged,
+            Verdict::Over(_) | Verdict::Gone => Effect::Ends,
+        })
     }
 
     /// The shortest and the longest limit that a policy may set.
@@ -190,41 +281,52 @@ impl Curfew {
         Ok(())
     }
 
-    /// The rules with this policy in force, or with none; `None` if it is so already.
-    fn next_rules(
-        &self,
-        rules: &OrgRules,
-        policy: Option<OrgPolicy>,
-        now: Timestamp,
-    ) -> Result<Option<OrgRules>, Error> {
+    /// The rules after a change; `None` if it changes nothing.
+    fn changed(&self, rules: &OrgRules, change: RulesChange) -> Result<Option<OrgRules>, Error> {
+        let now = self.now();
+        let policy = match change {
+            RulesChange::Policy(policy) => Some(policy),
+            RulesChange::NoPolicy => None,
+            RulesChange::Revocation => return Ok(Some(rules.with_revocation(now, nonce()))),
+        };
         if rules.policy() == policy {
             return Ok(None);
         }
-        Ok(Some(rules.with_policy(policy, self.inner.base.longest_silence(), now)?))
+        // Under this handle or any other.
+        let known = self.rules_of(OrgRules::EVERYONE)?.longest_silence();
+        let own = self.inner.app.longest_silence();
+        let longest = known.map_or(own, |known| known.max(own));
+        Ok(Some(rules.with_policy(policy, longest, now, nonce())?))
     }
 
-    /// Replaces the rules of an organisation by what `change` makes of them, and says so; nothing if
+    /// The rules of an organization, as this node knows them.
+    fn rules_of(&self, org: &str) -> Result<OrgRules, Error> {
+        let copy = self.inner.rules.read();
+        Ok(Rules::new(&copy).of(org)?.clone())
+    }
+
+    /// Replaces rules, as this node knows them, by what `change` makes of them, and says so; nothing if
     /// that is nothing. Of two who do this at once both take effect, in some order.
-    async fn change_rules(
+    pub(super) async fn change_rules(
         &self,
         org: &str,
-        now: Timestamp,
         change: impl Fn(&OrgRules) -> Result<Option<OrgRules>, Error> + Send,
     ) -> Result<bool, Error> {
-        if !is_sound_name(org) {
-            return Err(Error::invalid_name());
-        }
-        for _ in 0..TRIES {
-            let current = self.ask(self.inner.store.org_rules(org)).await?;
-            let expected = current.as_ref().map(|rules| rules.revision());
-            let rules = current.as_deref().cloned().unwrap_or_else(|| OrgRules::first(now));
-            let Some(next) = change(&rules)? else {
+        for _ in 0..MAX_TRIES {
+            let Some(next) = change(&self.rules_of(org)?)? else {
                 return Ok(false);
             };
-            if self.ask(self.inner.store.put_org_rules(org, expected, next)).await? {
+            if self.ask(self.inner.store.replace_rules(org, next, self.now())).await? {
                 return Ok(true);
             }
+            self.renew_rules(&mut TimeBudget::default()).await?;
         }
         Err(Error::unavailable(Contended))
     }
+}
+
+/// The name of an organization, if it can be kept.
+fn named(org: impl ToString) -> Result<Arc<str>, Error> {
+    let org = org.to_string();
+    if is_valid_name(&org) { Ok(org.into()) } else { Err(Error::invalid_name()) }
 }

@@ -1,11 +1,11 @@
-//! The background task that deletes what nobody needs any more.
+//! Deleting what nobody needs any more.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
-use tokio::task::AbortHandle;
+use tokio::task::yield_now;
 
-use super::audit::Hands;
-use super::{Curfew, Error, Inner};
+use super::error::Error;
+use super::handle::{Actor, Curfew, Inner};
 
 /// Few enough that no store is busy with one batch for long.
 const BATCH: u32 = 250;
@@ -25,29 +25,15 @@ impl Curfew {
             if purged < u64::from(BATCH) {
                 return Ok(total);
             }
+            yield_now().await;
         }
     }
 }
 
-/// Runs from the first call of the store on, as long as the handle lives.
-#[derive(Default)]
-pub(super) struct Purger(OnceLock<Option<AbortHandle>>);
-
-impl Purger {
-    pub(super) fn start(&self, inner: &Arc<Inner>) {
-        self.0.get_or_init(|| {
-            let every = inner.purge_every?;
-            Some(tokio::spawn(run(Arc::downgrade(inner), every)).abort_handle())
-        });
-    }
-}
-
-impl Drop for Purger {
-    fn drop(&mut self) {
-        if let Some(Some(task)) = self.0.get() {
-            task.abort();
-        }
-    }
+/// Purges in the background from the first use of the handle on, as long as it lives.
+pub(super) fn keep_running(curfew: &Curfew) {
+    let inner = &curfew.inner;
+    inner.purging.start(|| Some(run(Arc::downgrade(inner), inner.purge_every?)));
 }
 
 async fn run(inner: Weak<Inner>, every: std::time::Duration) {
@@ -56,7 +42,7 @@ async fn run(inner: Weak<Inner>, every: std::time::Duration) {
         let Some(inner) = inner.upgrade() else {
             return;
         };
-        match (Curfew { inner, hands: Hands::default() }).purge().await {
+        match (Curfew { inner, actor: Actor::default() }).purge().await {
             Ok(purged) => tracing::debug!(purged, "purged sessions"),
             Err(error) => {
                 tracing::warn!(error = %error.with_causes(), "sessions could not be purged");

@@ -2,49 +2,56 @@
 
 use std::sync::Arc;
 
-use super::error::Contended;
-use super::{Curfew, Error, Overflow, TRIES};
+use super::budget::TimeBudget;
+use super::detached::to_the_end;
+use super::error::{Contended, Error};
+use super::handle::{Curfew, Overflow};
+use super::purge;
 use crate::client::ClientInfo;
 use crate::event::What;
-use crate::judge::purge_after_start;
+use crate::judge::purge_after;
+use crate::policy::{OrgRules, Rules};
 use crate::session::{
-    Client, EndsBy, Kind, Membership, NewSession, Record, Selector, Session, SessionId,
-    is_sound_name,
+    Client, Ended, Kind, Membership, NewSession, Record, Selector, Session, SessionId,
 };
-use crate::store::Insert;
-use crate::time::Timestamp;
-use crate::token::{IssuedToken, Secret, SetCookie, Token, random_id};
+use crate::store::{Cap, Inserted};
+use crate::token::{IssuedToken, Secret, SetCookie, Token, nonce, random_id};
 
 /// A session that has begun.
 struct Begun {
-    record: Record,
+    record: Arc<Record>,
     secret: Secret,
-    /// What it was to take the place of.
+    /// What it has taken the place of.
     replaced: Vec<SessionId>,
 }
+
+/// How often a sign-in makes room where others take it.
+const MAX_TRIES: u32 = 200;
 
 impl Curfew {
     /// Starts a session for somebody who has just proved who they are.
     ///
-    /// The session that `client` still presents ends in the same step, so that signing in again in
-    /// the same browser leaves one session, and an attacker's session never becomes the victim's.
+    /// The session that `client` still presents ends before this returns, so that signing in again in
+    /// the same browser leaves one session, and an attacker's session never becomes the victim's. If
+    /// that or anything else fails, the browser keeps what it had.
     ///
     /// # Errors
     ///
     /// [`TooManySessions`](crate::ErrorKind::TooManySessions) if there is a cap that refuses,
-    /// [`InvalidName`](crate::ErrorKind::InvalidName) if the user, an organisation or the session's
+    /// [`InvalidName`](crate::ErrorKind::InvalidName) if the user, an organization or the session's
     /// name has no bytes, more than 512, or a NUL,
+    /// [`InvalidLink`](crate::ErrorKind::InvalidLink) if there are too many links, or one cannot be kept,
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn start(&self, new: NewSession, client: &ClientInfo) -> Result<SetCookie, Error> {
         let (curfew, client) = (self.clone(), client.clone());
         let work = async move { curfew.begin(new, client.client(), client.presented()).await };
-        let Begun { record, secret, .. } = self.uninterrupted(work).await?;
-        Ok(self.cookie(&record, secret, record.created))
+        let Begun { record, secret, .. } = to_the_end(work).await?;
+        Ok(self.cookie(&record, secret, record.created()))
     }
 
     /// Issues a bearer token for a client that is no browser: a command line, a mobile or a desktop
     /// app. It is a session as any other, with [limits of its own](crate::Builder::token_limits): it
-    /// is listed, ends and is revoked like those of browsers, and organisations bind it.
+    /// is listed, ends and is revoked like those of browsers, and organizations bind it.
     ///
     /// Give it a [name](NewSession::named) that its owner will know it by. What is known of the
     /// client is recorded at its first use.
@@ -54,7 +61,7 @@ impl Curfew {
     /// As [`start`](Self::start).
     pub async fn issue_token(&self, new: NewSession) -> Result<IssuedToken, Error> {
         let curfew = self.clone();
-        self.uninterrupted(async move { Ok(curfew.issue(new).await?.0) }).await
+        to_the_end(async move { Ok(curfew.issue(new).await?.0) }).await
     }
 
     /// As [`issue_token`](Self::issue_token), for a session that asks for it: neither may a session
@@ -66,7 +73,7 @@ impl Curfew {
         asker: &Session,
     ) -> Result<(IssuedToken, bool), Error> {
         let (curfew, asker) = (self.clone(), asker.clone());
-        let work = async move {
+        to_the_end(async move {
             let (issued, replaced) = curfew.issue(new).await?;
             let took_its_place = replaced.contains(&asker.id());
             if !took_its_place && !curfew.is_still_alive(&asker).await? {
@@ -74,35 +81,48 @@ impl Curfew {
                 return Err(Error::sign_in_required());
             }
             Ok((issued, took_its_place))
-        };
-        self.uninterrupted(work).await
+        })
+        .await
     }
 
     async fn issue(&self, new: NewSession) -> Result<(IssuedToken, Vec<SessionId>), Error> {
         let new = NewSession { kind: Kind::Token, ..new };
         let Begun { record, secret, replaced } = self.begin(new, &Client::default(), None).await?;
-        let (id, issued_at) = (record.id, record.created);
+        let (id, issued_at) = (record.id(), record.created());
         let signed = self.inner.token_signer.sign(&Token { id, secret, issued_at });
         Ok((IssuedToken::new(id, &signed), replaced))
     }
 
-    /// Stores a session that takes the place of the presented one.
+    /// Stores a session that takes the place of the presented one, or ends before anybody has it.
     async fn begin(
         &self,
         new: NewSession,
         client: &Client,
-        presented: Option<SessionId>,
+        presented: Option<Session>,
     ) -> Result<Begun, Error> {
-        let names = new.orgs.iter().chain(&new.name).chain([&new.user]);
-        if !names.map(|name| &**name).all(is_sound_name) {
+        if !new.has_valid_names() {
             return Err(Error::invalid_name());
         }
+        if !new.has_valid_links() {
+            return Err(Error::invalid_link());
+        }
+        purge::keep_running(self);
+        self.renew_rules(&mut TimeBudget::default()).await?;
+        self.tell_longest_silence().await?;
         let secret = Secret::random();
-        let now = self.now();
-        let record = self.new_record(new, client, &secret, now);
-        let replaced = self.insert(&record, presented).await?;
-        self.tell_of_start(&record, replaced.clone());
-        Ok(Begun { record, secret, replaced })
+        let record = Arc::new(self.new_record(new, client, &secret)?);
+        let mut replaced = Vec::new();
+        let inserted = self.insert(&record, presented.as_ref(), &mut replaced).await;
+        let begun = match inserted {
+            Ok(()) => self.replace_presented(&record, presented, &mut replaced).await,
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(()) => self.tell_of_start(&record, replaced.clone()),
+            // Those that made room for it have ended all the same.
+            Err(_) => replaced.iter().for_each(|id| self.tell_of_displaced(&record, *id)),
+        }
+        begun.map(|()| Begun { record, secret, replaced })
     }
 
     fn new_record(
@@ -110,84 +130,117 @@ impl Curfew {
         new: NewSession,
         client: &Client,
         secret: &Secret,
-        now: Timestamp,
-    ) -> Record {
-        let limits = self.inner.base.limits(new.kind).tighter(new.at_most);
-        // The store stamps them when it inserts the record.
-        let join = |org: Arc<str>| Membership { org, generation: 0, version: 0, joined: now };
-        let mut record = Record {
-            id: random_id(),
-            secret_hash: secret.hash(),
-            user: new.user,
-            kind: new.kind,
-            name: new.name,
-            memberships: new.orgs.into_iter().map(join).collect(),
-            created: now,
-            authenticated: now,
-            seen: now,
-            ends_by: limits.absolute_limit().map(|after| EndsBy { at: now + after, org: None }),
-            idle: limits.idle_limit(),
-            client: client.clone(),
-            ended: None,
-            purge_after: Timestamp::NEVER,
+    ) -> Result<Record, Error> {
+        let now = self.now();
+        let limits = self.inner.app.of(new.kind).tighter(new.at_most);
+        let copy = self.inner.rules.read();
+        let rules = Rules::new(&copy);
+        let join = |org: Arc<str>| {
+            let stamp = rules.of(&org)?.stamp();
+            Ok::<_, Error>(Membership { org, stamp, joined: now })
         };
-        record.purge_after = purge_after_start(&record);
-        record
+        let memberships = new.orgs.into_iter().map(join).collect::<Result<Vec<_>, _>>()?;
+        let record = Record::begin(random_id(), secret.hash(), new.user, now, nonce())
+            .with_kind(new.kind)
+            .with_name(new.name)
+            .with_links(new.links)
+            .with_limits(limits)
+            .with_everyone(rules.everyone()?.stamp())
+            .with_memberships(memberships)
+            .with_client(client);
+        let due = purge_after(&record, rules, &self.inner.app, now)?;
+        Ok(record.with_purge_after(due))
     }
 
-    /// Inserts a record, and says which sessions it replaced.
+    /// Inserts a record. Whatever has to end so that there is room for it ends before, and is noted.
     async fn insert(
         &self,
-        record: &Record,
-        presented: Option<SessionId>,
-    ) -> Result<Vec<SessionId>, Error> {
-        let cap = self.inner.cap.map(|(cap, _)| cap);
-        let mut replaces = Vec::from_iter(presented);
-        for _ in 0..TRIES {
-            match self.ask(self.inner.store.insert(record.clone(), &replaces, cap)).await? {
-                Insert::Stored => return Ok(replaces),
-                Insert::Full => replaces = self.make_room(&record.user, presented).await?,
+        record: &Arc<Record>,
+        presented: Option<&Session>,
+        displaced: &mut Vec<SessionId>,
+    ) -> Result<(), Error> {
+        let except = presented.map(|session| session.id());
+        let cap = self.inner.cap.map(|(at_most, _)| Cap { at_most, except });
+        for _ in 0..MAX_TRIES {
+            match self.ask(self.inner.store.insert(record.clone(), cap)).await? {
+                Inserted::Done => return Ok(()),
+                Inserted::Full => self.make_room(record, except, displaced).await?,
             }
         }
         Err(Error::unavailable(Contended))
     }
 
-    /// Ends the sessions of a user that are over, and names those that a new one is to replace.
+    /// Ends the sessions of a user that are over, and those beyond the cap if that may be.
     async fn make_room(
         &self,
-        user: &str,
-        presented: Option<SessionId>,
-    ) -> Result<Vec<SessionId>, Error> {
-        let mut replaces = Vec::from_iter(presented);
+        record: &Record,
+        except: Option<SessionId>,
+        displaced: &mut Vec<SessionId>,
+    ) -> Result<(), Error> {
         let Some((cap, overflow)) = self.inner.cap else {
-            return Ok(replaces);
+            return Ok(());
         };
+        let mut living = Vec::new();
+        let which = Selector::user(record.user());
+        let mut sessions = self.living(&which);
+        while let Some(page) = sessions.next().await? {
+            living.extend(page.into_iter().filter(|judged| Some(judged.record.id()) != except));
+        }
         // Newest first, so what comes after the cap is full is the oldest.
-        let mut room = cap - 1;
-        let over = self
-            .each_living(&Selector::user(user), |session| {
-                if replaces.contains(&session.id()) {
-                    return true;
-                }
-                if room == 0 {
-                    replaces.push(session.id());
-                }
-                room = room.saturating_sub(1);
-                true
-            })
-            .await?;
-        // The store counts them until they are written as ended.
-        for (facts, ended) in over {
-            self.write_ended(&facts, &ended).await?;
+        let beyond = living.into_iter().skip(cap as usize - 1).collect::<Vec<_>>();
+        if beyond.is_empty() {
+            return Ok(());
         }
-        let displaced = replaces.len() > usize::from(presented.is_some());
-        match overflow {
-            Overflow::Refuse if displaced => {
-                let user: Arc<str> = user.into();
-                self.tell_of_owner(&user, What::StartRefused { user: user.clone() });
-                Err(Error::too_many_sessions())
+        if overflow == Overflow::Refuse {
+            let user = record.user();
+            self.tell_of_owner(user, What::StartRefused { user: user.clone() });
+            return Err(Error::too_many_sessions());
+        }
+        let ended = Ended::revoked(record.created());
+        for judged in beyond {
+            let id = judged.record.id();
+            if self.end_record(judged.record, &ended).await? {
+                displaced.push(id);
             }
-            Overflow::Refuse | Overflow::EndOldest => Ok(replaces),
         }
+        Ok(())
+    }
+
+    /// Ends the session that the browser had. If that cannot be done, the new one ends, of which
+    /// nobody has the secret yet, and the browser keeps what it had.
+    async fn replace_presented(
+        &self,
+        record: &Arc<Record>,
+        presented: Option<Session>,
+        replaced: &mut Vec<SessionId>,
+    ) -> Result<(), Error> {
+        let Some(presented) = presented else {
+            return Ok(());
+        };
+        let ended = Ended::revoked(record.created());
+        match self.end_record(presented.record().clone(), &ended).await {
+            Ok(_) => replaced.push(presented.id()),
+            Err(error) => {
+                if let Err(left) = self.end_record(record.clone(), &ended).await {
+                    tracing::warn!(error = %left.with_causes(), "a session that nobody has is left");
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees to it that no node forgets a policy that may still bind a session of this one.
+    async fn tell_longest_silence(&self) -> Result<(), Error> {
+        let silence = self.inner.app.longest_silence();
+        let is_known = |rules: &OrgRules| rules.longest_silence().is_some_and(|s| silence <= s);
+        let tell = |rules: &OrgRules| {
+            Ok((!is_known(rules)).then(|| rules.with_longest_silence(silence, nonce())))
+        };
+        if self.change_rules(OrgRules::EVERYONE, tell).await? {
+            // So that the first request need not ask.
+            self.renew_rules(&mut TimeBudget::default()).await?;
+        }
+        Ok(())
     }
 }

@@ -7,106 +7,36 @@ use std::sync::Arc;
 
 use time::Duration;
 
+use crate::encoding::Unreadable;
 use crate::limits::{GRACE, Limit, Limits, shorter};
-use crate::policy::OrgRules;
-use crate::session::{End, EndReason, Ended, Ends, EndsBy, Kind, Membership, Record};
+use crate::policy::{OrgRules, Rules};
+use crate::session::{End, EndReason, Ended, Ends, EndsBy, Kind, Membership, Record, Stamp};
 use crate::time::Timestamp;
 
 #[cfg(test)]
 mod tests;
 
-/// A record and the rules of its organisations, as one consistent read of the store found them.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    record: Arc<Record>,
-    // In the order of the record's memberships.
-    rules: Vec<Arc<OrgRules>>,
-    read_at: Option<Timestamp>,
-}
-
-impl Facts {
-    /// Puts a record together with the rules of its organisations.
-    ///
-    /// # Errors
-    ///
-    /// [`RulesMissing`] if there are none for one of them. Every membership is stamped from such
-    /// rules, so they were lost; and lost rules must not pass as "no policy".
-    pub fn new(
-        record: impl Into<Arc<Record>>,
-        mut rules_of: impl FnMut(&str) -> Option<Arc<OrgRules>>,
-    ) -> Result<Self, RulesMissing> {
-        let record = record.into();
-        let rules = record
-            .memberships
-            .iter()
-            .map(|membership| rules_of(&membership.org).ok_or(RulesMissing))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { record, rules, read_at: None })
-    }
-
-    /// These facts, read when the store's own clock showed `at`. A store on another machine says so;
-    /// then a node whose clock is wrong notices.
-    #[must_use]
-    pub fn read_at(self, at: Timestamp) -> Self {
-        Self { read_at: Some(at), ..self }
-    }
-
-    /// The record.
-    pub fn record(&self) -> &Arc<Record> {
-        &self.record
-    }
-
-    /// These facts as they would be under other rules of one organisation.
-    pub(crate) fn with_rules(&self, org: &str, rules: &Arc<OrgRules>) -> Self {
-        let mut facts = self.clone();
-        for (membership, held) in facts.record.memberships.iter().zip(&mut facts.rules) {
-            if *membership.org == *org {
-                *held = rules.clone();
-            }
-        }
-        facts
-    }
-
-    pub(crate) fn record_mut(&mut self) -> &mut Record {
-        Arc::make_mut(&mut self.record)
-    }
-
-    /// The memberships of the record, each with the rules of its organisation.
-    pub fn memberships(&self) -> impl Iterator<Item = (&Membership, &Arc<OrgRules>)> {
-        self.record.memberships.iter().zip(&self.rules)
-    }
-
-    /// What the store's own clock showed when they were read.
-    pub fn store_time(&self) -> Option<Timestamp> {
-        self.read_at
-    }
-}
-
-/// A record belongs to an organisation whose rules the store has lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the rules of an organisation are missing from the store")]
-pub struct RulesMissing;
-
 /// What the app itself decides about its sessions.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Base {
+pub(crate) struct AppLimits {
     pub(crate) browsers: Limits,
     pub(crate) tokens: Limits,
     /// How often the cookie is refreshed.
     pub(crate) refresh: Duration,
 }
 
-impl Base {
-    pub(crate) fn limits(&self, kind: Kind) -> Limits {
+impl AppLimits {
+    pub(crate) fn of(&self, kind: Kind) -> Limits {
         match kind {
             Kind::Browser | Kind::BrowserUntilClosed => self.browsers,
             Kind::Token => self.tokens,
         }
     }
 
-    /// The longest that a session lasts that nobody uses; `None` is for ever.
-    pub(crate) fn longest_silence(&self) -> Option<Duration> {
-        Some(self.browsers.longest_silence()?.max(self.tokens.longest_silence()?))
+    /// The longest that a session lasts that nobody uses; `Duration::MAX` is for ever.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        let silence = |limits: Limits| limits.longest_silence().unwrap_or(Duration::MAX);
+        silence(self.browsers).max(silence(self.tokens))
     }
 }
 
@@ -130,29 +60,51 @@ pub(crate) struct Schedule {
     pub(crate) touch_at: Timestamp,
     /// How exactly the last activity is known.
     pub(crate) touch_every: Duration,
+    /// Whether the session was stamped with rules that are not there: they were lost, or the rules it
+    /// was judged by are older than the stamp.
+    pub(crate) above_rules: bool,
 }
 
-/// Draws the conclusion from the facts.
-pub(crate) fn judge(facts: &Facts, base: &Base, now: Timestamp) -> Verdict {
-    let record = facts.record();
-    if record.purge_after <= now {
-        return Verdict::Gone;
+/// Draws the conclusion from the facts, the rules and the app's own limits.
+///
+/// # Errors
+///
+/// If rules that bind the session cannot be read. Then nothing is known of it.
+pub(crate) fn judge(
+    record: &Record,
+    rules: Rules<'_>,
+    app: &AppLimits,
+    now: Timestamp,
+) -> Result<Verdict, Unreadable> {
+    if record.purge_after() <= now {
+        return Ok(Verdict::Gone);
     }
-    if let Some(ended) = &record.ended {
-        return Verdict::Over(ended.clone());
+    if let Some(ended) = record.ended() {
+        return Ok(Verdict::Over(ended.clone()));
     }
-    let revoked =
-        facts.memberships().find(|(member, rules)| member.generation != rules.generation());
-    if let Some((membership, _)) = revoked {
-        let org = Some(membership.org.clone());
-        return Verdict::Over(Ended { at: now, reason: EndReason::Revoked, org });
+    let mut revoked = None;
+    let mut above_rules = false;
+    let mut at_once = is_unused_token(record);
+    each_binding(record, rules, |binding| {
+        let Binding { org, stamp, joined, rules } = binding;
+        if stamp.generation < rules.generation() && revoked.is_none() {
+            revoked = Some(org.cloned());
+        }
+        above_rules |= rules.is_below(stamp);
+        let is_news = |version: crate::policy::PolicyVersion| {
+            stamp.known < version.number && version.begins <= now
+        };
+        at_once |= record.last_seen() < joined || rules.in_force().is_some_and(is_news);
+    })?;
+    if let Some(org) = revoked {
+        return Ok(Verdict::Over(Ended { at: now, reason: EndReason::Revoked, org }));
     }
 
     let mut over = None::<Bound<'_>>;
     let mut absolute = None::<Bound<'_>>;
     let mut idle = None::<Bound<'_>>;
-    let mut touch_every = base.refresh;
-    each_bound(facts, base, |bound| {
+    let mut touch_every = app.refresh;
+    each_bound(record, rules, app, |bound| {
         if bound.at <= now && over.is_none_or(|over| bound.order() < over.order()) {
             over = Some(bound);
         }
@@ -166,52 +118,53 @@ pub(crate) fn judge(facts: &Facts, base: &Base, now: Timestamp) -> Verdict {
         if earliest.is_none_or(|earliest| bound.at < earliest.at) {
             *earliest = Some(bound);
         }
-    });
+    })?;
     if let Some(over) = over {
-        return Verdict::Over(over.ended(now));
+        return Ok(Verdict::Over(over.ended(now)));
     }
     let touch_every = touch_every.max(Duration::MILLISECOND);
-    // A token is issued without its client; the first use shows what that is.
-    let unused = record.kind == Kind::Token && record.seen == record.created;
-    let at_once = unused || rules_changed_since_seen(facts);
-    Verdict::Live(Schedule {
+    let touch_after = if at_once || above_rules { Duration::MILLISECOND } else { touch_every };
+    Ok(Verdict::Live(Schedule {
         ends: Ends { absolute: absolute.map(Bound::end), idle: idle.map(Bound::end) },
-        touch_at: record.seen + if at_once { Duration::MILLISECOND } else { touch_every },
+        touch_at: record.last_seen() + touch_after,
         touch_every,
-    })
+        above_rules,
+    }))
+}
+
+/// A token is issued without its client; the first use shows what that is.
+fn is_unused_token(record: &Record) -> bool {
+    record.kind() == Kind::Token && record.last_seen() == record.created()
 }
 
 /// When the record may be deleted if its last activity is at `seen`: some time after the latest end
-/// that the session can have. Idle limits of organisations do not count, since one may leave them.
-pub(crate) fn purge_after(facts: &Facts, base: &Base, seen: Timestamp) -> Timestamp {
-    let record = facts.record();
-    let idle = shorter(base.limits(record.kind).idle_limit(), record.idle);
+/// that the session can have. Idle limits of organizations do not count, since one may leave them.
+pub(crate) fn purge_after(
+    record: &Record,
+    rules: Rules<'_>,
+    app: &AppLimits,
+    seen: Timestamp,
+) -> Result<Timestamp, Unreadable> {
+    let idle = shorter(app.of(record.kind()).idle_limit(), record.idle());
     let mut latest = idle.map_or(Timestamp::NEVER, |idle| seen + idle);
-    each_bound(facts, base, |bound| {
+    each_bound(record, rules, app, |bound| {
         if bound.limit == Limit::Absolute {
             latest = latest.min(bound.at);
         }
-    });
-    latest + GRACE
+    })?;
+    Ok(latest + GRACE)
 }
 
-/// [`purge_after`] of a session that is about to start: its limits are fixed, and the rules of its
-/// organisations are not known before it is stored.
-pub(crate) fn purge_after_start(record: &Record) -> Timestamp {
-    let absolute = record.ends_by.as_ref().map_or(Timestamp::NEVER, |ends_by| ends_by.at);
-    let idle = record.idle.map_or(Timestamp::NEVER, |idle| record.seen + idle);
-    absolute.min(idle) + GRACE
-}
-
-/// The end that is fixed for a session that leaves all organisations but those in `stays`: what was
+/// The end that is fixed for a session that leaves all organizations but those in `stays`: what was
 /// scheduled stays scheduled.
 pub(crate) fn ends_by_after_leaving(
-    facts: &Facts,
-    base: &Base,
+    record: &Record,
+    rules: Rules<'_>,
+    app: &AppLimits,
     stays: impl Fn(&Arc<str>) -> bool,
-) -> Option<EndsBy> {
-    let mut ends_by = facts.record().ends_by.clone();
-    each_bound(facts, base, |bound| {
+) -> Result<Option<EndsBy>, Unreadable> {
+    let mut ends_by = record.ends_by().cloned();
+    each_bound(record, rules, app, |bound| {
         let leaves = bound.org.is_some_and(|org| !stays(org));
         if leaves
             && bound.limit == Limit::Absolute
@@ -219,8 +172,31 @@ pub(crate) fn ends_by_after_leaving(
         {
             ends_by = Some(EndsBy { at: bound.at, org: bound.org.cloned() });
         }
-    });
-    ends_by
+    })?;
+    Ok(ends_by)
+}
+
+/// That a session is bound by rules: those for everyone, or of an organization.
+struct Binding<'a> {
+    org: Option<&'a Arc<str>>,
+    stamp: Stamp,
+    joined: Timestamp,
+    rules: &'a OrgRules,
+}
+
+/// Shows all rules that bind the session to `visit`.
+fn each_binding<'a>(
+    record: &'a Record,
+    rules: Rules<'a>,
+    mut visit: impl FnMut(Binding<'a>),
+) -> Result<(), Unreadable> {
+    let (stamp, joined) = (record.everyone(), record.created());
+    visit(Binding { org: None, stamp, joined, rules: rules.everyone()? });
+    for Membership { org, stamp, joined } in record.memberships() {
+        let (org, rules) = (Some(org), rules.of(org)?);
+        visit(Binding { org, stamp: *stamp, joined: *joined, rules });
+    }
+    Ok(())
 }
 
 /// One limit that binds a session.
@@ -257,11 +233,15 @@ impl Bound<'_> {
 }
 
 /// Shows every limit that binds the session to `visit`.
-fn each_bound<'a>(facts: &'a Facts, base: &Base, mut visit: impl FnMut(Bound<'a>)) {
-    let record = facts.record();
-    let created = record.created;
-    let limits = base.limits(record.kind);
-    if let Some(EndsBy { at, org }) = &record.ends_by {
+fn each_bound<'a>(
+    record: &'a Record,
+    rules: Rules<'a>,
+    app: &AppLimits,
+    mut visit: impl FnMut(Bound<'a>),
+) -> Result<(), Unreadable> {
+    let (created, seen) = (record.created(), record.last_seen());
+    let limits = app.of(record.kind());
+    if let Some(EndsBy { at, org }) = record.ends_by() {
         let (limit, length) = (Limit::Absolute, at.since(created));
         visit(Bound { at: *at, limit, length, org: org.as_ref(), since: created });
     }
@@ -269,49 +249,36 @@ fn each_bound<'a>(facts: &'a Facts, base: &Base, mut visit: impl FnMut(Bound<'a>
         let (at, limit) = (created + length, Limit::Absolute);
         visit(Bound { at, limit, length, org: None, since: created });
     }
-    if let Some(length) = shorter(limits.idle_limit(), record.idle) {
-        let (at, limit) = (record.seen + length, Limit::Idle);
+    if let Some(length) = shorter(limits.idle_limit(), record.idle()) {
+        let (at, limit) = (seen + length, Limit::Idle);
         visit(Bound { at, limit, length, org: None, since: created });
     }
-    for (membership, rules) in facts.memberships() {
-        let org = Some(&membership.org);
-        for (version, until) in rules.versions_from(membership.version) {
-            // Which version was in force at joining is a matter of numbers: clocks may disagree.
-            let since = if version.number == membership.version {
-                membership.joined
-            } else {
-                version.begins.max(membership.joined)
-            };
+    each_binding(record, rules, |Binding { org, stamp, joined, rules }| {
+        for (version, replaced_by) in rules.binding(stamp) {
             let Some(policy) = version.policy else {
                 continue;
             };
+            // Which version was in force at joining is a matter of numbers: clocks may disagree.
+            let at_joining = version.number <= stamp.version;
+            let since = if at_joining { joined } else { version.begins.max(joined) };
             if let Some(length) = policy.absolute_limit() {
                 let (at, limit) = (created + length, Limit::Absolute);
                 visit(Bound { at, limit, length, org, since });
             }
+            // So is which was replaced by the time of the last activity, and binds no more.
             if let Some(length) = policy.idle_limit()
-                && record.seen < until
+                && stamp.known < replaced_by
             {
                 // Before this limit began to bind, activity was recorded only once per refresh. So
                 // whoever was at work may have been active until then, but no later than it began.
-                let from = if since <= record.seen {
-                    record.seen
+                let from = if version.number <= stamp.known {
+                    seen
                 } else {
-                    since.min(record.seen + base.refresh)
+                    seen.max(since.min(seen + app.refresh))
                 };
                 let (at, limit) = (from + length, Limit::Idle);
                 visit(Bound { at, limit, length, org, since });
             }
         }
-    }
-}
-
-/// Whether a policy or membership is newer than the last recorded activity. Then the next activity
-/// is recorded at once, and the session is known exactly from there on.
-fn rules_changed_since_seen(facts: &Facts) -> bool {
-    let seen = facts.record().seen;
-    facts.memberships().any(|(membership, rules)| {
-        let changed = rules.since().filter(|_| membership.version < rules.version());
-        seen < membership.joined || changed.is_some_and(|since| seen < since)
     })
 }

@@ -1,12 +1,12 @@
 //! One story per rule. Unless it says otherwise, a session begins at day 0 and nobody uses it
 //! since.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::*;
-use crate::policy::OrgPolicy;
+use crate::policy::{ChangedRules, Filed, Incarnation, OrgPolicy, RulesChanged, RulesCopy};
 use crate::session::EndReason::{Absolute, Idle, Revoked};
-use crate::session::{Client, Kind, SecretHash, SessionId};
+use crate::session::{Revision, SecretHash, SessionId};
 
 const APP: Option<&str> = None;
 const ACME: Option<&str> = Some("acme");
@@ -193,14 +193,14 @@ fn r07_activity_is_recorded_ten_times_per_strictest_idle_limit_but_at_least_hour
         ("no limit", Story::begins(day(0), Limits::unlimited()), seconds(3600)),
         ("an absolute limit", Story::begins(day(0), absolute_days(1)), seconds(3600)),
         ("its own", app(Duration::minutes(10)).deploy(SLIDING), seconds(60)),
-        ("an organisation", org(sliding(), "acme", minutes(20)), seconds(120)),
+        ("an organization", org(sliding(), "acme", minutes(20)), seconds(120)),
         (
             "two of them",
             org(org(sliding(), "acme", minutes(30)), "globex", minutes(20)),
             seconds(120),
         ),
         (
-            "an organisation that is laxer",
+            "an organization that is laxer",
             org(app(Duration::minutes(15)), "acme", minutes(60)),
             seconds(90),
         ),
@@ -276,7 +276,7 @@ fn r08_a_limit_that_bound_already_counts_from_the_last_activity() {
         ("the same once more", again(minute(10)), minute(15), ACME),
         ("longer later", member().policy("acme", minute(10), minutes(60)), minute(15), ACME),
         ("disabled later", member().policy("acme", minute(10), None), minute(15), ACME),
-        ("one more organisation", member().joins("globex", minute(10)), minute(15), ACME),
+        ("one more organization", member().joins("globex", minute(10)), minute(15), ACME),
         ("shorter later", member().policy("acme", minute(5), minutes(8)), minute(13), ACME),
         ("seen since", again(minute(10)).seen(minute(12)), minute(27), ACME),
         (
@@ -292,7 +292,7 @@ fn r08_a_limit_that_bound_already_counts_from_the_last_activity() {
     }
 }
 
-// --- organisations -------------------------------------------------------------------------------
+// --- organizations -------------------------------------------------------------------------------
 
 #[test]
 fn r14_enabled_or_shortened_counts_from_the_sign_in() {
@@ -369,7 +369,7 @@ fn r16_disabled_and_enabled_again_the_smaller_of_both_bounds_who_lived_through_b
 }
 
 #[test]
-fn r17_of_several_organisations_the_shortest_wins_for_each_kind() {
+fn r17_of_several_organizations_the_shortest_wins_for_each_kind() {
     let policy = |days, hours| {
         Some(OrgPolicy::absolute(Duration::days(days)).and_idle(Duration::hours(hours)))
     };
@@ -453,7 +453,7 @@ fn r18_what_was_in_force_at_joining_is_a_matter_of_numbers_not_of_clocks() {
 }
 
 #[test]
-fn r18_leaving_keeps_the_scheduled_end_with_the_name_of_the_organisation() {
+fn r18_leaving_keeps_the_scheduled_end_with_the_name_of_the_organization() {
     let org = |story: Story, name, policy| story.policy(name, day(0), policy).joins(name, day(0));
     let both = |story| org(org(story, "acme", days(7)), "globex", days(5));
     let sliding = || Story::begins(day(0), SLIDING);
@@ -507,7 +507,7 @@ fn r18_who_has_left_keeps_the_absolute_end_and_is_rid_of_the_idle_limit() {
 }
 
 #[test]
-fn r19_a_revocation_ends_every_session_of_the_organisation_and_none_that_begins_after_it() {
+fn r19_a_revocation_ends_every_session_of_the_organization_and_none_that_begins_after_it() {
     let before = Story::begins(day(0), SLIDING)
         .joins("acme", day(0))
         .joins("globex", day(0))
@@ -535,7 +535,7 @@ fn r24_an_end_tells_since_when_it_binds() {
         ),
         ("a policy since", member().policy("acme", day(3), days(7)), day(3)),
         (
-            "an organisation joined since",
+            "an organization joined since",
             app().policy("acme", day(0), days(7)).joins("acme", day(4)),
             day(4),
         ),
@@ -573,22 +573,7 @@ fn r05_a_record_is_kept_for_a_week_after_its_latest_possible_end() {
         ("a shorter deploy", Story::begins(day(0), SLIDING).deploy(both(9, 5)), 2, day(14)),
     ];
     for (label, story, seen, expected) in cases {
-        assert_eq!(purge_after(&story.facts(), &story.base, day(seen)), expected, "{label}");
-    }
-}
-
-#[test]
-fn r05_at_the_sign_in_only_its_own_limits_count_for_that() {
-    let both = absolute_days(7).and_idle(Duration::days(2));
-    let cases = [
-        ("idle", SLIDING, day(38)),
-        ("absolute", absolute_days(7), day(17)),
-        ("both", both, day(12)),
-        ("none", Limits::unlimited(), Timestamp::NEVER),
-    ];
-    for (label, limits, expected) in cases {
-        let record = Story::begins(day(3), limits).record;
-        assert_eq!(purge_after_start(&record), expected, "{label}");
+        assert_eq!(story.purge_after_activity(day(seen)), expected, "{label}");
     }
 }
 
@@ -609,7 +594,7 @@ fn trap_14_two_revocations_end_everything_before_the_second() {
 #[test]
 fn trap_15_a_touch_under_the_old_policy_undoes_nothing() {
     let old = Story::begins(day(0), SLIDING).policy("acme", day(0), days(30)).joins("acme", day(0));
-    let purge = purge_after(&old.facts(), &old.base, day(3));
+    let purge = old.purge_after_activity(day(3));
     assert_eq!(purge, day(37));
     let story = old.policy("acme", day(3), days(7)).seen(day(3)).purge_after(purge);
     assert_eq!(story.first_end(day(6)), ending(day(7), Absolute, ACME));
@@ -683,94 +668,118 @@ fn trap_38_two_policies_of_one_millisecond_both_bind() {
 
 // --- how stories are told ------------------------------------------------------------------------
 
-/// A session, the organisations around it, and what happens to them, told in order.
+/// A session, the organizations around it, and what happens to them, told in order.
 #[derive(Clone)]
 struct Story {
     record: Record,
-    rules: HashMap<Arc<str>, Arc<OrgRules>>,
-    base: Base,
+    /// With which rules of everyone, and of organizations.
+    rules: BTreeMap<Arc<str>, OrgRules>,
+    purge_after: Timestamp,
+    app: AppLimits,
 }
 
 impl Story {
     /// Somebody signs in. The record is kept for ever, so that it can tell how it ended.
     fn begins(at: Timestamp, limits: Limits) -> Self {
-        let record = Record {
-            id: SessionId::from_bytes([1; 16]),
-            secret_hash: SecretHash::from_bytes([2; 32]),
-            user: "ada".into(),
-            kind: Kind::Browser,
-            name: None,
-            memberships: Vec::new(),
-            created: at,
-            authenticated: at,
-            seen: at,
-            ends_by: limits.absolute_limit().map(|limit| EndsBy { at: at + limit, org: None }),
-            idle: limits.idle_limit(),
-            client: Client::default(),
-            ended: None,
-            purge_after: Timestamp::NEVER,
-        };
+        let (id, hash) = (SessionId::from_bytes([1; 16]), SecretHash::from_bytes([2; 32]));
         Self {
-            record,
-            rules: HashMap::new(),
-            base: Base { browsers: limits, tokens: limits, refresh: Duration::HOUR },
+            record: Record::begin(id, hash, "ada", at, 0).with_limits(limits),
+            rules: BTreeMap::new(),
+            purge_after: Timestamp::NEVER,
+            app: AppLimits { browsers: limits, tokens: limits, refresh: Duration::HOUR },
         }
     }
 
     fn seen(mut self, seen: Timestamp) -> Self {
-        self.record.seen = seen;
+        self.record = self.record.with_activity(seen);
         self
     }
 
     fn deploy(mut self, limits: Limits) -> Self {
-        (self.base.browsers, self.base.tokens) = (limits, limits);
+        (self.app.browsers, self.app.tokens) = (limits, limits);
         self
     }
 
     fn policy(self, org: &str, at: Timestamp, policy: Option<OrgPolicy>) -> Self {
-        self.change(org, |rules| rules.with_policy(policy, None, at).unwrap())
+        self.change(org, |rules| rules.with_policy(policy, Duration::MAX, at, 0).unwrap())
     }
 
     fn revoke(self, org: &str) -> Self {
-        self.change(org, OrgRules::with_revocation)
+        self.change(org, |rules| rules.with_revocation(day(0), 0))
     }
 
     fn joins(mut self, org: &str, joined: Timestamp) -> Self {
-        self = self.change(org, OrgRules::clone);
-        let rules = &self.rules[org];
-        let (generation, version) = (rules.generation(), rules.version());
-        self.record.memberships.push(Membership { org: org.into(), generation, version, joined });
+        let stamp = self.rules.get(org).map(OrgRules::stamp).unwrap_or_default();
+        let joining = Membership { org: org.into(), stamp, joined };
+        let memberships = [self.record.memberships(), &[joining]].concat();
+        self.record = self.record.with_memberships(memberships);
         self
     }
 
     fn leaves(mut self, orgs: &[&str]) -> Self {
-        self.record.ends_by = self.ends_by_after_leaving(orgs);
-        self.record.memberships.retain(|membership| !orgs.contains(&&*membership.org));
+        let ends_by = self.ends_by_after_leaving(orgs);
+        let mut memberships = self.record.memberships().to_vec();
+        memberships.retain(|membership| !orgs.contains(&&*membership.org));
+        self.record = self.record.with_ends_by(ends_by).with_memberships(memberships);
         self
     }
 
     fn ended(mut self, ended: Ended) -> Self {
-        self.record.ended = Some(ended);
+        self.record = self.record.with_end(ended);
         self
     }
 
     fn purge_after(mut self, at: Timestamp) -> Self {
-        self.record.purge_after = at;
+        self.purge_after = at;
         self
     }
 
     fn change(mut self, org: &str, change: impl Fn(&OrgRules) -> OrgRules) -> Self {
-        let rules = self.rules.entry(org.into()).or_insert_with(|| OrgRules::first(day(0)).into());
-        *rules = change(rules).into();
+        let rules = self.rules.entry(org.into()).or_insert(OrgRules::none());
+        *rules = change(rules);
         self
     }
 
-    fn facts(&self) -> Facts {
-        Facts::new(self.record.clone(), |org| self.rules.get(org).cloned()).unwrap()
+    /// The record as it is kept where all clocks agree: the last activity was recorded by somebody who
+    /// knew the policies that were in force then.
+    fn record(&self) -> Record {
+        let seen = self.record.last_seen();
+        let known = |org: &str, joined: Timestamp, stamp: Stamp| {
+            let versions =
+                self.rules.get(org).into_iter().flat_map(|r| r.binding(Stamp::default()));
+            let in_force = versions.filter(|(version, _)| version.begins <= seen).last();
+            let known =
+                in_force.filter(|_| joined <= seen).map_or(0, |(version, _)| version.number);
+            Stamp { known, ..stamp }
+        };
+        let joined = |org: &str| match self.record.membership(org) {
+            Some(membership) => membership.joined,
+            None => self.record.created(),
+        };
+        self.record
+            .clone()
+            .with_stamps(|org, stamp| Ok::<_, Unreadable>(known(org, joined(org), stamp)))
+            .unwrap()
+            .with_purge_after(self.purge_after)
+    }
+
+    fn told<T>(&self, tell: impl FnOnce(&Record, Rules<'_>, &AppLimits) -> T) -> T {
+        let changes = self.rules.iter();
+        let changes =
+            changes.map(|(org, r)| ChangedRules { org: org.clone(), rules: Ok(r.clone()) });
+        let (changes, reaches) = (changes.collect(), Revision::from_u64(1));
+        let mut copy = RulesCopy::default();
+        let answer = RulesChanged { changes, reaches, incarnation: Incarnation::of("story") };
+        assert_eq!(copy.file(Revision::NONE, answer), Filed::Done);
+        tell(&self.record(), Rules::new(&copy), &self.app)
     }
 
     fn judged(&self, now: Timestamp) -> Verdict {
-        judge(&self.facts(), &self.base, now)
+        self.told(|record, rules, app| judge(record, rules, app, now).unwrap())
+    }
+
+    fn purge_after_activity(&self, seen: Timestamp) -> Timestamp {
+        self.told(|record, rules, app| purge_after(record, rules, app, seen).unwrap())
     }
 
     #[track_caller]
@@ -795,11 +804,12 @@ impl Story {
     }
 
     fn ends_by_after_leaving(&self, left: &[&str]) -> Option<EndsBy> {
-        ends_by_after_leaving(&self.facts(), &self.base, |org| !left.contains(&&**org))
+        let stays = |org: &Arc<str>| !left.contains(&&**org);
+        self.told(|record, rules, app| ends_by_after_leaving(record, rules, app, stays).unwrap())
     }
 }
 
-/// When, by which limit, of which organisation.
+/// When, by which limit, of which organization.
 type Ending = (Timestamp, EndReason, Option<String>);
 
 fn ending(at: Timestamp, reason: EndReason, org: Option<&str>) -> Ending {
@@ -821,6 +831,7 @@ fn live_until(at: Timestamp) -> Verdict {
         ends: Ends { absolute: Some(end), idle: None },
         touch_at: day(0),
         touch_every: Duration::HOUR,
+        above_rules: false,
     })
 }
 

@@ -1,16 +1,29 @@
 //! What a session is: its ids, the facts on its record, and the proof that it was found alive.
 
+mod client;
+mod encoding;
+mod ended;
+mod ends;
 mod id;
+mod key;
+mod labels;
 mod new;
 mod presence;
 mod record;
+mod revision;
 mod selector;
+mod steps;
 
+pub use self::client::{Client, Kind, MAX_LABEL};
+pub use self::ended::{EndReason, Ended, UnknownReason};
+pub use self::ends::{End, Ends, EndsBy};
 pub use self::id::{InvalidSessionId, SecretHash, SessionId};
+pub use self::key::Key;
 pub use self::new::NewSession;
-pub(crate) use self::new::is_sound_name;
+pub(crate) use self::new::is_valid_name;
 pub use self::presence::{ActiveSession, Presence, Session};
-pub use self::record::{
-    Client, End, EndReason, Ended, Ends, EndsBy, Kind, MAX_LABEL, Membership, Record, UnknownName,
-};
+#[cfg(feature = "conformance")]
+pub(crate) use self::record::Link;
+pub use self::record::{Membership, Record, Stamp};
+pub use self::revision::Revision;
 pub use self::selector::Selector;

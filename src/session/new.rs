@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::record::{Kind, MAX_LABEL};
+use super::client::{Kind, MAX_LABEL};
+use super::record::Link;
 use crate::limits::Limits;
 
 /// A session that is about to start, for [`Curfew::start`](crate::Curfew::start).
@@ -24,6 +25,7 @@ pub struct NewSession {
     pub(crate) at_most: Limits,
     pub(crate) kind: Kind,
     pub(crate) name: Option<Arc<str>>,
+    pub(crate) links: Vec<Link>,
 }
 
 impl NewSession {
@@ -35,10 +37,11 @@ impl NewSession {
             at_most: Limits::unlimited(),
             kind: Kind::Browser,
             name: None,
+            links: Vec::new(),
         }
     }
 
-    /// The organisations whose policies bind it, as the app names them: each 1 to 512 bytes without
+    /// The organizations whose policies bind it, as the app names them: each 1 to 512 bytes without
     /// NUL. Give the current list at every sign-in.
     pub fn orgs(mut self, orgs: impl IntoIterator<Item = impl ToString>) -> Self {
         self.orgs = orgs.into_iter().map(|org| org.to_string().into()).collect();
@@ -68,7 +71,43 @@ impl NewSession {
     }
 }
 
-/// Whether every store can keep this as the name of a user, an organisation or a session.
-pub(crate) fn is_sound_name(name: &str) -> bool {
+impl NewSession {
+    /// A link to something outside by which the session can be found and ended, such as the session
+    /// that an identity provider has of the same person: `.link("oidc", sid)`. It signs nobody in.
+    ///
+    /// A kind is 1 to 32 lower-case letters, digits, hyphens or underscores, a value 1 to 512 bytes
+    /// without NUL. A session has at most 4 links.
+    pub fn link(mut self, kind: impl ToString, value: impl ToString) -> Self {
+        let link = Link { kind: kind.to_string().into(), value: value.to_string().into() };
+        if !self.links.contains(&link) {
+            self.links.push(link);
+        }
+        self
+    }
+
+    /// Whether every store can keep its names.
+    pub(crate) fn has_valid_names(&self) -> bool {
+        let mut names = self.orgs.iter().chain(&self.name).chain([&self.user]);
+        names.all(|name| is_valid_name(name))
+    }
+
+    /// Whether every store can keep its links.
+    pub(crate) fn has_valid_links(&self) -> bool {
+        let is_valid = |link: &Link| is_valid_kind(&link.kind) && is_valid_name(&link.value);
+        self.links.len() <= MAX_LINKS && self.links.iter().all(is_valid)
+    }
+}
+
+/// Some stores write all of them with each change of a session.
+const MAX_LINKS: usize = 4;
+
+/// Whether this can be the kind of a link.
+pub(super) fn is_valid_kind(kind: &str) -> bool {
+    let inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    (1..=32).contains(&kind.len()) && kind.bytes().all(inner)
+}
+
+/// Whether every store can keep this as the name of a user, an organization or a session.
+pub(crate) fn is_valid_name(name: &str) -> bool {
     (1..=MAX_LABEL).contains(&name.len()) && !name.contains('\0')
 }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use time::Duration;
 
-use super::record::{Client, End, Ended, Ends, Kind, Record};
+use super::client::{Client, Kind};
+use super::ended::Ended;
+use super::ends::{End, Ends};
+use super::record::Record;
 use super::{SecretHash, SessionId};
 use crate::time::Timestamp;
 
@@ -47,7 +50,7 @@ impl Session {
     /// Whether the person proved who they are within the last `window` before this request: at
     /// sign-in or since (OWASP ASVS 7.5.2).
     pub fn authenticated_within(&self, window: Duration) -> bool {
-        self.checked.since(self.active.record.authenticated) <= window
+        self.checked.since(self.active.record.authenticated()) <= window
     }
 
     #[cfg(feature = "axum")]
@@ -56,7 +59,7 @@ impl Session {
     }
 
     pub(crate) fn secret_hash(&self) -> SecretHash {
-        self.active.record.secret_hash
+        self.active.record.secret_hash()
     }
 
     pub(crate) fn record(&self) -> &Arc<Record> {
@@ -83,8 +86,8 @@ pub struct ActiveSession {
 impl fmt::Debug for ActiveSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ActiveSession")
-            .field("id", &self.record.id)
-            .field("kind", &self.record.kind)
+            .field("id", &self.record.id())
+            .field("kind", &self.record.kind())
             .field("ends", &self.ends)
             .finish_non_exhaustive()
     }
@@ -97,47 +100,48 @@ impl ActiveSession {
 
     /// The public name of the session.
     pub fn id(&self) -> SessionId {
-        self.record.id
+        self.record.id()
     }
 
     /// Whose session it is, as the app names its users.
     pub fn user(&self) -> &str {
-        &self.record.user
+        self.record.user()
     }
 
-    /// The organisations whose policies bind it, sorted.
+    /// The organizations whose policies bind it, sorted.
     pub fn orgs(&self) -> impl Iterator<Item = &str> {
-        self.record.memberships.iter().map(|membership| &*membership.org)
+        self.record.memberships().iter().map(|membership| &*membership.org)
     }
 
     /// What kind of client holds it.
     pub fn kind(&self) -> Kind {
-        self.record.kind
+        self.record.kind()
     }
 
     /// What its owner calls it, if it has a name.
     pub fn name(&self) -> Option<&str> {
-        self.record.name.as_deref()
+        self.record.name().map(|name| &**name)
     }
 
     /// What is known of the client.
-    pub fn client(&self) -> &Client {
-        &self.record.client
+    pub fn client(&self) -> Client {
+        self.record.client()
     }
 
     /// When the person signed in.
     pub fn created_at(&self) -> Timestamp {
-        self.record.created
+        self.record.created()
     }
 
     /// When the person last proved who they are: at sign-in or since.
     pub fn authenticated_at(&self) -> Timestamp {
-        self.record.authenticated
+        self.record.authenticated()
     }
 
     /// The later of the last recorded activity and the change of policy that moved its end.
     pub fn updated_at(&self) -> Timestamp {
-        self.ends.first().map_or(self.record.seen, |end| end.since.max(self.record.seen))
+        let seen = self.record.last_seen();
+        self.ends.first().map_or(seen, |end| end.since.max(seen))
     }
 
     /// When it will end without further activity; `None` if no limit binds it.

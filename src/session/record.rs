@@ -2,239 +2,285 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
+use std::num::NonZeroI64;
 use std::sync::Arc;
 
 use time::Duration;
 
-use super::{SecretHash, SessionId};
-use crate::limits::{COOKIE_LIFE, Limit};
+use super::client::{Client, Kind};
+use super::ended::Ended;
+use super::ends::EndsBy;
+use super::id::{SecretHash, SessionId};
+use super::key::{Key, LINK, ORG, USER};
+use super::labels::Labels;
+use super::revision::Revision;
+use crate::encoding::Carried;
 use crate::time::Timestamp;
 
-/// No label of a session (name, user agent, device, location, user, organisation) is longer, in bytes.
-pub const MAX_LABEL: usize = 512;
-
 /// Everything that is known of one session: facts, never conclusions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// A record never changes. What happens to a session makes the [`next`](Self::next) record of it,
+/// which names the [`revision`](Self::revision) that it is to take the place of.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Record {
-    /// The public name, and the key.
-    pub id: SessionId,
-    /// What must match the secret of whoever presents this session.
-    pub secret_hash: SecretHash,
-    /// Whose session this is, as the app names its users.
-    pub user: Arc<str>,
-    /// What kind of client holds it.
-    pub kind: Kind,
-    /// What its owner calls it, if it has a name.
-    pub name: Option<Arc<str>>,
-    /// The organisations whose policies bind it, sorted by name, each once.
-    pub memberships: Vec<Membership>,
-    /// When the person signed in. Absolute limits count from here.
-    pub created: Timestamp,
-    /// When the person last proved who they are; not earlier than `created`.
-    pub authenticated: Timestamp,
-    /// The last recorded activity. Idle limits count from here.
-    pub seen: Timestamp,
-    /// The latest end that was fixed so far: at sign-in, or by an organisation it has left.
-    pub ends_by: Option<EndsBy>,
-    /// The idle limit that was fixed at sign-in.
-    pub idle: Option<Duration>,
-    /// What is known of the client.
-    pub client: Client,
-    /// That it has ended, and why. Written once, never taken back.
-    pub ended: Option<Ended>,
-    /// From this time on the record is as good as deleted, and may be.
-    pub purge_after: Timestamp,
+    pub(super) id: SessionId,
+    pub(super) revision: Revision,
+    pub(super) previous: Revision,
+    pub(super) secret_hash: SecretHash,
+    pub(super) user: Arc<str>,
+    pub(super) kind: Kind,
+    pub(super) created: Timestamp,
+    pub(super) authenticated: Timestamp,
+    pub(super) seen: Timestamp,
+    pub(super) purge_after: Timestamp,
+    // In milliseconds.
+    pub(super) idle: Option<NonZeroI64>,
+    pub(super) everyone: Stamp,
+    pub(super) memberships: Box<[Membership]>,
+    pub(super) address: Option<IpAddr>,
+    pub(super) labels: Option<Labels>,
+    // What few records have is kept apart, or all of them would have the room for it.
+    pub(super) ends_by: Option<Box<EndsBy>>,
+    pub(super) ended: Option<Box<Ended>>,
+    pub(super) rare: Option<Box<Rare>>,
 }
 
-/// What kind of client holds a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// A browser, with a cookie that survives its restart.
-    Browser,
-    /// A browser, with a cookie that goes when it is closed.
-    BrowserUntilClosed,
-    /// A command-line, mobile or desktop client, with a bearer token.
-    Token,
+/// What hardly any session has.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) struct Rare {
+    pub(super) name: Option<Arc<str>>,
+    pub(super) links: Vec<Link>,
+    /// Keys that a later version of this crate has made up.
+    pub(super) keys: Vec<Key>,
+    pub(super) carried: Carried,
+    /// What the previous revision was listed under, if this one may be listed elsewhere. It is not
+    /// kept: only whoever puts the one in the place of the other needs it.
+    pub(super) previous_keys: Option<Vec<Key>>,
 }
 
-impl Kind {
-    /// A stable name, for stores: `browser`, `browser-until-closed` or `token`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Browser => "browser",
-            Self::BrowserUntilClosed => "browser-until-closed",
-            Self::Token => "token",
-        }
-    }
+/// Where a session stands in the history of some rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// The generation when the session joined; 0 if there was none. It counts revocations.
+    pub generation: u64,
+    /// The number of the policy version in force when the session joined; 0 if there was none.
+    pub version: u64,
+    /// The number of the policy version that was in force when the last activity was recorded; 0 if
+    /// there was none, or none has been recorded since the session joined.
+    pub known: u64,
 }
 
-impl FromStr for Kind {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        [Self::Browser, Self::BrowserUntilClosed, Self::Token]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-            .ok_or(UnknownName)
-    }
-}
-
-/// That a session belongs to an organisation, and since when.
+/// That a session belongs to an organization, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
-    /// The organisation, as the app names it.
+    /// The organization, as the app names it.
     pub org: Arc<str>,
-    /// The organisation's generation when the session joined. It counts revocations.
-    pub generation: i64,
-    /// The number of the policy version in force when the session joined; 0 is none.
-    pub version: u32,
+    /// Where the session stands in the history of the organization's rules.
+    pub stamp: Stamp,
     /// When the session joined.
     pub joined: Timestamp,
 }
 
-/// An end that is already fixed.
+/// Something outside by which a session is found: what it is, and its name there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndsBy {
-    /// When.
-    pub at: Timestamp,
-    /// The organisation whose policy fixed it; `None` if the app's own limits did.
-    pub org: Option<Arc<str>>,
+pub(crate) struct Link {
+    pub(crate) kind: Arc<str>,
+    pub(crate) value: Arc<str>,
 }
 
-/// What is known of the client behind a session.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Client {
-    /// The `User-Agent` header as it came, at most [`MAX_LABEL`] bytes of it.
-    pub agent: Option<Arc<str>>,
-    /// Device and browser in words, as in `Chrome on macOS`.
-    pub device: Option<Arc<str>>,
-    /// The network address, as much of it as the app keeps.
-    pub address: Option<IpAddr>,
-    /// The approximate location, as in `Berlin, Germany`.
-    pub location: Option<Arc<str>>,
-}
-
-/// That a session has ended, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// When it was over.
-    pub at: Timestamp,
-    /// Why.
-    pub reason: EndReason,
-    /// The organisation whose policy or revocation ended it, if one did.
-    pub org: Option<Arc<str>>,
+impl Link {
+    pub(crate) fn key(&self) -> Key {
+        Key::link(&self.kind, &self.value)
+    }
 }
 
 impl Record {
-    /// Writes down that it has ended, as a store does that keeps whole records. The caller has seen
-    /// to it that it had not.
-    pub fn end(&mut self, ended: Ended) {
-        self.purge_after = self.purge_after.min(ended.purge_after());
-        self.ended = Some(ended);
+    /// The public name, and the key.
+    pub fn id(&self) -> SessionId {
+        self.id
     }
-}
 
-impl Ended {
-    /// From when on the record may be deleted, unless it may be even earlier: 400 days after the
-    /// end, when no browser has its cookie any more.
+    /// Which state of the session this is.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Which state it is to take the place of; [`Revision::NONE`] for the first one. A record that was
+    /// read from a store does not know it.
+    pub fn previous(&self) -> Revision {
+        self.previous
+    }
+
+    /// What must match the secret of whoever presents this session.
+    pub fn secret_hash(&self) -> SecretHash {
+        self.secret_hash
+    }
+
+    /// Whose session this is, as the app names its users.
+    pub fn user(&self) -> &Arc<str> {
+        &self.user
+    }
+
+    /// What kind of client holds it.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What its owner calls it, if it has a name.
+    pub fn name(&self) -> Option<&Arc<str>> {
+        self.rare.as_ref()?.name.as_ref()
+    }
+
+    /// When the person signed in. Absolute limits count from here.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// When the person last proved who they are; not earlier than `created`.
+    pub fn authenticated(&self) -> Timestamp {
+        self.authenticated
+    }
+
+    /// The last recorded activity. Idle limits count from here.
+    pub fn last_seen(&self) -> Timestamp {
+        self.seen
+    }
+
+    /// From this time on the record is as good as deleted, and may be.
     pub fn purge_after(&self) -> Timestamp {
-        self.at + COOKIE_LIFE
+        self.purge_after
     }
 
-    /// Ended by somebody, at `at`: signed out, revoked, or replaced by a newer sign-in.
-    pub const fn revoked(at: Timestamp) -> Self {
-        Self { at, reason: EndReason::Revoked, org: None }
+    /// The idle limit that was fixed at sign-in.
+    pub fn idle(&self) -> Option<Duration> {
+        self.idle.map(|millis| Duration::milliseconds(millis.get()))
     }
-}
 
-/// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EndReason {
-    /// The absolute limit: too long since the sign-in.
-    Absolute,
-    /// The idle limit: too long without activity.
-    Idle,
-    /// Somebody ended it: its owner, an admin, or a newer sign-in that took its place.
-    Revoked,
-}
+    /// The latest end that was fixed so far: at sign-in, or by an organization it has left.
+    pub fn ends_by(&self) -> Option<&EndsBy> {
+        self.ends_by.as_deref()
+    }
 
-impl EndReason {
-    /// A stable name, for stores and answers: `absolute`, `idle` or `revoked`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Absolute => "absolute",
-            Self::Idle => "idle",
-            Self::Revoked => "revoked",
+    /// Where it stands in the history of the rules for everyone.
+    pub fn everyone(&self) -> Stamp {
+        self.everyone
+    }
+
+    /// The organizations whose policies bind it, sorted by name, each once.
+    pub fn memberships(&self) -> &[Membership] {
+        &self.memberships
+    }
+
+    /// What is known of the client. It is decoded anew each time.
+    pub fn client(&self) -> Client {
+        let labels = self.labels.as_ref().map(Labels::decode).unwrap_or_default();
+        Client { address: self.address, ..labels }
+    }
+
+    /// That it has ended, and why. Written once, never taken back.
+    pub fn ended(&self) -> Option<&Ended> {
+        self.ended.as_deref()
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// What it is listed under as long as it has not ended. The first is that of the user.
+    pub fn keys(&self) -> Vec<Key> {
+        let orgs = self.memberships.iter().map(|membership| Key::org(&membership.org));
+        let mut keys = Vec::from_iter([Key::user(&self.user)].into_iter().chain(orgs));
+        if let Some(rare) = &self.rare {
+            keys.extend(rare.links.iter().map(Link::key));
+            keys.extend(rare.keys.iter().cloned());
+        }
+        keys
+    }
+
+    /// Whether this is one of its [`keys`](Self::keys).
+    pub fn is_under(&self, key: &Key) -> bool {
+        let key_text = key.as_str();
+        if let Some(user) = key_text.strip_prefix(USER) {
+            return *self.user == *user;
+        }
+        if let Some(org) = key_text.strip_prefix(ORG) {
+            return self.membership(org).is_some();
+        }
+        let Some(rare) = &self.rare else {
+            return false;
+        };
+        match key_text.strip_prefix(LINK).and_then(|link| link.split_once(':')) {
+            Some(link) => rare.links.iter().any(|known| (&*known.kind, &*known.value) == link),
+            None => rare.keys.contains(key),
         }
     }
+
+    /// What its previous revision was listed under and it is not, because it has ended or belongs
+    /// elsewhere.
+    pub fn left_keys(&self) -> Vec<Key> {
+        let listed = if self.has_ended() { Vec::new() } else { self.keys() };
+        let mut keys = self.previous_keys().to_vec();
+        keys.retain(|key| !listed.contains(key));
+        keys
+    }
+
+    /// What it is to be listed under and its previous revision was not: all of its keys, if it is the
+    /// first.
+    pub fn entered_keys(&self) -> Vec<Key> {
+        let moves = self.previous == Revision::NONE || !self.previous_keys().is_empty();
+        if !moves || self.has_ended() {
+            return Vec::new();
+        }
+        let mut keys = self.keys();
+        keys.retain(|key| !self.previous_keys().contains(key));
+        keys
+    }
+
+    fn previous_keys(&self) -> &[Key] {
+        self.rare.as_ref().and_then(|rare| rare.previous_keys.as_deref()).unwrap_or_default()
+    }
+
+    /// Takes down what the previous revision was listed under, before that changes.
+    pub(super) fn note_previous_keys(&mut self) {
+        if self.previous != Revision::NONE && self.previous_keys().is_empty() {
+            let keys = self.keys();
+            self.rare.get_or_insert_default().previous_keys = Some(keys);
+        }
+    }
+
+    /// Lets a store that keeps records in memory share what many of them have alike, and forgets what
+    /// only the way there needed.
+    pub(crate) fn share(
+        &mut self,
+        mut org: impl FnMut(&mut Arc<str>),
+        labels: impl FnOnce(&mut Arc<[u8]>),
+    ) {
+        self.memberships.iter_mut().for_each(|membership| org(&mut membership.org));
+        self.labels.as_mut().map(AsMut::as_mut).map(labels);
+        if let Some(rare) = &mut self.rare {
+            rare.previous_keys = None;
+        }
+        self.rare.take_if(|rare| **rare == Rare::default());
+    }
+
+    pub(crate) fn membership(&self, org: &str) -> Option<&Membership> {
+        let at = self.memberships.binary_search_by(|membership| (*membership.org).cmp(org)).ok()?;
+        self.memberships.get(at)
+    }
 }
 
-impl fmt::Display for EndReason {
+/// Shows neither user nor client, so that it may stand in a log.
+impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.debug_struct("Record")
+            .field("id", &self.id)
+            .field("revision", &self.revision)
+            .field("kind", &self.kind)
+            .field("created", &self.created)
+            .field("seen", &self.seen)
+            .field("ended", &self.ended)
+            .field("purge_after", &self.purge_after)
+            .finish_non_exhaustive()
     }
-}
-
-impl FromStr for EndReason {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        [Self::Absolute, Self::Idle, Self::Revoked]
-            .into_iter()
-            .find(|reason| reason.as_str() == name)
-            .ok_or(UnknownName)
-    }
-}
-
-impl From<Limit> for EndReason {
-    fn from(limit: Limit) -> Self {
-        match limit {
-            Limit::Absolute => Self::Absolute,
-            Limit::Idle => Self::Idle,
-        }
-    }
-}
-
-/// Not one of the stable names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a known name")]
-pub struct UnknownName;
-
-/// When a living session will end without further activity, by each kind of limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ends {
-    /// Fixed: no activity moves it. `None` if no absolute limit binds the session.
-    pub absolute: Option<End>,
-    /// Moves with activity. `None` if no idle limit binds the session.
-    pub idle: Option<End>,
-}
-
-impl Ends {
-    /// When the first of them comes; [`Timestamp::NEVER`] if no limit binds the session.
-    pub fn at(&self) -> Timestamp {
-        self.first().map_or(Timestamp::NEVER, |end| end.at)
-    }
-
-    /// The end that comes first; `None` if no limit binds the session.
-    pub fn first(&self) -> Option<&End> {
-        match (&self.absolute, &self.idle) {
-            (Some(absolute), Some(idle)) if idle.at < absolute.at => Some(idle),
-            (Some(absolute), _) => Some(absolute),
-            (None, idle) => idle.as_ref(),
-        }
-    }
-}
-
-/// One end that lies ahead, and what fixes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
-    /// When.
-    pub at: Timestamp,
-    /// Which limit.
-    pub limit: Limit,
-    /// The organisation whose policy it is; `None` for the app's own limits.
-    pub org: Option<Arc<str>>,
-    /// Since when this limit binds the session.
-    pub since: Timestamp,
 }

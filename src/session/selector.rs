@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::new::is_sound_name;
-use super::{Record, SessionId};
-use crate::time::Timestamp;
+use super::id::SessionId;
+use super::key::Key;
+use super::new::{is_valid_kind, is_valid_name};
+use super::record::{Link, Record};
 
-/// Which sessions to list or to end. Every condition narrows it; what has ended is never among them.
+/// Which sessions to count or to end. Every condition narrows it; what has ended is never among them.
 ///
 /// ```
 /// # let current = tower_curfew::SessionId::from_bytes([0; 16]);
@@ -18,15 +19,15 @@ use crate::time::Timestamp;
 pub struct Selector {
     user: Option<Arc<str>>,
     org: Option<Arc<str>>,
+    link: Option<Link>,
     session: Option<SessionId>,
     except: Option<SessionId>,
-    not_seen_after: Option<Timestamp>,
 }
 
 impl Selector {
     // Not for others: whoever forgets a condition must not end all sessions there are.
     const EVERYTHING: Self =
-        Self { user: None, org: None, session: None, except: None, not_seen_after: None };
+        Self { user: None, org: None, link: None, session: None, except: None };
 
     /// All sessions of a user.
     #[must_use]
@@ -34,10 +35,17 @@ impl Selector {
         Self { user: Some(user.to_string().into()), ..Self::EVERYTHING }
     }
 
-    /// All sessions that belong to an organisation.
+    /// All sessions that belong to an organization.
     #[must_use]
     pub fn org(org: impl ToString) -> Self {
         Self { org: Some(org.to_string().into()), ..Self::EVERYTHING }
+    }
+
+    /// All sessions with this [link](super::NewSession::link).
+    #[must_use]
+    pub fn link(kind: impl ToString, value: impl ToString) -> Self {
+        let link = Link { kind: kind.to_string().into(), value: value.to_string().into() };
+        Self { link: Some(link), ..Self::EVERYTHING }
     }
 
     /// One session, whoever it belongs to.
@@ -58,35 +66,47 @@ impl Selector {
         Self { except: Some(id), ..self }
     }
 
-    /// Of these only what shows no activity after `seen`.
-    #[must_use]
-    pub fn not_seen_after(self, seen: Timestamp) -> Self {
-        Self { not_seen_after: Some(seen), ..self }
-    }
-
     /// Whether a record is among them.
     pub fn matches(&self, record: &Record) -> bool {
-        record.ended.is_none()
-            && self.user.as_ref().is_none_or(|user| *user == record.user)
-            && self.org.as_ref().is_none_or(|org| record.memberships.iter().any(|m| m.org == *org))
-            && self.session.is_none_or(|id| id == record.id)
-            && self.except.is_none_or(|id| id != record.id)
-            && self.not_seen_after.is_none_or(|seen| record.seen <= seen)
+        !record.has_ended()
+            && self.user.as_ref().is_none_or(|user| user == record.user())
+            && self.org.as_ref().is_none_or(|org| record.membership(org).is_some())
+            && self.link.as_ref().is_none_or(|link| record.is_under(&link.key()))
+            && self.session.is_none_or(|id| id == record.id())
+            && self.except.is_none_or(|id| id != record.id())
     }
 
     /// Whether there can be such sessions: none has a name that no store can keep.
     pub(crate) fn can_match(&self) -> bool {
-        self.user.iter().chain(&self.org).all(|name| is_sound_name(name))
+        self.user.iter().chain(&self.org).all(|name| is_valid_name(name))
+            && self.link.iter().all(|l| is_valid_kind(&l.kind) && is_valid_name(&l.value))
     }
 
-    /// The condition on the user, for stores to build a query from.
-    pub fn by_user(&self) -> Option<&Arc<str>> {
-        self.user.as_ref()
+    /// What they are all listed under; `None` if it is one session, which its id finds.
+    pub(crate) fn key(&self) -> Option<Key> {
+        // Of several the one that is likely to have the fewest sessions.
+        match (&self.session, &self.link, &self.user, &self.org) {
+            (Some(_), ..) => None,
+            (None, Some(link), ..) => Some(link.key()),
+            (None, None, Some(user), _) => Some(Key::user(user)),
+            (None, None, None, Some(org)) => Some(Key::org(org)),
+            (None, None, None, None) => None,
+        }
     }
 
-    /// The condition on the organisation.
-    pub fn by_org(&self) -> Option<&Arc<str>> {
-        self.org.as_ref()
+    /// The condition on the user.
+    pub fn by_user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The condition on the organization.
+    pub fn by_org(&self) -> Option<&str> {
+        self.org.as_deref()
+    }
+
+    /// The condition on the link: its kind and its value.
+    pub fn by_link(&self) -> Option<(&str, &str)> {
+        self.link.as_ref().map(|link| (&*link.kind, &*link.value))
     }
 
     /// The condition on the id.
@@ -97,10 +117,5 @@ impl Selector {
     /// The id that is left out.
     pub fn left_out(&self) -> Option<SessionId> {
         self.except
-    }
-
-    /// The condition on the last activity.
-    pub fn by_last_seen(&self) -> Option<Timestamp> {
-        self.not_seen_after
     }
 }

@@ -24,7 +24,7 @@ pub(crate) use self::bearer::{bears_token, read_bearer};
 pub(crate) use self::cookie::{Presented, SessionCookie};
 pub use self::key_error::KeyringError;
 pub use self::keyring::Keyring;
-pub(crate) use self::secret::{Secret, random_id};
+pub(crate) use self::secret::{Secret, nonce, random_id};
 pub use self::set_cookie::SetCookie;
 pub use self::settings::SameSite;
 pub(crate) use self::settings::{CookieError, CookieSettings};

@@ -46,6 +46,13 @@ pub(crate) fn random_id() -> SessionId {
     SessionId::from_bytes(id)
 }
 
+/// What is random in a revision.
+pub(crate) fn nonce() -> u32 {
+    let mut nonce = [0; 4];
+    fill(&mut nonce);
+    u32::from_le_bytes(nonce)
+}
+
 /// # Panics
 ///
 /// If the operating system has no randomness to give. A token that can be guessed would be worse.

@@ -1,28 +1,53 @@
 //! The contract of a store, over each of those that the crate ships.
 #![cfg(feature = "conformance")]
 
-use tower_curfew::conformance;
 use tower_curfew::store::MemoryStore;
+use tower_curfew::store_tests;
 
-#[tokio::test]
-async fn memory() {
-    conformance::all(&MemoryStore::new()).await;
-}
+store_tests!(memory, MemoryStore::new());
 
-/// What the functions leave behind, and what others keep there, is not in their way.
-#[tokio::test]
-async fn memory_twice() {
-    let store = MemoryStore::new();
-    conformance::all(&store).await;
-    conformance::all(&store).await;
-}
-
+/// What the tests leave behind, and what others keep there, is not in their way.
 #[cfg(feature = "sqlite")]
-#[tokio::test]
-async fn sqlite() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("sessions.db");
-    let store = tower_curfew::store::SqliteStore::open(file).await.unwrap();
-    conformance::all(&store).await;
-    conformance::all(&store).await;
+mod sqlite_in_one_file {
+    use std::path::PathBuf;
+    use std::sync::OnceLock;
+
+    use tower_curfew::store::SqliteStore;
+    use tower_curfew::store_tests;
+
+    async fn open() -> SqliteStore {
+        static FILE: OnceLock<PathBuf> = OnceLock::new();
+        let file = FILE.get_or_init(|| tempfile::tempdir().unwrap().keep().join("sessions.db"));
+        SqliteStore::open(file).await.unwrap()
+    }
+
+    store_tests!(tests, open().await);
+}
+
+/// Nothing is there at the beginning, and the connections may be cut.
+#[cfg(all(feature = "axum", any(feature = "postgres", feature = "redis")))]
+mod servers {
+    use tower_curfew::store_tests;
+
+    use crate::support::{AnyStore, server};
+
+    #[cfg(feature = "postgres")]
+    store_tests!(
+        postgres,
+        match server("POSTGRES") {
+            Some(url) => AnyStore::postgres(&url).await,
+            None => return,
+        },
+        sabotaged
+    );
+
+    #[cfg(feature = "redis")]
+    store_tests!(
+        redis,
+        match server("REDIS") {
+            Some(url) => AnyStore::redis(&url).await,
+            None => return,
+        },
+        sabotaged
+    );
 }

@@ -4,10 +4,6 @@
 mod conformance;
 #[cfg(all(feature = "axum", any(feature = "sqlite", feature = "postgres", feature = "redis")))]
 mod faults;
-#[cfg(feature = "postgres")]
-mod postgres;
-#[cfg(all(feature = "redis", feature = "conformance"))]
-mod redis;
 #[cfg(feature = "axum")]
 mod stories;
 #[cfg(feature = "axum")]

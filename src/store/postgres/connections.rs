@@ -3,7 +3,6 @@
 //! Each is opened, watched and replaced by a task of its own ([`keeper`](super::keeper)), so there
 //! are never more than there are tasks.
 
-use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +11,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_postgres::{Client, Row, Statement};
 
-use super::super::StoreError;
-use super::failure::{Failure, Said};
+use super::error::{Failure, Said};
+use super::schema::Sql;
 use super::values::Params;
+use crate::store::contract::StoreError;
 
 /// Some connections of one kind.
 pub(super) struct Connections {
@@ -56,8 +56,8 @@ impl Kind {
     pub(super) fn patience(self) -> Duration {
         match self {
             Self::Shared => Duration::from_secs(5),
-            // To end all sessions of a large organisation takes its time.
-            Self::Exclusive => Duration::from_secs(60),
+            // Longer than one waits for a lock.
+            Self::Exclusive => Duration::from_secs(15),
         }
     }
 }
@@ -74,16 +74,17 @@ impl Connections {
     }
 
     /// Room for a call on a connection. If there is none it waits, though not for long; if the server
-    /// cannot be reached it does not wait.
+    /// cannot be reached it does not wait. What is rare is boxed: else every call would carry the room
+    /// for it.
     pub(super) async fn call(&self) -> Result<Call, StoreError> {
         // Others may be waiting already, and then there is none.
         let Ok(place) = self.places.clone().try_acquire_owned() else {
-            return self.wait(None).await;
+            return Box::pin(self.wait(None)).await;
         };
         match self.attempt() {
             Found::Room(live) => Ok(self.start(live, place)),
             Found::Down(cause) => Err(unreachable(cause)),
-            Found::Nothing => self.wait(Some(place)).await,
+            Found::Nothing => Box::pin(self.wait(Some(place))).await,
         }
     }
 
@@ -149,26 +150,20 @@ impl Connections {
     }
 
     /// Reads with one statement, and once more if its connection breaks.
-    pub(super) async fn read(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+    pub(super) async fn read(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         debug_assert!(self.kind == Kind::Shared);
         match self.once(sql, params).await {
-            Err(failure) if failure.is_broken_connection() => self.once(sql, params).await,
+            Err(failure) if failure.is_broken_connection() => {
+                Box::pin(self.once(sql, params)).await
+            }
             answer => answer,
         }
     }
 
     /// Runs one statement, which is a transaction of its own.
-    pub(super) async fn once(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+    pub(super) async fn once(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         let call = self.call().await?;
         let answer = call.query(sql, params).await;
-        call.finish();
-        answer
-    }
-
-    /// Changes with one statement, and says how many rows.
-    pub(super) async fn change(&self, sql: &str, params: Params<'_>) -> Result<u64, Failure> {
-        let call = self.call().await?;
-        let answer = call.execute(sql, params).await;
         call.finish();
         answer
     }
@@ -205,8 +200,8 @@ fn unreachable(cause: Arc<Said>) -> StoreError {
 pub(super) struct Live {
     pub(super) kind: Kind,
     pub(super) client: Client,
-    /// By their text. They are gone with the connection.
-    statements: Mutex<HashMap<Box<str>, Statement>>,
+    /// By their numbers. They are gone with the connection.
+    statements: Mutex<Vec<Option<Statement>>>,
     /// For so many calls more.
     room: AtomicU32,
     /// Calls whose callers stopped waiting. They take their room until the server has answered.
@@ -245,20 +240,24 @@ impl Live {
         self.room.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
     }
 
-    pub(super) async fn prepare(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
-        if let Some(statement) = self.statements().get(sql) {
+    pub(super) async fn prepare(&self, sql: &Sql) -> Result<Statement, tokio_postgres::Error> {
+        if let Some(Some(statement)) = self.statements().get(sql.number) {
             return Ok(statement.clone());
         }
-        let statement = self.client.prepare(sql).await?;
-        let mut statements = self.statements();
-        if STATEMENTS <= statements.len() {
-            statements.clear();
-        }
-        statements.insert(sql.into(), statement.clone());
+        let statement = Box::pin(self.client.prepare(&sql.text)).await?;
+        self.keep(sql, Some(statement.clone()));
         Ok(statement)
     }
 
-    fn statements(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Statement>> {
+    fn keep(&self, sql: &Sql, statement: Option<Statement>) {
+        let mut statements = self.statements();
+        if statements.len() <= sql.number {
+            statements.resize(sql.number + 1, None);
+        }
+        statements[sql.number] = statement;
+    }
+
+    fn statements(&self) -> std::sync::MutexGuard<'_, Vec<Option<Statement>>> {
         self.statements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -272,21 +271,21 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+    pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         let statement = self.live.prepare(sql).await?;
         let answer = self.live.client.query(&statement, params).await;
         answer.map_err(|error| self.failed(sql, error))
     }
 
-    async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, Failure> {
+    async fn execute(&self, sql: &Sql, params: Params<'_>) -> Result<u64, Failure> {
         let statement = self.live.prepare(sql).await?;
         let answer = self.live.client.execute(&statement, params).await;
         answer.map_err(|error| self.failed(sql, error))
     }
 
-    fn failed(&self, sql: &str, error: tokio_postgres::Error) -> Failure {
+    fn failed(&self, sql: &Sql, error: tokio_postgres::Error) -> Failure {
         if Failure::is_stale_statement(&error) {
-            self.live.statements().remove(sql);
+            self.live.keep(sql, None);
         }
         error.into()
     }
@@ -318,11 +317,11 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+    pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         self.call.query(sql, params).await
     }
 
-    pub(super) async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, Failure> {
+    pub(super) async fn execute(&self, sql: &Sql, params: Params<'_>) -> Result<u64, Failure> {
         self.call.execute(sql, params).await
     }
 
@@ -350,9 +349,6 @@ impl Transaction {
 const QUEUE: usize = 256;
 
 const WAIT: Duration = Duration::from_secs(3);
-
-/// More than there are kinds of statements.
-const STATEMENTS: usize = 128;
 
 const NOBODY_THERE: &str = "the session store cannot be reached";
 const UNREACHABLE: StoreError = StoreError::message(NOBODY_THERE);

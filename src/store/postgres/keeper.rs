@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Error, NoTls};
 
 use super::connections::{Kind, Live, State};
-use super::failure::Said;
+use super::error::Said;
+use super::schema::Sql;
 
 /// How to open a connection.
 pub(super) struct Connector {
@@ -40,7 +41,7 @@ impl Connector {
 pub(super) async fn keep(
     connector: Arc<Connector>,
     kind: Kind,
-    first: Arc<[String]>,
+    first: Arc<[Sql]>,
     state: watch::Sender<State>,
     freed: Arc<Notify>,
 ) {
@@ -72,7 +73,7 @@ pub(super) async fn keep(
 async fn open(
     connector: &Connector,
     kind: Kind,
-    first: &[String],
+    first: &[Sql],
 ) -> Result<(Arc<Live>, JoinHandle<()>), Error> {
     let (client, pump) = connector.open().await?;
     // Who waits for a lock on the whole table, or for somebody else's row, must not take up a

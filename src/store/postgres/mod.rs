@@ -1,40 +1,35 @@
 //! A store in a PostgreSQL database.
 
-mod changes;
-mod connect_error;
 mod connections;
-mod failure;
+mod error;
 mod keeper;
-mod options;
-mod purge;
-mod rows;
+mod open;
+mod read;
 mod schema;
-mod selection;
-mod statements;
-mod steps;
 #[cfg(feature = "postgres-tls")]
 mod tls;
 mod values;
+mod write;
 
 use std::fmt;
 use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
-pub use self::connect_error::ConnectError;
 use self::connections::Connections;
-pub use self::options::PostgresOptions;
-use self::statements::Statements;
-use super::{
-    Ended, Facts, Insert, OrgRules, Page, Record, Rotate, Selector, SessionId, SetOrgs, Store,
-    StoreError, Swapped, Timestamp, Touch, Touched,
-};
+pub use self::error::ConnectError;
+pub use self::open::PostgresOptions;
+use self::schema::{Names, Statements};
+use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
+use crate::policy::{OrgRules, RulesChanged};
+use crate::session::{Key, Record, Revision, SessionId};
+use crate::time::{ServerClock, Timestamp};
 
 /// Keeps sessions in a PostgreSQL database, for apps on several machines.
 ///
 /// **Cost.** A request is one read, one round trip; and once per touch interval one write, one round
-/// trip and one commit, which changes no index. A sign-in is a transaction of four round trips, of two
-/// more with a cap, two or four more with organisations, and one more for each session it replaces.
+/// trip and one commit, which changes no index. A sign-in is a transaction of five round trips, of one
+/// more with a cap; and one more for the session that it replaces.
 ///
 /// **Connections.** Four by default, two that read and two that write; each node has its own. A
 /// connection that reads serves many requests at once, without waiting for one answer before it asks
@@ -62,8 +57,8 @@ use super::{
 /// connection string, or a server that offers no encryption is spoken to without; `sslmode=disable`
 /// does not even ask.
 ///
-/// **Clock.** The store [tells](Facts::read_at) the server's time with each record, so a node whose
-/// clock is wrong notices.
+/// **Clock.** About once a second a read asks for the server's time, too, so a node whose clock is wrong
+/// notices.
 ///
 /// **Tables.** [`connect`](Self::connect) creates them: names begin with `curfew_`, and are found by
 /// the search path unless there is a [`schema`](PostgresOptions::schema). A role that may not create
@@ -78,7 +73,8 @@ struct Shared {
     readers: Connections,
     writers: Connections,
     sql: Statements,
-    checks_clock: bool,
+    names: Names,
+    server_clock: ServerClock,
     _tasks: Tasks,
 }
 
@@ -111,67 +107,53 @@ impl PostgresStore {
 
     /// The tables as SQL, to be run by somebody who may create them. It may be run again.
     pub fn schema_sql(&self) -> String {
-        schema::sql(&self.0.sql.names)
+        schema::sql(&self.0.names)
     }
 }
 
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore")
-            .field("sessions", &self.0.sql.names.sessions)
+            .field("sessions", &self.0.names.sessions)
             .finish_non_exhaustive()
     }
 }
 
 impl Store for PostgresStore {
-    async fn insert(
+    async fn insert(&self, record: Arc<Record>, cap: Option<Cap>) -> Result<Inserted, StoreError> {
+        Ok(write::patiently(|| write::insert(&self.0, &record, cap)).await?)
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Loaded>, StoreError> {
+        Ok(read::load(&self.0, id).await?)
+    }
+
+    async fn replace(&self, record: Arc<Record>) -> Result<Replaced, StoreError> {
+        Ok(write::patiently(|| write::replace(&self.0, &record)).await?)
+    }
+
+    async fn list(&self, key: &Key, page: Page) -> Result<Listed, StoreError> {
+        Ok(read::list(&self.0, key, page).await?)
+    }
+
+    async fn rules_since(
         &self,
-        record: Record,
-        replaces: &[SessionId],
-        cap: Option<u32>,
-    ) -> Result<Insert, StoreError> {
-        Ok(changes::patiently(|| changes::insert(&self.0, &record, replaces, cap)).await?)
+        revision: Revision,
+        at_most: u32,
+    ) -> Result<RulesChanged, StoreError> {
+        Ok(read::rules_since(&self.0, revision, at_most).await?)
     }
 
-    async fn load(&self, id: SessionId) -> Result<Option<Facts>, StoreError> {
-        Ok(rows::load(&self.0, id).await?)
-    }
-
-    async fn touch(&self, touch: Touch) -> Result<Touched, StoreError> {
-        Ok(changes::patiently(|| changes::touch(&self.0, &touch)).await?)
-    }
-
-    async fn rotate(&self, rotate: Rotate) -> Result<Swapped, StoreError> {
-        Ok(changes::patiently(|| changes::rotate(&self.0, &rotate)).await?)
-    }
-
-    async fn set_orgs(&self, change: SetOrgs) -> Result<Swapped, StoreError> {
-        Ok(changes::patiently(|| changes::set_orgs(&self.0, &change)).await?)
-    }
-
-    async fn end(&self, which: &Selector, ended: &Ended) -> Result<u64, StoreError> {
-        Ok(changes::patiently(|| changes::end(&self.0, which, ended)).await?)
-    }
-
-    async fn list(&self, which: &Selector, page: Page) -> Result<Vec<Facts>, StoreError> {
-        Ok(rows::list(&self.0, which, page).await?)
-    }
-
-    async fn org_rules(&self, org: &str) -> Result<Option<Arc<OrgRules>>, StoreError> {
-        Ok(rows::org_rules(&self.0, org).await?.map(Arc::new))
-    }
-
-    async fn put_org_rules(
+    async fn replace_rules(
         &self,
         org: &str,
-        expected: Option<i64>,
         rules: OrgRules,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let put = || changes::put_org_rules(&self.0, org, expected, &rules);
-        Ok(changes::patiently(put).await?)
+        Ok(write::patiently(|| write::replace_rules(&self.0, org, &rules, now)).await?)
     }
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
-        Ok(purge::purge(&self.0, now, at_most).await?)
+        Ok(write::purge(&self.0, now, at_most).await?)
     }
 }

@@ -1,9 +1,9 @@
-//! The tables.
+//! The tables, and the statements about them.
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::connect_error::ConnectError;
+use super::error::ConnectError;
 use super::keeper::Connector;
 
 /// The tables' names, as they stand in statements.
@@ -11,10 +11,10 @@ pub(super) struct Names {
     /// Quoted, since it may be a word of SQL.
     schema: Option<String>,
     prefix: String,
-    pub(super) version: String,
+    head: String,
     pub(super) sessions: String,
-    pub(super) members: String,
-    pub(super) orgs: String,
+    keys: String,
+    rules: String,
 }
 
 impl Names {
@@ -25,12 +25,141 @@ impl Names {
             None => format!("{prefix}{name}"),
         };
         Self {
-            version: table("schema"),
+            head: table("schema"),
             sessions: table("sessions"),
-            members: table("members"),
-            orgs: table("orgs"),
+            keys: table("session_keys"),
+            rules: table("rules"),
             prefix: prefix.to_owned(),
             schema,
+        }
+    }
+}
+
+/// A statement, and the number under which each connection keeps it prepared.
+#[derive(Clone)]
+pub(super) struct Sql {
+    pub(super) number: usize,
+    pub(super) text: String,
+}
+
+/// The statements. Each that has two has the second one for a purpose that it names.
+pub(super) struct Statements {
+    /// A record and the revision of all rules; the second with the server's time.
+    pub(super) load: [Sql; 2],
+    /// The revision of all rules; the second with the server's time.
+    pub(super) head: [Sql; 2],
+    pub(super) list: Sql,
+    pub(super) rules_since: Sql,
+    pub(super) time: Sql,
+    pub(super) lock_key: Sql,
+    pub(super) insert: Sql,
+    pub(super) body: Sql,
+    pub(super) replace: Sql,
+    /// As `replace`, for a session that is to be listed elsewhere.
+    pub(super) relist: Sql,
+    pub(super) state: Sql,
+    pub(super) lock_head: Sql,
+    pub(super) raise_head: Sql,
+    pub(super) rules_revision: Sql,
+    pub(super) replace_rules: Sql,
+    /// What is due and not locked; the second waits for what is.
+    pub(super) due: [Sql; 2],
+    pub(super) still_due: Sql,
+    pub(super) leave: Sql,
+    pub(super) delete: Sql,
+    pub(super) check_later: Sql,
+}
+
+impl Statements {
+    pub(super) fn new(names: &Names) -> Self {
+        let Names { head, sessions, keys, rules, .. } = names;
+        let mut number = 0;
+        let mut sql = |text: String| {
+            number += 1;
+            Sql { number: number - 1, text }
+        };
+        let with_time = |columns: &str, from: &str| {
+            ["", ", clock_timestamp()"].map(|time| format!("SELECT {columns}{time} FROM {from}"))
+        };
+        let replace = format!(
+            "UPDATE {sessions} SET revision = $3, last_seen = $4, ended_at = $5, \
+             ended_reason = $6, purge_after = $7, body = $8, \
+             purge_check = least(purge_check, $7) \
+             WHERE id = $1 AND revision = $2 AND ended_at IS NULL RETURNING id"
+        );
+        let due = |lock: &str| {
+            format!(
+                "SELECT id, body, purge_after FROM {sessions} WHERE purge_check <= $1 \
+                 ORDER BY purge_check LIMIT $2 FOR UPDATE{lock}"
+            )
+        };
+        Self {
+            load: with_time(
+                "s.body, h.rules",
+                &format!("{sessions} AS s CROSS JOIN {head} AS h WHERE s.id = $1"),
+            )
+            .map(&mut sql),
+            head: with_time("rules", head).map(&mut sql),
+            list: sql(format!(
+                "SELECT k.created, k.session, s.body FROM {keys} AS k \
+                 JOIN {sessions} AS s ON s.id = k.session \
+                 WHERE k.key = $1 AND (k.created, k.session) < ($2, $3) \
+                 ORDER BY k.created DESC, k.session DESC LIMIT $4"
+            )),
+            rules_since: sql(format!(
+                "SELECT h.rules, \
+                 (SELECT system_identifier FROM pg_control_system())::text || ' ' || \
+                 substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), r.org, r.place, r.body \
+                 FROM {head} AS h LEFT JOIN (SELECT org, place, body FROM {rules} \
+                 WHERE $1 < place ORDER BY place LIMIT $2) AS r ON true ORDER BY r.place"
+            )),
+            time: sql("SELECT clock_timestamp()".into()),
+            lock_key: sql("SELECT pg_advisory_xact_lock($1)".into()),
+            insert: sql(format!(
+                "WITH filed AS (INSERT INTO {sessions} (id, revision, user_name, created, \
+                 last_seen, ended_at, ended_reason, purge_after, purge_check, body) \
+                 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $8, $9 WHERE $13 = {} \
+                 OR (SELECT count(*) FROM {keys} AS k JOIN {sessions} AS s ON s.id = k.session \
+                 WHERE k.key = $11 AND k.session IS DISTINCT FROM $12) < $13 \
+                 ON CONFLICT (id) DO NOTHING RETURNING id), \
+                 listed AS (INSERT INTO {keys} (key, created, session) \
+                 SELECT key, $4, id FROM filed, unnest($10::bigint[]) AS key \
+                 ON CONFLICT DO NOTHING) \
+                 SELECT count(*) FROM filed",
+                i64::MAX
+            )),
+            body: sql(format!("SELECT body FROM {sessions} WHERE id = $1")),
+            relist: sql(format!(
+                "WITH replaced AS ({replace}), left_keys AS (DELETE FROM {keys} \
+                 WHERE key = ANY ($10::bigint[]) AND created = $9 AND session = $1 \
+                 AND EXISTS (SELECT FROM replaced)), \
+                 entered_keys AS (INSERT INTO {keys} (key, created, session) \
+                 SELECT key, $9, id FROM replaced, unnest($11::bigint[]) AS key \
+                 ON CONFLICT DO NOTHING) \
+                 SELECT count(*) FROM replaced"
+            )),
+            replace: sql(format!("WITH replaced AS ({replace}) SELECT count(*) FROM replaced")),
+            state: sql(format!(
+                "SELECT revision, ended_at IS NOT NULL FROM {sessions} WHERE id = $1"
+            )),
+            lock_head: sql(format!("SELECT rules, clock_timestamp() FROM {head} FOR UPDATE")),
+            raise_head: sql(format!("UPDATE {head} SET rules = $1")),
+            rules_revision: sql(format!("SELECT revision FROM {rules} WHERE org = $1")),
+            replace_rules: sql(format!(
+                "INSERT INTO {rules} (org, place, revision, body) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (org) DO UPDATE SET place = $2, revision = $3, body = $4"
+            )),
+            due: [due(" SKIP LOCKED"), due("")].map(&mut sql),
+            still_due: sql(format!("SELECT FROM {sessions} WHERE purge_check <= $1 LIMIT 1")),
+            leave: sql(format!(
+                "DELETE FROM {keys} AS k USING unnest($1::bigint[], $2::bigint[], $3::bytea[]) \
+                 AS gone (key, created, session) WHERE k.key = gone.key \
+                 AND k.created = gone.created AND k.session = gone.session"
+            )),
+            delete: sql(format!("DELETE FROM {sessions} WHERE id = ANY ($1)")),
+            check_later: sql(format!(
+                "UPDATE {sessions} SET purge_check = purge_after WHERE id = ANY ($1)"
+            )),
         }
     }
 }
@@ -52,17 +181,25 @@ async fn prepare_with(client: &Client, names: &Names) -> Result<(), ConnectError
         let advice = format!("the database has the encoding `{encoding}`; create one with UTF8");
         return Err(ConnectError::new(advice));
     }
-    let version = match version(client, names).await? {
-        Some(version) => version,
+    let format = match format_of(client, names).await? {
+        Some(format) => format,
         None => {
             client.batch_execute(&sql(names)).await?;
-            version_after(client, names).await?
+            let missing = || ConnectError::new("its tables cannot be created; see `schema_sql`");
+            format_of(client, names).await?.ok_or_else(missing)?
         }
     };
-    if version != VERSION {
+    if FORMAT < format {
         let advice = format!(
-            "its tables have version {version}, and this version of tower-curfew knows only \
-             {VERSION}; upgrade tower-curfew here as well"
+            "its tables have format {format}, and this version of tower-curfew knows only \
+             {FORMAT}; upgrade tower-curfew here as well"
+        );
+        return Err(ConnectError::new(advice));
+    }
+    if format < FORMAT {
+        let advice = format!(
+            "its tables have format {format}, that of a version before the first release; give \
+             another schema or table prefix, or drop them, which signs everybody out"
         );
         return Err(ConnectError::new(advice));
     }
@@ -70,8 +207,8 @@ async fn prepare_with(client: &Client, names: &Names) -> Result<(), ConnectError
 }
 
 /// `None` if the tables are missing.
-async fn version(client: &Client, names: &Names) -> Result<Option<i32>, ConnectError> {
-    match client.query_opt(&format!("SELECT version FROM {}", names.version), &[]).await {
+async fn format_of(client: &Client, names: &Names) -> Result<Option<i32>, ConnectError> {
+    match client.query_opt(&format!("SELECT version FROM {}", names.head), &[]).await {
         Ok(row) => Ok(row.map(|row| row.get(0))),
         Err(error) => match error.code() {
             Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME) => Ok(None),
@@ -80,17 +217,18 @@ async fn version(client: &Client, names: &Names) -> Result<Option<i32>, ConnectE
     }
 }
 
-async fn version_after(client: &Client, names: &Names) -> Result<i32, ConnectError> {
-    let missing = || ConnectError::new("its tables cannot be created; see `schema_sql`");
-    version(client, names).await?.ok_or_else(missing)
-}
-
 /// What is missing shows now rather than at the first sign-in.
 async fn rights(client: &Client, names: &Names) -> Result<(), ConnectError> {
-    for table in [&names.sessions, &names.members, &names.orgs] {
-        for right in ["SELECT", "INSERT", "UPDATE", "DELETE"] {
+    let all = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+    for (table, needed) in [
+        (&names.head, &["SELECT", "UPDATE"][..]),
+        (&names.sessions, &all),
+        (&names.keys, &all),
+        (&names.rules, &all[..3]),
+    ] {
+        for right in needed {
             let row =
-                client.query_one("SELECT has_table_privilege($1, $2)", &[table, &right]).await?;
+                client.query_one("SELECT has_table_privilege($1, $2)", &[table, right]).await?;
             if !row.get::<_, bool>(0) {
                 let advice = format!("the role may not {right} on {table}; grant it that right");
                 return Err(ConnectError::new(advice));
@@ -100,78 +238,67 @@ async fn rights(client: &Client, names: &Names) -> Result<(), ConnectError> {
     Ok(())
 }
 
-pub(super) const VERSION: i32 = 1;
+/// The format of the tables. Another one is refused.
+const FORMAT: i32 = 2;
 
 /// Creates what is missing, as often as it is run and by however many at once: as one message it is
 /// one transaction, and the lock holds until its end.
 pub(super) fn sql(names: &Names) -> String {
-    let Names { schema, prefix, version, sessions, members, orgs } = names;
+    let Names { schema, prefix, head, sessions, keys, rules } = names;
     let create_schema = match schema {
         Some(schema) => format!("CREATE SCHEMA IF NOT EXISTS {schema};\n\n"),
         None => String::new(),
     };
     format!(
-        r#"-- Sessions, as tower-curfew keeps them. Times and durations are milliseconds.
+        r#"-- Sessions, as tower-curfew keeps them. Times are milliseconds.
 
 BEGIN;
 
 SELECT pg_advisory_xact_lock(4207849484203631);
 
-{create_schema}CREATE TABLE IF NOT EXISTS {version} (
+{create_schema}-- `rules` is the revision of all rules.
+CREATE TABLE IF NOT EXISTS {head} (
     one integer PRIMARY KEY CHECK (one = 1),
-    version integer NOT NULL
+    version integer NOT NULL,
+    rules bigint NOT NULL
 );
 
--- A request writes to few columns, and none of them has an index: so no index grows, and the room of
--- the old version is used again. This is why `purge_check` is apart from `purge_after`: it is never
--- later, and only what it finds is looked at.
+-- What a record says is in its body; the other columns are for people who look at the table, except for
+-- those by which it is found, swapped and purged. A request writes to few columns, and none of them has
+-- an index: so no index grows, and the room of the old version is used again. This is why `purge_check`
+-- is apart from `purge_after`: it is never later, and only what it finds is looked at.
 CREATE TABLE IF NOT EXISTS {sessions} (
-    id bytea PRIMARY KEY,
-    secret_hash bytea NOT NULL,
-    user_name text COLLATE "C" NOT NULL,
-    kind text NOT NULL,
-    name text,
     created bigint NOT NULL,
-    authenticated bigint NOT NULL,
-    seen bigint NOT NULL,
-    ends_by bigint,
-    ends_by_org text,
-    idle bigint,
-    agent text,
-    device text,
-    address text,
-    location text,
+    last_seen bigint NOT NULL,
     ended_at bigint,
-    ended_reason text,
-    ended_org text,
+    revision bigint NOT NULL,
     purge_after bigint NOT NULL,
     purge_check bigint NOT NULL,
-    -- The memberships, side by side and sorted by organisation.
-    orgs text[] COLLATE "C" NOT NULL,
-    generations bigint[] NOT NULL,
-    versions bigint[] NOT NULL,
-    joined bigint[] NOT NULL
+    id bytea PRIMARY KEY,
+    user_name text COLLATE "C" NOT NULL,
+    ended_reason text,
+    body bytea NOT NULL
 ) WITH (fillfactor = 80);
 
-CREATE INDEX IF NOT EXISTS {prefix}sessions_of_user ON {sessions} (user_name, created, id)
-    WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS {prefix}sessions_to_purge ON {sessions} (purge_check);
 
--- Finds the sessions of an organisation, in the order of lists.
-CREATE TABLE IF NOT EXISTS {members} (
-    org text COLLATE "C" NOT NULL,
+-- Where sessions that have not ended are listed, in the order of lists.
+CREATE TABLE IF NOT EXISTS {keys} (
+    key bigint NOT NULL,
     created bigint NOT NULL,
     session bytea NOT NULL,
-    PRIMARY KEY (org, created, session)
+    PRIMARY KEY (key, created, session)
 );
 
-CREATE TABLE IF NOT EXISTS {orgs} (
+-- `place` is the revision of all rules that the last change of these made.
+CREATE TABLE IF NOT EXISTS {rules} (
     org text COLLATE "C" PRIMARY KEY,
+    place bigint NOT NULL UNIQUE,
     revision bigint NOT NULL,
-    rules text NOT NULL
+    body bytea NOT NULL
 );
 
-INSERT INTO {version} (one, version) VALUES (1, {VERSION}) ON CONFLICT DO NOTHING;
+INSERT INTO {head} (one, version, rules) VALUES (1, {FORMAT}, 0) ON CONFLICT DO NOTHING;
 
 COMMIT;
 "#

@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connect_error::ConnectError;
+use super::error::ConnectError;
 
 pub(super) fn connect_with(roots: Option<&Path>) -> Result<MakeRustlsConnect, ConnectError> {
     let mut store = RootCertStore::empty();

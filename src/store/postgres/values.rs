@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use super::super::Timestamp;
+use crate::time::Timestamp;
 
 /// A parameter that does not print: the driver writes parameters to the log, where neither hashes
 /// nor addresses belong.
@@ -38,9 +38,9 @@ impl<T: ToSql> ToSql for Hidden<T> {
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// What the clock of the server shows.
-pub(super) struct ServerTime(pub(super) Timestamp);
+pub(super) struct ClockTime(pub(super) Timestamp);
 
-impl<'a> FromSql<'a> for ServerTime {
+impl<'a> FromSql<'a> for ClockTime {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
         let micros = i64::from_be_bytes(raw.try_into()?);
         Ok(Self(Timestamp::from_unix_millis(YEAR_2000 + micros.div_euclid(1000))))
@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn a_time_before_2000_is_whole_milliseconds_too() {
         let read = |micros: i64| {
-            let ServerTime(time) =
-                ServerTime::from_sql(&Type::TIMESTAMPTZ, &micros.to_be_bytes()).unwrap();
+            let ClockTime(time) =
+                ClockTime::from_sql(&Type::TIMESTAMPTZ, &micros.to_be_bytes()).unwrap();
             time.to_string()
         };
         assert_eq!(read(0), "2000-01-01T00:00:00Z");

@@ -1,34 +1,31 @@
 //! A store on a Redis or Valkey server.
 
-mod answers;
-mod changes;
-mod connect_error;
-mod encoding;
-mod failure;
-mod link;
-mod options;
+mod connections;
+mod error;
+mod open;
+mod read;
 mod scripts;
+mod write;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use self::connect_error::ConnectError;
-use self::link::Link;
-pub use self::options::RedisOptions;
-use self::scripts::Scripts;
-use super::{
-    Ended, Facts, Insert, OrgRules, Page, Record, Rotate, Selector, SessionId, SetOrgs, Store,
-    StoreError, Swapped, Touch, Touched,
-};
-use crate::time::Timestamp;
+use self::connections::Connections;
+pub use self::error::ConnectError;
+pub use self::open::RedisOptions;
+use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
+use crate::policy::{OrgRules, RulesChanged};
+use crate::session::{Key, Record, Revision, SessionId};
+use crate::time::{ServerClock, Timestamp};
 
 /// Keeps sessions on a Redis or Valkey server, which several machines may share.
 ///
 /// # What it costs
 ///
-/// A request costs one round trip, the script that reads the session; and once per touch interval
-/// another. All calls share one connection, which comes back by itself. While the server is away or
-/// hangs, each call fails within a second.
+/// A request costs one round trip, an `MGET` of the session and of the revision of all rules; and once
+/// per touch interval two more. A sign-in takes three. Calls share two connections, which come back by
+/// themselves; one that breaks is made up for by another. While the server is away or hangs, each call
+/// fails within two seconds.
 ///
 /// # What may be lost
 ///
@@ -55,23 +52,28 @@ use crate::time::Timestamp;
 ///
 /// - `session:<id>`: a string, the whole record. It expires by itself a week after it became due, in
 ///   case nobody purges; if it is never due, never.
-/// - `user:<user>` and `members:<organisation>`: sorted sets of the ids that have not ended, by time
-///   of creation. They expire with the last of their sessions.
-/// - `org:<organisation>`: a string, the rules. They never expire.
-/// - `purge`: a sorted set of all ids by when they are due.
+/// - `user:<user>`, `org:<organization>` and `link:<kind>:<value>`: sorted sets of the ids that are
+///   listed there, by time of creation. An entry may outlive its session, and is forgotten by whoever
+///   lists it then. They expire with the last of their sessions.
+/// - `due:0` to `due:f`: sorted sets of ids by when they are due.
+/// - `{rules}:bodies`, a hash of all rules by organization; `{rules}:places`, a sorted set of their names
+///   in the order of their last changes; `{rules}:head`, the revision of all of them. They never expire.
+/// - `format`: the number of this format.
 ///
 /// Redis compares times as floating-point numbers: exact to the millisecond until the year 287396,
 /// and [`Timestamp::NEVER`] is later than all of those.
 ///
-/// Clones share the same connection.
+/// Clones share the same connections.
 #[derive(Clone)]
 pub struct RedisStore(Arc<Shared>);
 
 struct Shared {
-    link: Link,
-    scripts: Scripts,
+    connections: Connections,
     prefix: String,
-    checks_clock: bool,
+    /// What is kept of rules: the revision of all of them, they themselves, and in which order they
+    /// changed.
+    rules_keys: [Vec<u8>; 3],
+    server_clock: ServerClock,
 }
 
 impl RedisStore {
@@ -97,53 +99,40 @@ impl fmt::Debug for RedisStore {
 }
 
 impl Store for RedisStore {
-    async fn insert(
+    async fn insert(&self, record: Arc<Record>, cap: Option<Cap>) -> Result<Inserted, StoreError> {
+        Ok(write::insert(&self.0, &record, cap).await?)
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Loaded>, StoreError> {
+        Ok(read::load(&self.0, id).await?)
+    }
+
+    async fn replace(&self, record: Arc<Record>) -> Result<Replaced, StoreError> {
+        Ok(write::replace(&self.0, &record).await?)
+    }
+
+    async fn list(&self, key: &Key, page: Page) -> Result<Listed, StoreError> {
+        Ok(read::list(&self.0, key, page).await?)
+    }
+
+    async fn rules_since(
         &self,
-        record: Record,
-        replaces: &[SessionId],
-        cap: Option<u32>,
-    ) -> Result<Insert, StoreError> {
-        Ok(self.0.insert(&record, replaces, cap).await?)
+        revision: Revision,
+        at_most: u32,
+    ) -> Result<RulesChanged, StoreError> {
+        Ok(read::rules_since(&self.0, revision, at_most).await?)
     }
 
-    async fn load(&self, id: SessionId) -> Result<Option<Facts>, StoreError> {
-        Ok(self.0.load(id).await?)
-    }
-
-    async fn touch(&self, touch: Touch) -> Result<Touched, StoreError> {
-        Ok(self.0.touch(&touch).await?)
-    }
-
-    async fn rotate(&self, rotate: Rotate) -> Result<Swapped, StoreError> {
-        Ok(self.0.rotate(&rotate).await?)
-    }
-
-    async fn set_orgs(&self, change: SetOrgs) -> Result<Swapped, StoreError> {
-        Ok(self.0.set_orgs(&change).await?)
-    }
-
-    async fn end(&self, which: &Selector, ended: &Ended) -> Result<u64, StoreError> {
-        Ok(self.0.end(which, ended).await?)
-    }
-
-    async fn list(&self, which: &Selector, page: Page) -> Result<Vec<Facts>, StoreError> {
-        Ok(self.0.list(which, page).await?)
-    }
-
-    async fn org_rules(&self, org: &str) -> Result<Option<Arc<OrgRules>>, StoreError> {
-        Ok(self.0.org_rules(org).await?)
-    }
-
-    async fn put_org_rules(
+    async fn replace_rules(
         &self,
         org: &str,
-        expected: Option<i64>,
         rules: OrgRules,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(self.0.put_org_rules(org, expected, &rules).await?)
+        Ok(write::replace_rules(&self.0, org, &rules, now).await?)
     }
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
-        Ok(self.0.purge(now, at_most).await?)
+        Ok(write::purge(&self.0, now, at_most).await?)
     }
 }

@@ -1,47 +1,64 @@
-//! The scripts: each change, and each read, is one of them, so all of it or nothing happens.
+//! The scripts. None knows what a record or rules mean.
 
-use redis::Script;
+use redis::Cmd;
+
+/// A script, and the name by which a server knows it.
+pub(super) struct Script {
+    code: String,
+    hash: String,
+}
 
 /// The scripts as one server takes them.
 pub(super) struct Scripts {
-    pub(super) load: Script,
-    pub(super) insert: Script,
-    pub(super) touch: Script,
-    pub(super) rotate: Script,
-    pub(super) set_orgs: Script,
+    pub(super) replace: Script,
+    /// The same, for what has ended.
     pub(super) end: Script,
-    pub(super) ids: Script,
-    pub(super) list: Script,
-    pub(super) org_rules: Script,
-    pub(super) put_org_rules: Script,
-    pub(super) purge: Script,
+    pub(super) delete: Script,
+    pub(super) enter: Script,
+    pub(super) page: Script,
+    pub(super) replace_rules: Script,
+    pub(super) rules_since: Script,
 }
-
-const COMMON: &str = include_str!("lua/common.lua");
 
 impl Scripts {
     /// A server from version 7 on can be told how to treat a script: none of these runs on a
     /// replica, not even to read, and some run although the memory is used up.
     pub(super) fn new(server_knows_flags: bool) -> Self {
-        let head = |flags: &str| match server_knows_flags {
-            true => format!("#!lua{flags}\n"),
-            false => String::new(),
+        let script = |flags: &str, code: &str| {
+            let head = if server_knows_flags { format!("#!lua{flags}\n") } else { String::new() };
+            let code = head + code;
+            Script { hash: redis::Script::new(&code).get_hash().to_owned(), code }
         };
         // What reads, and what makes room. A sign-out must not fail because the memory is full.
-        let always = |parts: &[&str]| Script::new(&(head(" flags=allow-oom") + &parts.concat()));
-        let with_room = |parts: &[&str]| Script::new(&(head("") + &parts.concat()));
+        let always = |code: &str| script(" flags=allow-oom", code);
+        let with_room = |code: &str| script("", code);
         Self {
-            load: always(&[include_str!("lua/load.lua")]),
-            insert: with_room(&[COMMON, include_str!("lua/insert.lua")]),
-            touch: with_room(&[COMMON, include_str!("lua/touch.lua")]),
-            rotate: with_room(&[COMMON, include_str!("lua/rotate.lua")]),
-            set_orgs: with_room(&[COMMON, include_str!("lua/set_orgs.lua")]),
-            end: always(&[COMMON, include_str!("lua/end.lua")]),
-            ids: always(&[include_str!("lua/ids.lua")]),
-            list: always(&[COMMON, include_str!("lua/list.lua")]),
-            org_rules: always(&[include_str!("lua/org_rules.lua")]),
-            put_org_rules: with_room(&[include_str!("lua/put_org_rules.lua")]),
-            purge: always(&[COMMON, include_str!("lua/purge.lua")]),
+            replace: with_room(include_str!("lua/replace.lua")),
+            end: always(include_str!("lua/replace.lua")),
+            delete: always(include_str!("lua/delete.lua")),
+            enter: with_room(include_str!("lua/enter.lua")),
+            page: always(include_str!("lua/page.lua")),
+            replace_rules: with_room(include_str!("lua/replace_rules.lua")),
+            rules_since: always(include_str!("lua/rules_since.lua")),
         }
+    }
+
+    /// The commands that tell a server all of them.
+    pub(super) fn load(&self) -> impl Iterator<Item = Cmd> {
+        let Self { replace, end, delete, enter, page, replace_rules, rules_since } = self;
+        [replace, end, delete, enter, page, replace_rules, rules_since].into_iter().map(|script| {
+            let mut load = redis::cmd("SCRIPT");
+            load.arg("LOAD").arg(&*script.code);
+            load
+        })
+    }
+}
+
+impl Script {
+    /// The command that runs it over these keys, so far without arguments.
+    pub(super) fn over(&self, keys: &[Vec<u8>]) -> Cmd {
+        let mut run = redis::cmd("EVALSHA");
+        run.arg(&*self.hash).arg(keys.len()).arg(keys);
+        run
     }
 }

@@ -1,15 +1,11 @@
 //! A store in an SQLite file.
 
-mod changes;
-mod failure;
+mod error;
 mod open;
-mod open_error;
-mod readers;
-mod rows;
-mod schema;
-mod selection;
+mod read;
 #[cfg(test)]
 mod tests;
+mod write;
 mod writer;
 
 use std::fmt;
@@ -19,14 +15,13 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+pub use self::error::OpenError;
 use self::open::Connections;
-pub use self::open_error::OpenError;
-use self::readers::Readers;
+use self::read::Readers;
 use self::writer::Writer;
-use super::{
-    Ended, Facts, Insert, OrgRules, Page, Record, Rotate, Selector, SessionId, SetOrgs, Store,
-    StoreError, Swapped, Touch, Touched,
-};
+use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
+use crate::policy::{OrgRules, RulesChanged};
+use crate::session::{Key, Record, Revision, SessionId};
 use crate::time::Timestamp;
 
 /// Keeps sessions in an SQLite file: durable, and with nothing to install.
@@ -98,7 +93,7 @@ impl SqliteStore {
     ///
     /// If the file cannot be reached, or is full and somebody is about to write.
     pub async fn limit_size(&self, bytes: u64) -> Result<(), StoreError> {
-        self.0.writer.run(move |file| changes::limit_size(file, bytes)).await
+        self.0.writer.run(move |file| write::limit_size(file, bytes)).await
     }
 }
 
@@ -109,56 +104,41 @@ impl fmt::Debug for SqliteStore {
 }
 
 impl Store for SqliteStore {
-    async fn insert(
+    async fn insert(&self, record: Arc<Record>, cap: Option<Cap>) -> Result<Inserted, StoreError> {
+        self.0.writer.run(move |file| write::insert(file, &record, cap)).await
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Loaded>, StoreError> {
+        self.0.readers.run(|file| read::load(file, id)).await
+    }
+
+    async fn replace(&self, record: Arc<Record>) -> Result<Replaced, StoreError> {
+        self.0.writer.run(move |file| write::replace(file, &record)).await
+    }
+
+    async fn list(&self, key: &Key, page: Page) -> Result<Listed, StoreError> {
+        self.0.readers.run(|file| read::list(file, key, page)).await
+    }
+
+    async fn rules_since(
         &self,
-        record: Record,
-        replaces: &[SessionId],
-        cap: Option<u32>,
-    ) -> Result<Insert, StoreError> {
-        let replaces = replaces.to_vec();
-        self.0.writer.run(move |file| changes::insert(file, &record, &replaces, cap)).await
+        revision: Revision,
+        at_most: u32,
+    ) -> Result<RulesChanged, StoreError> {
+        self.0.readers.run(|file| read::rules_since(file, revision, at_most)).await
     }
 
-    async fn load(&self, id: SessionId) -> Result<Option<Facts>, StoreError> {
-        self.0.readers.run(|file| rows::load(file, id)).await
-    }
-
-    async fn touch(&self, touch: Touch) -> Result<Touched, StoreError> {
-        self.0.writer.run(move |file| changes::touch(file, &touch)).await
-    }
-
-    async fn rotate(&self, rotate: Rotate) -> Result<Swapped, StoreError> {
-        self.0.writer.run(move |file| changes::rotate(file, &rotate)).await
-    }
-
-    async fn set_orgs(&self, change: SetOrgs) -> Result<Swapped, StoreError> {
-        self.0.writer.run(move |file| changes::set_orgs(file, &change)).await
-    }
-
-    async fn end(&self, which: &Selector, ended: &Ended) -> Result<u64, StoreError> {
-        let (which, ended) = (which.clone(), ended.clone());
-        self.0.writer.run(move |file| changes::end(file, &which, &ended)).await
-    }
-
-    async fn list(&self, which: &Selector, page: Page) -> Result<Vec<Facts>, StoreError> {
-        self.0.readers.run(|file| rows::list(file, which, page)).await
-    }
-
-    async fn org_rules(&self, org: &str) -> Result<Option<Arc<OrgRules>>, StoreError> {
-        self.0.readers.run(|file| Ok(rows::org_rules(file, org)?.map(Arc::new))).await
-    }
-
-    async fn put_org_rules(
+    async fn replace_rules(
         &self,
         org: &str,
-        expected: Option<i64>,
         rules: OrgRules,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let org = org.to_owned();
-        self.0.writer.run(move |file| changes::put_org_rules(file, &org, expected, &rules)).await
+        self.0.writer.run(move |file| write::replace_rules(file, &org, &rules, now)).await
     }
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
-        self.0.writer.run(move |file| changes::purge(file, now, at_most)).await
+        self.0.writer.run(move |file| write::purge(file, now, at_most)).await
     }
 }

@@ -1,15 +1,14 @@
-//! Opening the file: one connection that writes, a few that read.
+//! Opening the file: one connection that writes, a few that read, and the tables.
 
 use std::fs;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
-use super::failure::is_busy;
-use super::open_error::{Obstacle, OpenError};
-use super::schema;
+use super::error::{Obstacle, OpenError, is_busy};
+use crate::token::random_id;
 
 pub(super) struct Connections {
     pub(super) writer: Connection,
@@ -30,7 +29,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connections, Obstacle> {
     }
     let writer = connection(path, flags)?;
     patiently(|| keep_log(&writer))?;
-    patiently(|| schema::migrate(&writer))?;
+    patiently(|| create_tables(&writer))?;
     writer.busy_timeout(WRITER_WAITS)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let readers = (0..cores.max(2)).map(|_| reader(path)).collect::<Result<_, _>>()?;
@@ -80,6 +79,81 @@ fn keep_log(writer: &Connection) -> Result<(), Obstacle> {
     Ok(())
 }
 
+/// Creates what is missing, as often as it is called and in however many processes, and proves that
+/// the file can be written.
+fn create_tables(writer: &Connection) -> Result<(), Obstacle> {
+    let transaction = Transaction::new_unchecked(writer, TransactionBehavior::Immediate)?;
+    let format: Option<Option<u32>> = transaction
+        .query_row("SELECT 1 FROM pragma_table_info('curfew_schema') LIMIT 1", [], |_| Ok(()))
+        .optional()?
+        .map(|()| transaction.query_row(READ_FORMAT, [], |row| row.get(0)).optional())
+        .transpose()?;
+    match format {
+        None => {
+            transaction.execute_batch(TABLES)?;
+            transaction.execute(
+                "INSERT INTO curfew_schema (one, version, incarnation, rules, opened) \
+                 VALUES (1, ?1, ?2, 0, 0)",
+                (FORMAT, random_id().as_bytes()),
+            )?;
+        }
+        Some(Some(FORMAT)) => {}
+        Some(Some(newer)) if FORMAT < newer => return Err(Obstacle::Newer),
+        Some(_) => return Err(Obstacle::Older),
+    }
+    // Writes in any case, which a read-only file and a full disk do not survive.
+    transaction.execute("UPDATE curfew_schema SET opened = opened + 1", [])?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The format of the tables. Another one is refused.
+const FORMAT: u32 = 2;
+
+const READ_FORMAT: &str = "SELECT version FROM curfew_schema";
+
+// `user_version` and `application_id` belong to the app, which may keep tables of its own here. Times
+// are milliseconds. What a record says is in its body; the other columns are for people who look at the
+// table, except for those by which it is found, swapped and purged.
+const TABLES: &str = "
+    CREATE TABLE curfew_schema (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        version INTEGER NOT NULL,
+        incarnation BLOB NOT NULL,
+        rules INTEGER NOT NULL,
+        opened INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE curfew_sessions (
+        id BLOB NOT NULL PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        user TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        last_seen INTEGER NOT NULL,
+        ended_at INTEGER,
+        ended_reason TEXT,
+        purge_after INTEGER NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX curfew_sessions_to_purge ON curfew_sessions (purge_after);
+
+    -- Where sessions that have not ended are listed, in the order of lists.
+    CREATE TABLE curfew_session_keys (
+        key INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        session BLOB NOT NULL,
+        PRIMARY KEY (key, created, session)
+    ) STRICT, WITHOUT ROWID;
+
+    -- `place` is the revision of all rules that the last change of these made.
+    CREATE TABLE curfew_rules (
+        org TEXT NOT NULL PRIMARY KEY,
+        place INTEGER NOT NULL UNIQUE,
+        revision INTEGER NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// Tries again while another connection has the file locked, for about two seconds. SQLite's own
 /// wait does not cover the switch to a write-ahead log.
 fn patiently(mut attempt: impl FnMut() -> Result<(), Obstacle>) -> Result<(), Obstacle> {
@@ -97,7 +171,7 @@ fn patiently(mut attempt: impl FnMut() -> Result<(), Obstacle>) -> Result<(), Ob
 /// How long a group of changes waits while another process writes.
 const WRITER_WAITS: Duration = Duration::from_secs(2);
 
-/// More than there are kinds of statements, counting each combination of a selector's conditions.
-const STATEMENTS: usize = 128;
+/// More than there are statements.
+const STATEMENTS: usize = 32;
 
 const LOG_BYTES: i64 = 16 << 20;

@@ -12,9 +12,11 @@ use rusqlite::{Connection, OpenFlags, params_from_iter};
 use tempfile::TempDir;
 use time::Duration;
 
-use super::super::{Client, EndReason, EndsBy, Kind, Membership, SecretHash};
-use super::failure::Failure;
+use super::error::Failure;
 use super::*;
+use crate::limits::Limits;
+use crate::policy::OrgPolicy;
+use crate::session::{Client, EndReason, Ended, EndsBy, Kind, Membership, SecretHash, Stamp};
 
 // --- opening -------------------------------------------------------------------------------------
 
@@ -152,14 +154,20 @@ async fn a_file_that_is_locked_for_a_moment_is_waited_for() {
 }
 
 #[tokio::test]
-async fn tables_of_a_later_version_are_refused() {
+async fn tables_of_another_format_are_refused() {
     let file = File::new();
     drop(file.open().await);
-    file.sql("UPDATE curfew_schema SET version = 2");
-    assert_eq!(
-        file.refused().await,
-        "a newer version of tower-curfew has written it; upgrade tower-curfew here as well"
-    );
+    for (format, advice) in [
+        (3, "a newer version of tower-curfew has written it; upgrade tower-curfew here as well"),
+        (
+            1,
+            "its tables have the format of a version before the first release; give another file, \
+             or delete its tables `curfew_…`, which signs everybody out",
+        ),
+    ] {
+        file.sql(&format!("UPDATE curfew_schema SET version = {format}"));
+        assert_eq!(file.refused().await, advice);
+    }
 }
 
 #[test]
@@ -187,7 +195,7 @@ async fn the_app_keeps_its_own_tables_and_marks() {
          INSERT INTO sessions VALUES (9)",
     );
     let store = file.open().await;
-    assert_eq!(store.insert(record(1), &[], None).await.unwrap(), Insert::Stored);
+    stored(&store, 1).await;
     assert_eq!(file.number("PRAGMA user_version"), 7);
     assert_eq!(file.number("PRAGMA application_id"), 8);
     assert_eq!(file.number("SELECT x FROM sessions"), 9);
@@ -222,38 +230,41 @@ async fn a_new_file_and_its_log_are_for_their_owner_alone() {
 async fn everything_survives_closing_and_opening() {
     let file = File::new();
     let store = file.open().await;
-    let mut whole = record(1);
-    whole.kind = Kind::BrowserUntilClosed;
-    whole.name = Some("laptop".into());
-    whole.ends_by = Some(EndsBy { at: at(9000), org: Some("acme".into()) });
-    whole.idle = Some(Duration::milliseconds(12_345));
-    whole.client = Client {
+    let client = Client {
         agent: Some("agent".into()),
         device: Some("device".into()),
         address: Some("2001:db8::1".parse().unwrap()),
         location: Some("Genève".into()),
     };
-    whole.purge_after = Timestamp::NEVER;
-    let mut bare = record(2);
-    bare.memberships.clear();
-    for record in [&whole, &bare] {
-        assert_eq!(store.insert(record.clone(), &[], None).await.unwrap(), Insert::Stored);
-    }
+    let whole = record(1)
+        .with_kind(Kind::BrowserUntilClosed)
+        .with_name(Some("laptop".into()))
+        .with_limits(Limits::idle(Duration::milliseconds(12_345)))
+        .with_ends_by(Some(EndsBy { at: at(9000), org: Some("acme".into()) }))
+        .with_client(&client)
+        .with_purge_after(Timestamp::NEVER);
     let ended = Ended { at: at(77), reason: EndReason::Idle, org: Some("acme".into()) };
-    assert_eq!(store.end(&Selector::session(bare.id), &ended).await.unwrap(), 1);
+    let bare = record(2).with_memberships(Vec::new()).with_end(ended);
+    let rules = OrgRules::none().with_policy(Some(WEEK), Duration::MAX, at(5), 3).unwrap();
+    for record in [&whole, &bare] {
+        let inserted = store.insert(Arc::new(record.clone()), None).await.unwrap();
+        assert_eq!(inserted, Inserted::Done);
+    }
+    assert!(store.replace_rules("acme", rules.clone(), at(5)).await.unwrap());
+    let before = store.rules_since(Revision::NONE, 9).await.unwrap();
     drop(store);
     file.closed().await;
 
     let store = file.open().await;
-    let facts = store.load(whole.id).await.unwrap().unwrap();
-    let rules = OrgRules::first(whole.created);
-    for membership in &mut whole.memberships {
-        membership.generation = rules.generation();
+    for record in [whole, bare] {
+        let loaded = store.load(record.id()).await.unwrap().unwrap();
+        // What it took the place of is not kept.
+        assert_eq!(loaded.record.encode(), record.encode());
+        assert_eq!(loaded.rules, before.reaches);
     }
-    assert_eq!(**facts.record(), whole);
-    assert!(facts.memberships().all(|(_, stored)| **stored == rules));
-    bare.ended = Some(ended);
-    assert_eq!(**store.load(bare.id).await.unwrap().unwrap().record(), bare);
+    let after = store.rules_since(Revision::NONE, 9).await.unwrap();
+    assert_eq!((after.reaches, after.incarnation), (before.reaches, before.incarnation));
+    assert_eq!(after.changes[0].rules.as_ref().unwrap().encode(), rules.encode());
 }
 
 #[tokio::test]
@@ -275,7 +286,7 @@ async fn each_commit_reaches_the_disk() {
 // --- writing -------------------------------------------------------------------------------------
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_64_parallel_touches_one_moves() {
+async fn of_64_who_wait_for_the_same_lock_one_is_done() {
     let file = File::new();
     let store = file.open().await;
     stored(&store, 1).await;
@@ -283,21 +294,21 @@ async fn of_64_parallel_touches_one_moves() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let touches: Vec<_> = (0..64)
         .map(|late| {
-            let (store, touch) = (store.clone(), touch(1, 2000 + late));
-            tokio::spawn(async move { store.touch(touch).await.unwrap() })
+            let (store, touched) = (store.clone(), touched(1, 2000 + late));
+            tokio::spawn(async move { store.replace(touched).await.unwrap() })
         })
         .collect();
     tokio::time::sleep(StdDuration::from_millis(50)).await;
     other.execute_batch("COMMIT").unwrap();
-    let mut moved = 0;
+    let mut done = 0;
     for touched in touches {
         match touched.await.unwrap() {
-            Touched::Moved => moved += 1,
-            Touched::Kept => {}
-            Touched::Gone => panic!("it is there"),
+            Replaced::Done => done += 1,
+            Replaced::Stale => {}
+            Replaced::Gone => panic!("it is there"),
         }
     }
-    assert_eq!(moved, 1);
+    assert_eq!(done, 1);
 }
 
 #[tokio::test]
@@ -307,13 +318,13 @@ async fn a_change_whose_caller_has_gone_before_it_began_is_not_made() {
     stored(&store, 1).await;
     let other = file.connection();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let (which, ended) = (Selector::session(id(1)), Ended::revoked(at(5)));
-    let end = store.end(&which, &ended);
+    let ended = record(1).next(2).with_end(Ended::revoked(at(5)));
+    let end = store.replace(Arc::new(ended));
     assert!(tokio::time::timeout(StdDuration::from_millis(50), end).await.is_err());
     other.execute_batch("COMMIT").unwrap();
     // Changes are made in turn, so by now that one would have been.
-    assert_eq!(store.touch(touch(1, 2000)).await.unwrap(), Touched::Moved);
-    assert_eq!(store.load(id(1)).await.unwrap().unwrap().record().ended, None);
+    assert_eq!(store.replace(touched(1, 2000)).await.unwrap(), Replaced::Done);
+    assert!(!store.load(id(1)).await.unwrap().unwrap().record.has_ended());
 }
 
 #[tokio::test]
@@ -323,10 +334,10 @@ async fn a_write_lock_of_another_process_ends_in_an_error_and_can_be_got_over() 
     stored(&store, 1).await;
     let other = file.connection();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let error = within(5, store.touch(touch(1, 2000))).await.unwrap_err();
+    let error = within(5, store.replace(touched(1, 2000))).await.unwrap_err();
     assert_eq!(error.to_string(), "the session store is locked by another process");
     other.execute_batch("COMMIT").unwrap();
-    assert_eq!(store.touch(touch(1, 2000)).await.unwrap(), Touched::Moved);
+    assert_eq!(store.replace(touched(1, 2000)).await.unwrap(), Replaced::Done);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -334,26 +345,26 @@ async fn a_change_that_fails_takes_no_other_with_it() {
     let file = File::new();
     let store = file.open().await;
     stored(&store, 1).await;
+    // It fails after the record has been written.
+    file.sql(
+        "CREATE TRIGGER x BEFORE INSERT ON curfew_session_keys WHEN NEW.created = 9 \
+         BEGIN SELECT RAISE(ABORT, 'no'); END",
+    );
     let other = file.connection();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    // The second one exists already, and would have ended the first and made an organisation.
-    let mut second = record(1);
-    second.memberships[0].org = "new".into();
-    let inserts = [(record(2), vec![]), (second, vec![id(2)]), (record(3), vec![])].map(
-        |(record, replaces)| {
-            let store = store.clone();
-            tokio::spawn(async move { store.insert(record, &replaces, None).await })
-        },
-    );
+    let hash = SecretHash::from_bytes([4; 32]);
+    let wrong = Record::begin(id(4), hash, "ada", at(9), 1).with_purge_after(at(99_000));
+    let inserts = [record(2), wrong, record(3)].map(|record| {
+        let store = store.clone();
+        tokio::spawn(async move { store.insert(Arc::new(record), None).await })
+    });
     tokio::time::sleep(StdDuration::from_millis(50)).await;
     other.execute_batch("COMMIT").unwrap();
     let [first, second, third] = inserts;
-    assert_eq!(first.await.unwrap().unwrap(), Insert::Stored);
-    let error = second.await.unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "the session store holds a record with this id already");
-    assert_eq!(third.await.unwrap().unwrap(), Insert::Stored);
-    assert_eq!(store.load(id(2)).await.unwrap().unwrap().record().ended, None);
-    assert!(store.org_rules("new").await.unwrap().is_none());
+    assert_eq!(first.await.unwrap().unwrap(), Inserted::Done);
+    second.await.unwrap().unwrap_err();
+    assert_eq!(third.await.unwrap().unwrap(), Inserted::Done);
+    assert!(store.load(id(4)).await.unwrap().is_none(), "all of it or nothing");
 }
 
 /// A commit that fails, and a transaction that SQLite itself undoes: nobody of the group may think
@@ -403,17 +414,16 @@ async fn reading_goes_on_while_another_process_writes() {
     let store = file.open().await;
     stored(&store, 1).await;
     let other = file.connection();
-    other.execute_batch("BEGIN IMMEDIATE; UPDATE curfew_sessions SET user = 'eve'").unwrap();
-    let mut touching = pin!(store.touch(touch(1, 2000)));
+    other.execute_batch("BEGIN IMMEDIATE; DELETE FROM curfew_sessions").unwrap();
+    let mut touching = pin!(store.replace(touched(1, 2000)));
     let waits = tokio::time::timeout(StdDuration::from_millis(50), &mut touching);
     assert!(waits.await.is_err());
     for _ in 0..100 {
-        let facts = store.load(id(1)).await.unwrap().unwrap();
-        assert_eq!(&*facts.record().user, "ada");
+        assert!(store.load(id(1)).await.unwrap().is_some());
     }
-    assert_eq!(store.list(&Selector::user("ada"), all()).await.unwrap().len(), 1);
+    assert_eq!(store.list(&Key::user("ada"), all()).await.unwrap().records.len(), 1);
     other.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(touching.await.unwrap(), Touched::Moved);
+    assert_eq!(touching.await.unwrap(), Replaced::Done);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -436,41 +446,37 @@ async fn more_read_at_once_than_there_are_connections() {
 #[tokio::test]
 async fn what_cannot_be_read_is_an_error() {
     for damage in [
-        "UPDATE curfew_orgs SET rules = '1 x'",
-        "DELETE FROM curfew_orgs",
-        "UPDATE curfew_sessions SET kind = 'owl'",
-        "UPDATE curfew_sessions SET address = '192.0.2.300'",
-        "UPDATE curfew_sessions SET secret_hash = x'00'",
-        "UPDATE curfew_sessions SET ended_at = 5",
-        "UPDATE curfew_sessions SET ended_reason = 'idle'",
-        "UPDATE curfew_sessions SET ended_at = 5, ended_reason = 'fun'",
-        "UPDATE curfew_sessions SET ends_by_org = 'acme'",
-        "UPDATE curfew_sessions SET name = CAST(x'ff' AS TEXT)",
-        "UPDATE curfew_members SET version = -1",
-        "UPDATE curfew_members SET version = 4294967296",
+        "UPDATE curfew_sessions SET body = x''",
+        "UPDATE curfew_sessions SET body = substr(body, 1, 40)",
+        "UPDATE curfew_sessions SET body = CAST(body || x'00' AS BLOB)",
+        "UPDATE curfew_sessions SET body = x'bfff'",
     ] {
         let file = File::new();
         let store = file.open().await;
         stored(&store, 1).await;
         file.sql(damage);
-        let error = store.load(id(1)).await.expect_err(damage);
-        let text = chain(&error);
-        assert!(text.contains("; restore it from a backup: "), "{damage}: {text}");
-        for personal in ["ada", "acme", "192.0.2", "owl"] {
-            assert!(!text.contains(personal), "{damage}: {text}");
-        }
-        if !damage.contains("ended_at") {
-            assert!(store.list(&Selector::user("ada"), all()).await.is_err(), "{damage}");
-        }
+        let text = chain(&store.load(id(1)).await.expect_err(damage));
+        assert!(text.contains(" restore it from a backup: damaged"), "{damage}: {text}");
+        assert!(!text.contains("ada") && !text.contains("acme"), "{damage}: {text}");
+        let listed = store.list(&Key::user("ada"), all()).await.unwrap();
+        assert_eq!((listed.records.len(), listed.unreadable), (0, 1), "{damage}");
+        // But it can be deleted.
+        assert_eq!(store.purge(at(99_000), 9).await.unwrap(), 1);
     }
+}
+
+#[tokio::test]
+async fn rules_that_cannot_be_read_hide_no_others() {
     let file = File::new();
     let store = file.open().await;
-    stored(&store, 1).await;
-    file.sql("UPDATE curfew_orgs SET rules = 'none'");
-    assert!(store.org_rules("acme").await.is_err());
-    assert!(store.put_org_rules("acme", Some(1), OrgRules::first(at(1))).await.is_err());
-    assert!(store.insert(record(2), &[], None).await.is_err());
-    assert!(store.load(id(2)).await.unwrap().is_none(), "the insert was undone");
+    for org in ["acme", "globex"] {
+        let rules = OrgRules::none().with_policy(Some(WEEK), Duration::MAX, at(5), 3).unwrap();
+        assert!(store.replace_rules(org, rules, at(5)).await.unwrap());
+    }
+    file.sql("UPDATE curfew_rules SET body = x'00' WHERE org = 'acme'");
+    let changed = store.rules_since(Revision::NONE, 9).await.unwrap();
+    let readable = changed.changes.iter().map(|changed| (&*changed.org, changed.rules.is_ok()));
+    assert_eq!(readable.collect::<Vec<_>>(), [("acme", false), ("globex", true)]);
 }
 
 /// Cost follows the person's own sessions, or the page, never the table.
@@ -478,34 +484,18 @@ async fn what_cannot_be_read_is_an_error() {
 fn each_statement_has_its_index() {
     let file = File::new();
     let connection = open::open(&file.path).unwrap().writer;
-    let after = Some((at(5), id(5)));
-    let pages = [
-        (Selector::user("ada").except(id(3)), "curfew_sessions_of_user"),
-        (Selector::user("ada").only(id(3)), "sqlite_autoindex_curfew_sessions_1"),
-        (Selector::session(id(3)), "sqlite_autoindex_curfew_sessions_1"),
-        (Selector::org("acme").only(id(3)), "sqlite_autoindex_curfew_sessions_1"),
-        (Selector::org("acme"), "curfew_members_of_org"),
-    ];
-    for (which, index) in &pages {
-        for after in [None, after] {
-            let page = selection::page(which, Page { after, at_most: 3 });
-            let plan = plan(&connection, &page.sql, page.values);
-            assert!(plan.contains(index), "{which:?}: {plan}");
-            let one = which.by_session().is_some();
-            assert!(one || !plan.contains("TEMP B-TREE"), "{which:?}: {plan}");
-            assert!(!plan.contains("SCAN s"), "{which:?}: {plan}");
-        }
+    for (sql, parameters, index) in [
+        (read::LOAD, 1, "sqlite_autoindex_curfew_sessions_1"),
+        (read::LIST, 4, "SEARCH k USING PRIMARY KEY (key=?"),
+        (read::RULES_SINCE, 2, "sqlite_autoindex_curfew_rules_2"),
+        (write::DUE, 2, "curfew_sessions_to_purge"),
+        (write::COUNT, 2, "SEARCH k USING PRIMARY KEY (key=?)"),
+    ] {
+        let plan = plan(&connection, sql, vec![rusqlite::types::Value::Null; parameters]);
+        assert!(plan.contains(index), "{plan}");
+        let scans = plan.replace("SCAN m", "");
+        assert!(!scans.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
     }
-    for (which, index) in &pages[..4] {
-        let end = selection::end(which, &Ended::revoked(at(1)));
-        let plan = plan(&connection, &end.sql, end.values);
-        assert!(plan.contains(index) && !plan.contains("SCAN"), "{which:?}: {plan}");
-    }
-    let end = selection::end(&Selector::org("acme"), &Ended::revoked(at(1)));
-    let ending = plan(&connection, &end.sql, end.values);
-    assert!(ending.contains("curfew_members_of_org") && !ending.contains("SCAN"), "{ending}");
-    let loading = plan(&connection, rows::LOAD, vec![rusqlite::types::Value::Null]);
-    assert!(!loading.contains("SCAN") && !loading.contains("TEMP B-TREE"), "{loading}");
 }
 
 // --- help ----------------------------------------------------------------------------------------
@@ -588,40 +578,25 @@ fn all() -> Page {
     Page { after: None, at_most: 100 }
 }
 
+const WEEK: OrgPolicy = OrgPolicy::absolute(Duration::days(7));
+
 fn record(number: u8) -> Record {
-    let join =
-        |org: &str| Membership { org: org.into(), generation: 0, version: 0, joined: at(1000) };
-    Record {
-        id: id(number),
-        secret_hash: SecretHash::from_bytes([number; 32]),
-        user: "ada".into(),
-        kind: Kind::Browser,
-        name: None,
-        memberships: vec![join("acme"), join("globex")],
-        created: at(1000),
-        authenticated: at(1000),
-        seen: at(1000),
-        ends_by: None,
-        idle: None,
-        client: Client::default(),
-        ended: None,
-        purge_after: at(99_000),
-    }
+    let joined =
+        |org: &str| Membership { org: org.into(), stamp: Stamp::default(), joined: at(1000) };
+    let hash = SecretHash::from_bytes([number; 32]);
+    Record::begin(id(number), hash, "ada", at(1000), 1)
+        .with_memberships(vec![joined("acme"), joined("globex")])
+        .with_purge_after(at(99_000))
 }
 
 async fn stored(store: &SqliteStore, number: u8) {
-    assert_eq!(store.insert(record(number), &[], None).await.unwrap(), Insert::Stored);
+    let inserted = store.insert(Arc::new(record(number)), None).await.unwrap();
+    assert_eq!(inserted, Inserted::Done);
 }
 
-fn touch(number: u8, seen: i64) -> Touch {
-    Touch {
-        id: id(number),
-        secret_hash: SecretHash::from_bytes([number; 32]),
-        seen: at(seen),
-        last_seen: at(1000),
-        client: Client::default(),
-        purge_after: at(99_000),
-    }
+fn touched(number: u8, seen: i64) -> Arc<Record> {
+    let nonce = u32::try_from(seen).unwrap();
+    Arc::new(record(number).next(nonce).with_activity(at(seen)))
 }
 
 fn chain(error: &StoreError) -> String {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::super::StoreError;
-use super::failure::Failure;
+use super::error::Failure;
+use crate::store::contract::StoreError;
 
 /// Sends changes to the thread. It ends with the last of these.
 pub(super) struct Writer(mpsc::Sender<Box<dyn Job>>);
@@ -15,7 +15,7 @@ pub(super) struct Writer(mpsc::Sender<Box<dyn Job>>);
 pub(super) struct Queue(mpsc::Receiver<Box<dyn Job>>);
 
 pub(super) fn queue() -> (Writer, Queue) {
-    let (sender, receiver) = mpsc::channel(ROOM);
+    let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
     (Writer(sender), Queue(receiver))
 }
 
@@ -36,10 +36,10 @@ impl Writer {
 
 /// Makes the changes in the queue, until no more can come.
 pub(super) fn serve(connection: &Connection, Queue(mut jobs): Queue) {
-    let mut group = Vec::with_capacity(GROUP);
+    let mut group = Vec::with_capacity(MAX_GROUP);
     while let Some(job) = jobs.blocking_recv() {
         group.push(job);
-        while group.len() < GROUP
+        while group.len() < MAX_GROUP
             && let Ok(job) = jobs.try_recv()
         {
             group.push(job);
@@ -124,10 +124,10 @@ where
 }
 
 /// So many changes may wait before their callers wait to hand them over.
-const ROOM: usize = 1024;
+const QUEUE_LENGTH: usize = 1024;
 
 /// So many changes share one commit at most.
-const GROUP: usize = 256;
+const MAX_GROUP: usize = 256;
 
 const STOPPED: StoreError =
     StoreError::message("the thread that writes the session store has stopped");

@@ -43,7 +43,7 @@ impl Scene {
 async fn store_on(engine: Engine, url: &str) -> AnyStore {
     match engine {
         #[cfg(feature = "redis")]
-        Engine::Redis => AnyStore::redis(url).await,
+        Engine::Redis => AnyStore::redis_without_a_user(url).await,
         #[cfg(feature = "postgres")]
         Engine::Postgres => AnyStore::postgres(url).await,
         #[cfg(not(all(feature = "postgres", feature = "redis")))]

@@ -20,8 +20,7 @@ fn ada() -> NewSession {
 }
 
 async fn rules(site: &Site, org: &str) -> Option<OrgRules> {
-    use tower_curfew::store::Store as _;
-    site.store.org_rules(org).await.unwrap().as_deref().cloned()
+    site.store.rules(org).await
 }
 
 /// Passes days on each of which all of them come, and are let in.
@@ -220,7 +219,7 @@ async fn r19_revoking_an_organisation_of_100_000_sessions_is_one_write_and_ends_
         assert!(some[1].is_signed_in().await);
         site.store.calls();
         site.curfew.revoke_org("acme").await.unwrap();
-        assert_eq!(site.store.calls(), ["org_rules", "put_org_rules"]);
+        assert_eq!(site.store.calls(), ["rules_since", "replace_rules"]);
         // In the same millisecond.
         let mut after = site.started(ada()).await;
         for browser in &mut some {
@@ -258,9 +257,9 @@ async fn r32_while_the_store_is_down_an_admin_is_told_so_and_nothing_is_half_don
             site.pass(days(2));
             let (acme, initech) = (rules(&site, "acme").await, rules(&site, "initech").await);
             for fault in [Fault::Fail, Fault::Hang] {
-                site.store.break_only("put_org_rules", fault);
+                site.store.break_only("replace_rules", fault);
                 all_fail(&site.curfew, &own, true).await;
-                site.store.break_only("org_rules", fault);
+                site.store.break_only("rules_since", fault);
                 all_fail(&site.curfew, &own, false).await;
                 site.store.break_only("list", fault);
                 let counted = site.curfew.count(&Selector::org("acme")).await;

@@ -172,14 +172,14 @@ async fn r14_changes_of_a_policy_and_revocations_of_an_organisation_tell_who_did
     grace.set_policy("acme", week).await.unwrap();
     let event = events.one();
     assert_eq!((event.at, event.actor), (site.now(), somebody("grace")));
-    assert_eq!(event.what, What::PolicyChanged { org: org.clone(), policy: Some(week) });
+    assert_eq!(event.what, What::PolicyChanged { org: Some(org.clone()), policy: Some(week) });
 
     grace.set_policy("acme", week).await.unwrap();
     assert_eq!(events.take(), [], "it was in force already");
     site.curfew.clear_policy("acme").await.unwrap();
     let event = events.one();
     assert_eq!(event.actor, None, "the program has not said who");
-    assert_eq!(event.what, What::PolicyChanged { org: org.clone(), policy: None });
+    assert_eq!(event.what, What::PolicyChanged { org: Some(org.clone()), policy: None });
     site.curfew.clear_policy("acme").await.unwrap();
     assert_eq!(events.take(), []);
 

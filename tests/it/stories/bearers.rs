@@ -53,7 +53,7 @@ async fn r27_a_token_comes_before_the_cookie_of_the_same_request() {
         site.pass(days(1));
         let both = shown(&site, &[&token(&program)], Some(&grace)).await;
         assert_eq!(both, seen("live ada", &["load", "touch"]));
-        assert_eq!(site.record(&grace).await.seen, signed_in);
+        assert_eq!(site.record(&grace).await.last_seen(), signed_in);
         let forged = shown(&site, &["curfew_x"], Some(&grace)).await;
         assert_eq!(forged, seen("anonymous", &[]), "the cookie is no way out");
         program.clone().post("/logout").await;

@@ -142,7 +142,7 @@ async fn r12_trap_23_what_others_may_be_shown_carries_nothing_and_another_reques
             let answer = an_hour_later(&site, &mut ada, path).await;
             assert_eq!(answer.headers, plain.headers, "{path}: as for anybody");
             assert_eq!(answer.set_cookies(), [""; 0], "{path}");
-            assert_eq!(site.record(&ada).await.seen, site.now(), "{path} is activity");
+            assert_eq!(site.record(&ada).await.last_seen(), site.now(), "{path} is activity");
             let answer = an_hour_later(&site, &mut ada, "/").await;
             assert_eq!(answer.set_cookies().len(), 1, "after {path}");
         }

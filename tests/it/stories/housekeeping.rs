@@ -71,7 +71,7 @@ async fn trap_09_whatever_the_app_takes_for_the_time_is_the_time() {
                     let answer = ada.open("/").await;
                     assert_eq!(answer.status, 200);
                     assert_eq!(answer.set_cookies().len(), 1);
-                    assert_eq!(site.record(&ada).await.seen, site.now());
+                    assert_eq!(site.record(&ada).await.last_seen(), site.now());
                 }
                 let listed = site.curfew.list("ada").await.unwrap();
                 assert_eq!(listed[0].ends_at().unwrap().unix_millis(), time + 7 * 86_400_000);

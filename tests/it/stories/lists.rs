@@ -145,14 +145,15 @@ async fn r26_one_ends_all_ones_own_or_all_but_the_current_one() {
 }
 
 #[tokio::test]
-async fn r05_a_list_is_the_same_if_the_ends_that_it_finds_cannot_be_written() {
+async fn r05_r32_a_list_tells_of_no_end_that_could_not_be_written() {
     on_every_store(async |site| {
         let mut idle = site.started(named("idle")).await;
         site.pass(days(28));
         let _new = site.started(named("new")).await;
         site.store.break_only("end", Fault::Fail);
         site.store.calls();
-        assert_eq!(names(&site, "ada").await, ["new"]);
+        let refused = site.curfew.list("ada").await.unwrap_err();
+        assert_eq!(refused.kind(), tower_curfew::ErrorKind::Unavailable);
         assert_eq!(site.store.calls(), ["list", "end"]);
         site.store.mend();
         assert_eq!(names(&site, "ada").await, ["new"]);

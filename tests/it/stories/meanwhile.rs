@@ -9,7 +9,7 @@ use axum::http::{Request, StatusCode};
 use http_body_util::channel::Channel;
 use tower::ServiceExt as _;
 use tower_curfew::axum::RouterExt as _;
-use tower_curfew::{Event, Limits, NewSession, OrgPolicy, Overflow, Selector, What};
+use tower_curfew::{ErrorKind, Event, Limits, NewSession, OrgPolicy, Overflow, Selector, What};
 
 use crate::support::{Browser, Fault, Site, days, hours, on_every_store, on_every_store_with};
 
@@ -25,7 +25,7 @@ fn asks_for_a_token(ada: &Browser, body: Body) -> Request<Body> {
 #[tokio::test]
 async fn r27_a_session_that_ends_while_it_asks_for_a_token_leaves_none_behind() {
     on_every_store(async |site| {
-        for how in ["revoked", "rotated", "organisation", "policy"] {
+        for how in ["revoked", "rotated", "organization", "policy"] {
             let ada = site.signed_in("ada", &["acme"]).await;
             let (mut parts, body) = Channel::<Bytes>::new(1);
             let request = asks_for_a_token(&ada, Body::new(body));
@@ -37,7 +37,7 @@ async fn r27_a_session_that_ends_while_it_asks_for_a_token_leaves_none_behind() 
             match how {
                 "revoked" => drop(site.curfew.revoke(Selector::user("ada")).await.unwrap()),
                 "rotated" => drop(ada.clone().post("/rotate").await),
-                "organisation" => site.revoke_org("acme").await,
+                "organization" => site.revoke_org("acme").await,
                 _ => {
                     site.pass(hours(2));
                     site.set_policy("acme", OrgPolicy::absolute(hours(1))).await;
@@ -72,15 +72,41 @@ async fn r29_a_token_that_takes_the_place_of_its_own_session_says_so_to_the_brow
 }
 
 #[tokio::test]
-async fn r26_what_cannot_be_read_ends_all_the_same() {
+async fn r26_trap_43_one_record_that_cannot_be_read_keeps_no_other_from_ending() {
     on_every_store(async |site| {
-        let mut ada = site.signed_in("ada", &["acme"]).await;
-        site.store.break_only("list", Fault::Fail);
-        assert_eq!(site.curfew.revoke(Selector::user("ada")).await.unwrap(), 1);
+        let damaged = site.signed_in("ada", &["acme"]).await;
+        let mut browsers = Vec::new();
+        for _ in 0..3 {
+            browsers.push(site.signed_in("ada", &["acme"]).await);
+        }
+        site.store.garble_record(damaged.session());
+        let error = site.curfew.revoke(Selector::user("ada")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "it says that one is left");
+        for browser in &mut browsers {
+            assert_eq!(browser.turned_away_because().await, "revoked");
+        }
+        assert_eq!(damaged.clone().open("/").await.status, 503, "nobody is let in with it");
+        assert!(site.curfew.list("ada").await.is_err(), "nor is it left out in silence");
         site.store.mend();
-        assert_eq!(ada.turned_away_because().await, "revoked");
+        assert_eq!(site.curfew.revoke(Selector::user("ada")).await.unwrap(), 1);
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn r26_trap_43_where_the_rules_cannot_be_had_sessions_end_all_the_same() {
+    for fault in [Fault::Fail, Fault::Hang] {
+        let site = Site::new();
+        let mut ada = site.signed_in("ada", &["acme"]).await;
+        // This node does not know it yet.
+        site.deployed_with(|builder| builder).revoke_org("globex").await;
+        site.store.break_only("rules_since", fault);
+        let asked = tokio::time::Instant::now();
+        assert_eq!(site.curfew.revoke(Selector::user("ada")).await.unwrap(), 1);
+        assert!(asked.elapsed() <= Duration::from_millis(250), "{:?}", asked.elapsed());
+        site.store.mend();
+        assert_eq!(ada.turned_away_because().await, "revoked");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,7 +118,7 @@ async fn r32_a_list_waits_no_longer_where_many_ends_cannot_be_written() {
     site.pass(hours(1));
     site.store.break_only("end", Fault::Hang);
     let asked = tokio::time::Instant::now();
-    assert!(site.curfew.list("ada").await.unwrap().is_empty());
+    assert!(site.curfew.list("ada").await.is_err());
     assert_eq!(asked.elapsed(), Duration::from_secs(1));
 }
 
@@ -108,7 +134,7 @@ async fn r32_a_check_waits_for_reading_and_writing_together_no_longer_than_the_t
         held.release();
     });
     let asked = tokio::time::Instant::now();
-    assert_eq!(ada.turned_away_because().await, "idle");
+    assert_eq!(ada.open("/").await.status, 503);
     assert_eq!(asked.elapsed(), Duration::from_secs(1));
 }
 

@@ -138,7 +138,7 @@ async fn r07_of_64_requests_on_two_nodes_one_is_recorded_and_carries_the_cookie(
                 }
             }
             assert_eq!(carriers, 1, "round {round}");
-            assert_eq!(here.record(&ada).await.seen, here.now(), "round {round}");
+            assert_eq!(here.record(&ada).await.last_seen(), here.now(), "round {round}");
         }
     })
     .await;

@@ -166,8 +166,9 @@ async fn r21_a_preview_says_what_becomes_of_ones_own_session() {
 #[tokio::test]
 async fn r19_a_revocation_counts_and_ends_the_living_and_ones_own_session_with_them() {
     on_every_store(async |site| {
-        let _over = site.started(ada().at_most(tower_curfew::Limits::idle(hours(1)))).await;
+        let over = site.started(ada().at_most(tower_curfew::Limits::idle(hours(1)))).await;
         site.pass(hours(1));
+        assert_eq!(over.clone().turned_away_because().await, "idle");
         let mut members = Vec::new();
         for _ in 0..120 {
             members.push(site.started(ada()).await);
@@ -176,9 +177,9 @@ async fn r19_a_revocation_counts_and_ends_the_living_and_ones_own_session_with_t
         let mut grace = grace(&site, &["acme", "globex"]).await;
         site.store.calls();
         answers(&mut grace, "POST", REVOKE, "", r#"{"ended":121}"#).await;
-        let writes = ["put_org_rules", "end", "set_orgs", "insert", "rotate", "touch"];
+        let writes = ["replace_rules", "end", "set_orgs", "insert", "rotate", "touch"];
         let calls = site.store.calls().into_iter().filter(|call| writes.contains(call));
-        assert!(calls.eq(["put_org_rules"]), "one write");
+        assert!(calls.eq(["replace_rules"]), "one write");
         let refused = ask(&mut grace, "GET", POLICY, "").await;
         assert_eq!(refused.status, 401);
         let told = r#""reason":"revoked","login_url":"/login","organization":"acme"}"#;
@@ -269,14 +270,14 @@ async fn r32_503_while_the_store_is_down_and_nothing_is_half_done() {
         let before = site.curfew.policy("acme").await.unwrap();
         let shorter = r#"{"absolute_seconds":300}"#;
         site.pass(minutes(10));
-        for broken in ["load", "org_rules", "list", "put_org_rules"] {
+        for broken in ["load", "rules_since", "list", "replace_rules"] {
             site.store.break_only(broken, Fault::Fail);
             for (method, path, body, asks) in [
-                ("GET", POLICY, "", &["org_rules"][..]),
-                ("PUT", POLICY, shorter, &["org_rules", "list", "put_org_rules"]),
-                ("DELETE", POLICY, "", &["org_rules", "put_org_rules"]),
-                ("POST", PREVIEW, shorter, &["org_rules", "list"]),
-                ("POST", REVOKE, "", &["org_rules", "list", "put_org_rules"]),
+                ("GET", POLICY, "", &["rules_since"][..]),
+                ("PUT", POLICY, shorter, &["rules_since", "list", "replace_rules"]),
+                ("DELETE", POLICY, "", &["rules_since", "replace_rules"]),
+                ("POST", PREVIEW, shorter, &["rules_since", "list"]),
+                ("POST", REVOKE, "", &["rules_since", "list", "replace_rules"]),
             ] {
                 if broken != "load" && !asks.contains(&broken) {
                     continue;

@@ -43,7 +43,7 @@ async fn r14_7_days_enabled_end_what_is_older_at_once_and_the_rest_7_days_after_
 
         site.store.calls();
         site.set_policy("acme", absolute(7)).await;
-        assert_eq!(site.store.calls(), ["org_rules", "put_org_rules"], "no write to any session");
+        assert_eq!(site.store.calls(), ["rules_since", "replace_rules"], "no write to any session");
         assert_eq!(old.turned_away_because().await, "absolute acme");
         comes_daily(&site, &mut young, 8, 12).await;
         ends_tomorrow(&site, &mut young, "absolute acme").await;
@@ -221,7 +221,7 @@ async fn r19_revoking_an_organisation_ends_its_sessions_and_no_others_with_one_w
         let mut nobody = site.signed_in("ada", &[]).await;
         site.store.calls();
         site.revoke_org("acme").await;
-        assert_eq!(site.store.calls(), ["org_rules", "put_org_rules"]);
+        assert_eq!(site.store.calls(), ["rules_since", "replace_rules"]);
         for browser in [&mut ada, &mut grace] {
             assert_eq!(browser.turned_away_because().await, "revoked acme");
         }

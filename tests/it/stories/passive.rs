@@ -36,7 +36,7 @@ async fn ends_on_time(site: &Site, mut ada: Browser, method: &str, path: &str) {
     site.pass(MS);
     ada.fetch(method, path).await;
     assert_eq!(site.store.calls(), ["load", "end"], "it is found over, and written down");
-    let ended = site.record(&ada).await.ended.clone().unwrap();
+    let ended = site.record(&ada).await.ended().cloned().unwrap();
     assert_eq!((ended.at, ended.reason.as_str()), (site.now(), "idle"), "{method} {path}");
     assert_eq!(ada.turned_away_because().await, "idle");
 }
@@ -48,7 +48,7 @@ async fn keeps_alive(site: &Site, mut ada: Browser, method: &str, path: &str) {
         site.store.calls();
         ada.fetch(method, path).await;
         assert_eq!(site.store.calls()[..2], ["load", "touch"], "{method} {path}");
-        assert_eq!(site.record(&ada).await.seen, site.now(), "{method} {path}");
+        assert_eq!(site.record(&ada).await.last_seen(), site.now(), "{method} {path}");
     }
 }
 
@@ -198,7 +198,7 @@ async fn r10_the_cookie_that_is_due_waits_for_the_next_activity() {
             assert_eq!(ada.fetch("GET", SESSION).await.set_cookies(), [""; 0]);
         }
         assert_eq!(ada.open("/").await.set_cookies().len(), 1);
-        assert_eq!(site.record(&ada).await.seen, site.now());
+        assert_eq!(site.record(&ada).await.last_seen(), site.now());
     })
     .await;
 }

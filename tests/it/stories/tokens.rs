@@ -227,7 +227,7 @@ async fn r27_the_first_use_shows_the_client_at_once_and_later_ones_now_and_then(
             site.store.calls();
             let answer = program.send(request.body(Body::empty()).unwrap()).await;
             assert_eq!((answer.status.as_u16(), site.store.calls()), (200, calls.to_vec()));
-            let client = &site.record(&program).await.client;
+            let client = site.record(&program).await.client();
             assert_eq!(client.agent.as_deref(), Some(recorded));
         };
         site.pass(minutes(1));

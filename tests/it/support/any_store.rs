@@ -2,16 +2,19 @@
 
 #[cfg(feature = "sqlite")]
 use std::path::{Path, PathBuf};
-#[cfg(feature = "sqlite")]
 use std::sync::Arc;
 
-use tower_curfew::store::MemoryStore;
+use tower_curfew::Timestamp;
 #[cfg(feature = "postgres")]
 use tower_curfew::store::PostgresStore;
 #[cfg(feature = "redis")]
 use tower_curfew::store::RedisStore;
 #[cfg(feature = "sqlite")]
 use tower_curfew::store::SqliteStore;
+use tower_curfew::store::{
+    Cap, Inserted, Key, Listed, Loaded, MemoryStore, OrgRules, Page, Record, Replaced, Revision,
+    RulesChanged, SessionId, Store, StoreError,
+};
 
 /// One of the stores that the crate ships. The only list of them: what runs over every store, runs
 /// over these.
@@ -87,7 +90,10 @@ impl AnyStore {
 
     #[cfg(feature = "postgres")]
     async fn postgres_in(url: &str, schema: String) -> Self {
-        let options = PostgresStore::options(url).schema(&schema).without_clock_check();
+        // Its connections have the name of its schema.
+        let sign = if url.contains('?') { '&' } else { '?' };
+        let named = format!("{url}{sign}application_name={schema}");
+        let options = PostgresStore::options(named).schema(&schema).without_clock_check();
         let store = options.connect().await.unwrap();
         Self::Postgres { store, url: url.to_owned(), schema }
     }
@@ -97,9 +103,26 @@ impl AnyStore {
         Self::redis_in(url, format!("{}:", unique())).await
     }
 
+    /// On a server that is to be started anew, which forgets its users.
+    #[cfg(feature = "redis")]
+    pub async fn redis_without_a_user(url: &str) -> Self {
+        Self::connected(url, url, format!("{}:", unique())).await
+    }
+
     #[cfg(feature = "redis")]
     async fn redis_in(url: &str, prefix: String) -> Self {
-        let options = RedisStore::options(url).key_prefix(&prefix).without_clock_check();
+        // Its connections have a user of their own, so that they can be told from others.
+        let (user, client) = (prefix.trim_end_matches(':'), redis::Client::open(url).unwrap());
+        let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+        let rights = ["SETUSER", user, "on", "nopass", "~*", "&*", "+@all"];
+        let () = redis::cmd("ACL").arg(&rights).query_async(&mut raw).await.unwrap();
+        let named = url.replacen("redis://", &format!("redis://{user}:any@"), 1);
+        Self::connected(url, &named, prefix).await
+    }
+
+    #[cfg(feature = "redis")]
+    async fn connected(url: &str, own_url: &str, prefix: String) -> Self {
+        let options = RedisStore::options(own_url).key_prefix(&prefix).without_clock_check();
         let store = options.connect().await.unwrap();
         Self::Redis { store, url: url.to_owned(), prefix }
     }
@@ -114,6 +137,109 @@ impl AnyStore {
             Self::Postgres { url, schema, .. } => Self::postgres_in(url, schema.clone()).await,
             #[cfg(feature = "redis")]
             Self::Redis { url, prefix, .. } => Self::redis_in(url, prefix.clone()).await,
+        }
+    }
+}
+
+/// Passes a call on to the store, whichever it is.
+macro_rules! pass_on {
+    ($self:ident.$call:ident($($argument:expr),*)) => {
+        match $self {
+            AnyStore::Memory(store) => store.$call($($argument),*).await,
+            #[cfg(feature = "sqlite")]
+            AnyStore::Sqlite { store, .. } => store.$call($($argument),*).await,
+            #[cfg(feature = "postgres")]
+            AnyStore::Postgres { store, .. } => store.$call($($argument),*).await,
+            #[cfg(feature = "redis")]
+            AnyStore::Redis { store, .. } => store.$call($($argument),*).await,
+        }
+    };
+}
+
+impl Store for AnyStore {
+    async fn insert(&self, record: Arc<Record>, cap: Option<Cap>) -> Result<Inserted, StoreError> {
+        pass_on!(self.insert(record, cap))
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Loaded>, StoreError> {
+        pass_on!(self.load(id))
+    }
+
+    async fn replace(&self, record: Arc<Record>) -> Result<Replaced, StoreError> {
+        pass_on!(self.replace(record))
+    }
+
+    async fn list(&self, key: &Key, page: Page) -> Result<Listed, StoreError> {
+        pass_on!(self.list(key, page))
+    }
+
+    async fn rules_since(
+        &self,
+        revision: Revision,
+        at_most: u32,
+    ) -> Result<RulesChanged, StoreError> {
+        pass_on!(self.rules_since(revision, at_most))
+    }
+
+    async fn replace_rules(
+        &self,
+        org: &str,
+        rules: OrgRules,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        pass_on!(self.replace_rules(org, rules, now))
+    }
+
+    async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
+        pass_on!(self.purge(now, at_most))
+    }
+}
+
+/// As a server that is started anew, or a hand that slips.
+#[cfg(all(feature = "conformance", any(feature = "postgres", feature = "redis")))]
+impl tower_curfew::conformance::Sabotage for AnyStore {
+    async fn cut_connections(&self) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres { url, schema, .. } => {
+                let (client, connection) =
+                    tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+                tokio::spawn(connection);
+                let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                           WHERE application_name = $1";
+                client.query(cut, &[schema]).await.unwrap();
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis { url, prefix, .. } => {
+                let client = redis::Client::open(&**url).unwrap();
+                let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+                let user = prefix.trim_end_matches(':');
+                let kill = redis::cmd("CLIENT").arg(&["KILL", "USER", user]).clone();
+                let _: i64 = kill.query_async(&mut raw).await.unwrap();
+            }
+            other => panic!("{other:?} has no connections"),
+        }
+    }
+
+    async fn lose_record(&self, id: SessionId) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres { url, schema, .. } => {
+                let (client, connection) =
+                    tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+                tokio::spawn(connection);
+                let lose = format!("DELETE FROM {schema}.curfew_sessions WHERE id = $1");
+                client.execute(&lose, &[&&id.as_bytes()[..]]).await.unwrap();
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis { url, prefix, .. } => {
+                let client = redis::Client::open(&**url).unwrap();
+                let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+                let key = [prefix.as_bytes(), b"session:", &id.as_bytes()[..]].concat();
+                let lost: i64 = redis::cmd("DEL").arg(key).query_async(&mut raw).await.unwrap();
+                assert_eq!(lost, 1);
+            }
+            other => panic!("nobody loses anything in {other:?}"),
         }
     }
 }

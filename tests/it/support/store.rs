@@ -1,5 +1,6 @@
 //! A store that counts, fails and hangs on demand.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -7,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 use tower_curfew::Timestamp;
 use tower_curfew::store::{
-    Ended, Facts, Insert, OrgRules, Page, Record, Rotate, Selector, SessionId, SetOrgs, Store,
-    StoreError, Swapped, Touch, Touched,
+    Cap, ChangedRules, Inserted, Key, Listed, Loaded, OrgRules, Page, Record, Replaced, Revision,
+    RulesChanged, SessionId, Store, StoreError, Unreadable,
 };
 
 use super::any_store::AnyStore;
@@ -16,11 +17,16 @@ use super::any_store::AnyStore;
 /// What a [`Probe`] does instead of answering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// The call is not made.
     Fail,
+    /// The call is made, and its answer is lost.
+    LoseAnswer,
     Hang,
 }
 
 /// A store that counts its calls, and fails or hangs on demand.
+///
+/// A call of `replace` goes by what it is for: `touch`, `rotate`, `set_orgs` or `end`.
 #[derive(Clone)]
 pub struct Probe {
     store: AnyStore,
@@ -30,11 +36,21 @@ pub struct Probe {
 #[derive(Default)]
 struct State {
     calls: Vec<&'static str>,
-    // For the calls of this name, or for all.
-    fault: Option<(Option<&'static str>, Fault)>,
+    fault: Option<Planned>,
     clock: Option<Timestamp>,
-    rules_are_lost: bool,
+    rules_are_garbled: bool,
+    garbled_records: HashSet<SessionId>,
     gates: Vec<(&'static str, Gate)>,
+    // As they were last seen on their way through.
+    known: HashMap<SessionId, Arc<Record>>,
+}
+
+/// What is to go wrong: with the calls of this name, or with all; from now on, or once.
+#[derive(Clone, Copy)]
+struct Planned {
+    only: Option<&'static str>,
+    fault: Fault,
+    once: bool,
 }
 
 /// One call that waits at a gate: it says that it is there, and goes on when it may.
@@ -79,17 +95,27 @@ impl Probe {
 
     /// From now on all calls go wrong.
     pub fn break_all(&self, fault: Fault) {
-        self.state.lock().unwrap().fault = Some((None, fault));
+        self.plan(Planned { only: None, fault, once: false });
     }
 
     /// From now on the calls of this name go wrong.
     pub fn break_only(&self, call: &'static str, fault: Fault) {
-        self.state.lock().unwrap().fault = Some((Some(call), fault));
+        self.plan(Planned { only: Some(call), fault, once: false });
+    }
+
+    /// The next call of this name goes wrong.
+    pub fn break_once(&self, call: &'static str, fault: Fault) {
+        self.plan(Planned { only: Some(call), fault, once: true });
+    }
+
+    fn plan(&self, planned: Planned) {
+        self.state.lock().unwrap().fault = Some(planned);
     }
 
     pub fn mend(&self) {
         let mut state = self.state.lock().unwrap();
-        (state.fault, state.clock, state.rules_are_lost) = (None, None, false);
+        (state.fault, state.clock, state.rules_are_garbled) = (None, None, false);
+        state.garbled_records.clear();
     }
 
     /// From now on the store tells with each record that it reads what its own clock shows.
@@ -97,18 +123,54 @@ impl Probe {
         self.state.lock().unwrap().clock = Some(now);
     }
 
-    /// From now on the rules of all organisations are missing.
-    pub fn lose_rules(&self) {
-        self.state.lock().unwrap().rules_are_lost = true;
+    /// From now on the rules for everyone have changed, and cannot be read.
+    pub fn garble_rules(&self) {
+        self.state.lock().unwrap().rules_are_garbled = true;
     }
 
-    fn as_found(&self, facts: Facts) -> Result<Facts, StoreError> {
+    /// From now on this record cannot be read.
+    pub fn garble_record(&self, id: SessionId) {
+        self.state.lock().unwrap().garbled_records.insert(id);
+    }
+
+    fn is_garbled(&self, id: SessionId) -> bool {
+        self.state.lock().unwrap().garbled_records.contains(&id)
+    }
+
+    /// What the store says of its rules and its clock.
+    fn as_told(&self, rules: &mut Revision, clock: &mut Option<Timestamp>) {
         let state = self.state.lock().unwrap();
-        let facts = match state.rules_are_lost {
-            true => Facts::new(facts.record().clone(), |_| None)?,
-            false => facts,
+        if state.rules_are_garbled {
+            *rules = garbled(*rules);
+        }
+        *clock = state.clock.or(*clock);
+    }
+
+    fn learn(&self, record: &Arc<Record>) {
+        self.state.lock().unwrap().known.insert(record.id(), record.clone());
+    }
+
+    /// What this change of a session is for.
+    fn purpose(&self, record: &Record) -> &'static str {
+        if record.has_ended() {
+            return "end";
+        }
+        let state = self.state.lock().unwrap();
+        let Some(known) = state.known.get(&record.id()) else {
+            return "touch";
         };
-        Ok(state.clock.map_or(facts.clone(), |now| facts.read_at(now)))
+        let orgs = |record: &Record| {
+            record.memberships().iter().map(|m| m.org.clone()).collect::<Vec<_>>()
+        };
+        let is_next = known.revision() == record.previous();
+        if known.secret_hash() != record.secret_hash() {
+            "rotate"
+        } else if orgs(known) != orgs(record) || is_next && known.last_seen() == record.last_seen()
+        {
+            "set_orgs"
+        } else {
+            "touch"
+        }
     }
 
     /// The next call of this name waits in front of the store until it is released.
@@ -126,26 +188,33 @@ impl Probe {
 
     /// What the store knows of a session, without a call that counts.
     pub async fn peek(&self, id: SessionId) -> Option<Arc<Record>> {
-        let facts = match &self.store {
-            AnyStore::Memory(store) => store.load(id).await,
-            #[cfg(feature = "sqlite")]
-            AnyStore::Sqlite { store, .. } => store.load(id).await,
-            #[cfg(feature = "postgres")]
-            AnyStore::Postgres { store, .. } => store.load(id).await,
-            #[cfg(feature = "redis")]
-            AnyStore::Redis { store, .. } => store.load(id).await,
-        };
-        facts.unwrap().map(|facts| facts.record().clone())
+        self.store.load(id).await.unwrap().map(|loaded| loaded.record)
     }
 
-    async fn called(&self, call: &'static str) -> Result<&AnyStore, StoreError> {
+    /// The rules that the store keeps of an organization, without a call that counts.
+    pub async fn rules(&self, org: &str) -> Option<OrgRules> {
+        let changed = self.store.rules_since(Revision::NONE, u32::MAX).await.unwrap();
+        let found = changed.changes.into_iter().find(|changed| *changed.org == *org);
+        found.map(|found| found.rules.unwrap())
+    }
+
+    /// Makes a call, unless something is to go wrong with it.
+    async fn called<T>(
+        &self,
+        call: &'static str,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let (fault, gate) = {
             let mut state = self.state.lock().unwrap();
             state.calls.push(call);
             let gate = state.gates.iter().position(|(name, _)| *name == call);
             let gate = gate.map(|at| state.gates.remove(at).1);
-            let fault = state.fault;
-            (fault.filter(|(only, _)| only.is_none_or(|only| only == call)), gate)
+            let planned =
+                state.fault.filter(|planned| planned.only.is_none_or(|only| only == call));
+            if planned.is_some_and(|planned| planned.once) {
+                state.fault = None;
+            }
+            (planned.map(|planned| planned.fault), gate)
         };
         if let Some(Gate { here, open }) = gate {
             // Nobody has to wait for it, and it goes on too if nobody holds it any more.
@@ -153,76 +222,83 @@ impl Probe {
             let _ = open.await;
         }
         match fault {
-            None => Ok(&self.store),
-            Some((_, Fault::Fail)) => Err(StoreError::message("broken on demand")),
-            Some((_, Fault::Hang)) => pending().await,
+            None => answer.await,
+            Some(Fault::Fail) => Err(StoreError::message("broken on demand")),
+            Some(Fault::LoseAnswer) => {
+                answer.await?;
+                Err(StoreError::message("its answer is lost on demand"))
+            }
+            Some(Fault::Hang) => pending().await,
         }
     }
 }
 
-/// Passes a call on to the store, whichever it is.
-macro_rules! pass_on {
-    ($self:ident.$call:ident($($argument:expr),*)) => {
-        match $self.called(stringify!($call)).await? {
-            AnyStore::Memory(store) => store.$call($($argument),*).await,
-            #[cfg(feature = "sqlite")]
-            AnyStore::Sqlite { store, .. } => store.$call($($argument),*).await,
-            #[cfg(feature = "postgres")]
-            AnyStore::Postgres { store, .. } => store.$call($($argument),*).await,
-            #[cfg(feature = "redis")]
-            AnyStore::Redis { store, .. } => store.$call($($argument),*).await,
-        }
-    };
+fn garbled(rules: Revision) -> Revision {
+    Revision::from_u64(rules.as_u64() + 1)
 }
 
 impl Store for Probe {
-    async fn insert(
+    async fn insert(&self, record: Arc<Record>, cap: Option<Cap>) -> Result<Inserted, StoreError> {
+        self.learn(&record);
+        self.called("insert", self.store.insert(record, cap)).await
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Loaded>, StoreError> {
+        let mut loaded = self.called("load", self.store.load(id)).await?;
+        if let Some(Loaded { record, rules, clock }) = &mut loaded {
+            if self.is_garbled(id) {
+                return Err(Unreadable.into());
+            }
+            self.learn(record);
+            self.as_told(rules, clock);
+        }
+        Ok(loaded)
+    }
+
+    async fn replace(&self, record: Arc<Record>) -> Result<Replaced, StoreError> {
+        let purpose = self.purpose(&record);
+        let replaced = self.called(purpose, self.store.replace(record.clone())).await?;
+        if replaced == Replaced::Done {
+            self.learn(&record);
+        }
+        Ok(replaced)
+    }
+
+    async fn list(&self, key: &Key, page: Page) -> Result<Listed, StoreError> {
+        let mut listed = self.called("list", self.store.list(key, page)).await?;
+        let count = listed.records.len();
+        listed.records.retain(|record| !self.is_garbled(record.id()));
+        listed.unreadable += u32::try_from(count - listed.records.len()).unwrap();
+        listed.records.iter().for_each(|record| self.learn(record));
+        self.as_told(&mut listed.rules, &mut listed.clock);
+        Ok(listed)
+    }
+
+    async fn rules_since(
         &self,
-        record: Record,
-        replaces: &[SessionId],
-        cap: Option<u32>,
-    ) -> Result<Insert, StoreError> {
-        pass_on!(self.insert(record, replaces, cap))
+        revision: Revision,
+        at_most: u32,
+    ) -> Result<RulesChanged, StoreError> {
+        let mut changed =
+            self.called("rules_since", self.store.rules_since(revision, at_most)).await?;
+        if self.state.lock().unwrap().rules_are_garbled {
+            let (org, rules) = (OrgRules::EVERYONE.into(), Err(Unreadable));
+            changed.changes.push(ChangedRules { org, rules });
+            changed.reaches = garbled(changed.reaches);
+        }
+        Ok(changed)
     }
 
-    async fn load(&self, id: SessionId) -> Result<Option<Facts>, StoreError> {
-        pass_on!(self.load(id))?.map(|facts| self.as_found(facts)).transpose()
-    }
-
-    async fn touch(&self, touch: Touch) -> Result<Touched, StoreError> {
-        pass_on!(self.touch(touch))
-    }
-
-    async fn rotate(&self, rotate: Rotate) -> Result<Swapped, StoreError> {
-        pass_on!(self.rotate(rotate))
-    }
-
-    async fn set_orgs(&self, change: SetOrgs) -> Result<Swapped, StoreError> {
-        pass_on!(self.set_orgs(change))
-    }
-
-    async fn end(&self, which: &Selector, ended: &Ended) -> Result<u64, StoreError> {
-        pass_on!(self.end(which, ended))
-    }
-
-    async fn list(&self, which: &Selector, page: Page) -> Result<Vec<Facts>, StoreError> {
-        pass_on!(self.list(which, page))?.into_iter().map(|facts| self.as_found(facts)).collect()
-    }
-
-    async fn org_rules(&self, org: &str) -> Result<Option<Arc<OrgRules>>, StoreError> {
-        pass_on!(self.org_rules(org))
-    }
-
-    async fn put_org_rules(
+    async fn replace_rules(
         &self,
         org: &str,
-        expected: Option<i64>,
         rules: OrgRules,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        pass_on!(self.put_org_rules(org, expected, rules))
+        self.called("replace_rules", self.store.replace_rules(org, rules, now)).await
     }
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
-        pass_on!(self.purge(now, at_most))
+        self.called("purge", self.store.purge(now, at_most)).await
     }
 }

@@ -46,7 +46,7 @@ impl World {
         // Set again as it is, it is not set again.
         if self.orgs[org].rule != rule {
             let at = self.orgs[org].set(rule, now);
-            self.known.iter_mut().for_each(|known| known.model.rule_set(org, rule, at));
+            self.each_session(|session| session.rule_set(org, rule, at));
         }
     }
 
@@ -60,7 +60,7 @@ impl World {
         }
         let name = self.org(org);
         let (site, now) = self.node();
-        let mut held = site.store.hold("put_org_rules");
+        let mut held = site.store.hold("replace_rules");
         let mut saves_one = Box::pin(put(site, &name, one));
         tokio::select! {
             biased;
@@ -82,10 +82,8 @@ impl World {
         site.curfew.revoke_org(&name).await.unwrap();
         self.log(format!("{now} {name} is revoked"));
         self.orgs[org].changes = 1;
-        for known in self.known.iter_mut().filter(|known| known.model.orgs[org]) {
-            // No request has found it yet, so a slow one may still be let in.
-            known.model.over = true;
-        }
+        // No request has found it yet, so a slow one may still be let in.
+        self.each_session(|session| session.over |= session.orgs[org]);
     }
 }
 

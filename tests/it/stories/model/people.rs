@@ -3,9 +3,9 @@
 use tower_curfew::store::Selector;
 use tower_curfew::{ClientInfo, ErrorKind, NewSession, Overflow};
 
+use super::USERS;
 use super::naive::{Due, Session};
 use super::world::{Known, World, name};
-use super::{ORGS, USERS};
 
 impl World {
     pub async fn sign_in(&mut self) {
@@ -19,19 +19,14 @@ impl World {
         }
         let cookie = cookie.ok().map(|cookie| cookie.request_header());
         let cookie = cookie.map(|cookie| cookie.to_str().unwrap().to_owned());
-        self.signed_in(user, orgs, now, now, cookie);
+        let model = Session::start(user, now, self.app, orgs, &self.orgs);
+        self.signed_in(model, now, cookie);
     }
 
-    /// Somebody has signed in, or was refused. It began at `created` and the record is written now.
-    pub fn signed_in(
-        &mut self,
-        user: usize,
-        orgs: [bool; ORGS],
-        created: i64,
-        now: i64,
-        cookie: Option<String>,
-    ) {
-        let stored = cookie.is_some();
+    /// Somebody has signed in, or was refused. The record is written now; it may have been some time
+    /// that it began.
+    pub fn signed_in(&mut self, model: Session, now: i64, cookie: Option<String>) {
+        let (user, created, stored) = (model.user, model.created, cookie.is_some());
         self.log(format!("{now} sign-in of {}, begun {created}, stored: {stored}", name(user)));
         self.make_room(user, now, stored);
         let Some(cookie) = cookie else {
@@ -40,8 +35,7 @@ impl World {
         let mut browser = self.nodes[0].browser();
         browser.cookie = Some(cookie.clone());
         let id = browser.session();
-        let model = Session::start(user, created, self.app, orgs, &self.orgs);
-        self.log(format!("  it is {id}, {orgs:?}"));
+        self.log(format!("  it is {id}, {:?}", model.orgs));
         self.known.push(Known { id, cookie, former: Vec::new(), model });
     }
 

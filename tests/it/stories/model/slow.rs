@@ -4,9 +4,9 @@ use std::pin::Pin;
 
 use tower_curfew::store::SessionId;
 
-use super::naive::Due;
+use super::USERS;
+use super::naive::{Due, Session};
 use super::world::{World, name};
-use super::{ORGS, USERS};
 use crate::support::{Answer, Browser, Held};
 
 /// A request that waits in front of the store.
@@ -26,11 +26,8 @@ enum What {
     End(About),
     /// It was let in, and the secret is yet to be renewed.
     Rotate(About),
-    SignIn {
-        user: usize,
-        orgs: [bool; ORGS],
-        created: i64,
-    },
+    /// It is stamped with the rules as they were when it began, and yet to be inserted.
+    SignIn(Session),
 }
 
 #[derive(Clone, Copy)]
@@ -41,10 +38,18 @@ struct About {
 }
 
 impl Slow {
+    /// The session that it is about to start.
+    pub fn starts(&mut self) -> Option<&mut Session> {
+        match &mut self.what {
+            What::SignIn(session) => Some(session),
+            What::Touch(_) | What::End(_) | What::Rotate(_) => None,
+        }
+    }
+
     pub fn is_about(&self, session: SessionId) -> bool {
         match &self.what {
             What::Touch(about) | What::End(about) | What::Rotate(about) => about.id == session,
-            What::SignIn { .. } => false,
+            What::SignIn(_) => false,
         }
     }
 }
@@ -133,7 +138,7 @@ impl World {
             () = held.arrived() => {}
         }
         self.log(format!("{created} slow sign-in of {}", name(user)));
-        let what = What::SignIn { user, orgs, created };
+        let what = What::SignIn(Session::start(user, created, self.app, orgs, &self.orgs));
         let (began, ahead) = (self.time, created - self.time);
         self.slow.push(Slow { what, began, ahead, held, answer });
     }
@@ -150,10 +155,10 @@ impl World {
         let (answer, browser) = answer.await;
         let about = match what {
             What::Touch(about) | What::End(about) | What::Rotate(about) => about,
-            What::SignIn { user, orgs, created } => {
+            What::SignIn(model) => {
                 assert!([303, 409].contains(&answer.status.as_u16()), "{answer:?}");
                 let cookie = browser.cookie.filter(|_| answer.status == 303);
-                return self.signed_in(user, orgs, created, now, cookie);
+                return self.signed_in(model, now, cookie);
             }
         };
         let at = self.known.iter().position(|known| known.id == about.id).unwrap();

@@ -212,6 +212,12 @@ impl World {
         )
     }
 
+    /// Shows every session, those that are about to start included.
+    pub fn each_session(&mut self, mut visit: impl FnMut(&mut Session)) {
+        self.known.iter_mut().for_each(|known| visit(&mut known.model));
+        self.slow.iter_mut().filter_map(Slow::starts).for_each(visit);
+    }
+
     /// Some node, and what time it thinks it is.
     pub fn node(&mut self) -> (&Site, i64) {
         let node = self.chance.below(2);

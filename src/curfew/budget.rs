@@ -1,0 +1,56 @@
+//! How long one waits for the store.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use tokio::time::{Sleep, sleep};
+
+use super::error::{Error, TimedOut};
+use super::handle::Curfew;
+use crate::store::StoreError;
+
+/// How long one may still wait, over all the calls that it is given to.
+#[derive(Default)]
+pub(super) struct TimeBudget(Option<Pin<Box<Sleep>>>);
+
+impl TimeBudget {
+    /// Ready when it is used up, `timeout` after it was first needed. Most answers of a store in the
+    /// same process are there at once and need no timer.
+    fn poll(&mut self, cx: &mut Context<'_>, timeout: std::time::Duration) -> Poll<()> {
+        self.0.get_or_insert_with(|| Box::pin(sleep(timeout))).as_mut().poll(cx)
+    }
+}
+
+impl Curfew {
+    /// Asks the store, and waits no longer than the timeout.
+    pub(super) async fn ask<T>(
+        &self,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Error> {
+        self.ask_within(&mut TimeBudget::default(), answer).await
+    }
+
+    /// Asks the store, and waits no longer than is left of the budget.
+    pub(super) async fn ask_within<T>(
+        &self,
+        budget: &mut TimeBudget,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Error> {
+        Ok(self.within(budget, answer).await??)
+    }
+
+    /// Waits for anything, and no longer than is left of the budget.
+    pub(super) async fn within<T>(
+        &self,
+        budget: &mut TimeBudget,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Error> {
+        let mut work = pin!(work);
+        let done = poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => budget.poll(cx, self.inner.timeout).map(|()| None),
+        });
+        done.await.ok_or_else(|| Error::unavailable(TimedOut))
+    }
+}

@@ -1,0 +1,179 @@
+//! Seeing sessions.
+
+use std::sync::Arc;
+
+use tokio::task::yield_now;
+
+use super::budget::TimeBudget;
+use super::error::{Contended, Error, UnreadableRecords};
+use super::handle::Curfew;
+use super::verdict::{Judged, check_clock};
+use crate::judge::Verdict;
+use crate::session::{ActiveSession, Ended, Record, Revision, Selector};
+use crate::store::{Listed, Loaded, Page, Place};
+use crate::time::Timestamp;
+
+/// A list is for people to read.
+const MAX_LISTED: usize = 1_000;
+
+/// So many are read at once.
+const PAGE: u32 = 100;
+
+/// Each try but the first follows a change that somebody made since the last one.
+const MAX_TRIES: u32 = 8;
+
+/// A part of the sessions that a selector names.
+pub(super) struct Found {
+    pub(super) records: Vec<Arc<Record>>,
+    pub(super) unreadable: u32,
+    /// After which place there are more.
+    pub(super) next: Option<Place>,
+    pub(super) rules: Revision,
+    clock: Option<Timestamp>,
+}
+
+impl Curfew {
+    /// The active sessions of a user, newest sign-in first: all that would pass the check now, and
+    /// no other. At most 1,000, the newest.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, or holds a session
+    /// among them that this version cannot read.
+    pub async fn list(&self, user: impl ToString) -> Result<Vec<ActiveSession>, Error> {
+        let which = Selector::user(user);
+        let mut active = Vec::new();
+        let mut sessions = self.living(&which);
+        while let Some(page) = sessions.next().await? {
+            active.extend(page.into_iter().filter_map(Judged::active));
+            if MAX_LISTED <= active.len() {
+                active.truncate(MAX_LISTED);
+                break;
+            }
+        }
+        Ok(active)
+    }
+
+    /// How many of these sessions are alive. It reads them all.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub async fn count(&self, which: &Selector) -> Result<u64, Error> {
+        let mut living = 0;
+        let mut sessions = self.living(which);
+        while let Some(page) = sessions.next().await? {
+            living += page.len() as u64;
+        }
+        Ok(living)
+    }
+
+    pub(super) fn living<'a>(&'a self, which: &'a Selector) -> LivingSessions<'a> {
+        LivingSessions { curfew: self, which, after: None, more: which.can_match() }
+    }
+
+    /// One page of the sessions that a selector names and that have not ended.
+    pub(super) async fn find(
+        &self,
+        budget: &mut TimeBudget,
+        which: &Selector,
+        after: Option<Place>,
+    ) -> Result<Found, Error> {
+        let store = &self.inner.store;
+        let mut found = match (which.key(), which.by_session()) {
+            (Some(key), _) => {
+                let page = Page { after, at_most: PAGE };
+                let listed = self.ask_within(budget, store.list(&key, page)).await?;
+                let Listed { records, unreadable, next, rules, clock } = listed;
+                Found { records, unreadable, next, rules, clock }
+            }
+            (None, Some(id)) => {
+                let loaded = self.ask_within(budget, store.load(id)).await?;
+                let rules = loaded.as_ref().map_or(Revision::NONE, |loaded| loaded.rules);
+                let clock = loaded.as_ref().and_then(|loaded| loaded.clock);
+                let records = loaded.map(|Loaded { record, .. }| record).into_iter().collect();
+                Found { records, unreadable: 0, next: None, rules, clock }
+            }
+            (None, None) => unreachable!("a selector has a condition"),
+        };
+        found.records.retain(|record| which.matches(record));
+        Ok(found)
+    }
+}
+
+impl Judged {
+    fn active(self) -> Option<ActiveSession> {
+        match self.verdict {
+            Verdict::Live(schedule) => Some(ActiveSession::new(self.record, schedule.ends)),
+            Verdict::Over(_) | Verdict::Gone => None,
+        }
+    }
+}
+
+/// The living among the sessions that a selector names, page by page, newest sign-in first. Those that
+/// turn out to be over are written as such before it goes on.
+pub(super) struct LivingSessions<'a> {
+    curfew: &'a Curfew,
+    which: &'a Selector,
+    after: Option<Place>,
+    more: bool,
+}
+
+impl LivingSessions<'_> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Judged>>, Error> {
+        if !self.more {
+            return Ok(None);
+        }
+        // However many they are, others have their turn.
+        yield_now().await;
+        let judged = self.judged().await?;
+        let mut living = Vec::with_capacity(judged.len());
+        for judged in judged {
+            let settled = match judged.verdict {
+                Verdict::Live(_) => Some(judged),
+                Verdict::Over(_) => self.curfew.settle(&mut TimeBudget::default(), judged).await?,
+                Verdict::Gone => {
+                    self.write_off(judged).await;
+                    None
+                }
+            };
+            living.extend(settled.filter(|judged| matches!(judged.verdict, Verdict::Live(_))));
+        }
+        Ok(Some(living))
+    }
+
+    /// One page, judged by rules that are no older.
+    async fn judged(&mut self) -> Result<Vec<Judged>, Error> {
+        let curfew = self.curfew;
+        for _ in 0..MAX_TRIES {
+            let mut budget = TimeBudget::default();
+            let now = curfew.now();
+            let before = curfew.inner.rules.revision();
+            let found = curfew.find(&mut budget, self.which, self.after).await?;
+            check_clock(found.clock, now)?;
+            if found.unreadable != 0 {
+                return Err(Error::unavailable(UnreadableRecords));
+            }
+            if !curfew.catch_up(&mut budget, before, found.rules).await? {
+                continue;
+            }
+            let mut page = Vec::with_capacity(found.records.len());
+            for record in found.records {
+                page.push(curfew.judge(&mut budget, record, found.rules, now).await?);
+            }
+            if let Some(page) = page.into_iter().collect::<Option<Vec<_>>>() {
+                (self.after, self.more) = (found.next, found.next.is_some());
+                return Ok(page);
+            }
+        }
+        Err(Error::unavailable(Contended))
+    }
+
+    /// Until it is deleted, it must not fill a place under the cap.
+    async fn write_off(&self, gone: Judged) {
+        let ended = Ended::revoked(gone.now);
+        if let Err(error) = self.curfew.end_record(gone.record, &ended).await {
+            tracing::warn!(error = %error.with_causes(), "an end could not be recorded");
+        }
+    }
+}

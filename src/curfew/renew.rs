@@ -1,0 +1,91 @@
+//! Giving a session a new secret.
+
+use std::sync::Arc;
+
+use super::detached::to_the_end;
+use super::error::{Contended, Error};
+use super::handle::Curfew;
+use crate::event::What;
+use crate::session::{Kind, Record, Session};
+use crate::store::{Loaded, Replaced};
+use crate::time::Timestamp;
+use crate::token::{Secret, SetCookie, nonce};
+
+/// Each try but the first follows a change that somebody made since the last one.
+const MAX_TRIES: u32 = 200;
+
+impl Curfew {
+    /// Gives the session of a browser a new secret, as after a change of rights. The old one is dead
+    /// at once; id, limits and everything else stay.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if the session has ended or was rotated
+    /// since this request began, [`NotForTokens`](crate::ErrorKind::NotForTokens) if it is that of a
+    /// token, [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
+    pub async fn rotate(&self, session: &Session) -> Result<SetCookie, Error> {
+        self.renew(session, None).await
+    }
+
+    /// Records that the person has just proved again who they are, and rotates the secret. Neither
+    /// the time of the sign-in nor any end moves.
+    ///
+    /// # Errors
+    ///
+    /// As [`rotate`](Self::rotate).
+    pub async fn reauthenticated(&self, session: &Session) -> Result<SetCookie, Error> {
+        self.renew(session, Some(self.now())).await
+    }
+
+    async fn renew(
+        &self,
+        session: &Session,
+        authenticated: Option<Timestamp>,
+    ) -> Result<SetCookie, Error> {
+        if session.kind() == Kind::Token {
+            return Err(Error::not_for_tokens());
+        }
+        let (curfew, session) = (self.clone(), session.clone());
+        to_the_end(async move {
+            let secret = Secret::random();
+            let record = curfew.replace_secret(&session, &secret, authenticated).await?;
+            curfew.tell_of_own(&record, |user, session| {
+                let reauthenticated = authenticated.is_some();
+                What::Renewed { user, session, reauthenticated }
+            });
+            Ok(curfew.cookie(&record, secret, curfew.now()))
+        })
+        .await
+    }
+
+    /// Replaces the secret that the session came with, and no newer one.
+    async fn replace_secret(
+        &self,
+        session: &Session,
+        secret: &Secret,
+        authenticated: Option<Timestamp>,
+    ) -> Result<Arc<Record>, Error> {
+        let mut record = session.record().clone();
+        for _ in 0..MAX_TRIES {
+            let since = authenticated.unwrap_or(record.authenticated());
+            let next = record.next(nonce()).with_secret(secret.hash()).with_authentication(since);
+            let next = Arc::new(next);
+            match self.ask(self.inner.store.replace(next.clone())).await? {
+                Replaced::Done => return Ok(next),
+                Replaced::Gone => return Err(Error::sign_in_required()),
+                Replaced::Stale => {}
+            }
+            match self.ask(self.inner.store.load(session.id())).await? {
+                // An answer was lost, and somebody has recorded activity since.
+                Some(Loaded { record, .. }) if record.secret_hash() == secret.hash() => {
+                    return Ok(record);
+                }
+                Some(fresh) if fresh.record.secret_hash() == session.secret_hash() => {
+                    record = fresh.record;
+                }
+                _ => return Err(Error::sign_in_required()),
+            }
+        }
+        Err(Error::unavailable(Contended))
+    }
+}

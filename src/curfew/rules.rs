@@ -1,0 +1,81 @@
+//! Keeping this node's copy of all rules up to date.
+
+use std::sync::atomic::Ordering;
+
+use tokio::task::yield_now;
+
+use super::budget::TimeBudget;
+use super::copy::LastTurn;
+use super::error::{Contended, Error, RulesNotRenewed};
+use super::handle::Curfew;
+use crate::policy::Filed;
+use crate::session::Revision;
+
+impl Curfew {
+    /// Sees to it that the copy is no older than an answer of the store. Says whether it is: if not,
+    /// that answer may come from another life of the store than the rules, and one asks again.
+    ///
+    /// `before` is the revision that the copy had before the store was asked, and `stands` the one
+    /// at which all rules stand by its answer.
+    pub(super) async fn catch_up(
+        &self,
+        budget: &mut TimeBudget,
+        before: Revision,
+        stands: Revision,
+    ) -> Result<bool, Error> {
+        let rules = &self.inner.rules;
+        if before <= stands && stands <= rules.revision() {
+            return Ok(true);
+        }
+        let lost = stands < before;
+        if lost {
+            rules.forget(before);
+        }
+        // Rare, and boxed: else every request would carry the room for it.
+        Box::pin(self.renew_rules(budget)).await?;
+        Ok(!lost && stands <= rules.revision())
+    }
+
+    /// Asks the store what has changed, once for all who wait for it. Whatever was changed when this
+    /// was called is then in the copy.
+    pub(super) async fn renew_rules(&self, budget: &mut TimeBudget) -> Result<(), Error> {
+        let rules = &self.inner.rules;
+        let begun = rules.begun.load(Ordering::SeqCst);
+        let mut last = self.within(budget, rules.turn.lock()).await?;
+        // One that began after this was called serves it too.
+        if begun < last.number {
+            return if last.failed { Err(Error::unavailable(RulesNotRenewed)) } else { Ok(()) };
+        }
+        let number = rules.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let renewed = self.fetch_changes(budget).await;
+        *last = LastTurn { number, failed: renewed.is_err() };
+        renewed
+    }
+
+    async fn fetch_changes(&self, budget: &mut TimeBudget) -> Result<(), Error> {
+        let rules = &self.inner.rules;
+        let mut starts_over = 0;
+        while starts_over < MAX_STARTS_OVER {
+            let asked = rules.revision();
+            let answer = self.inner.store.rules_since(asked, PAGE);
+            let answer = self.ask_within(budget, answer).await?;
+            let is_last = answer.changes.len() < PAGE as usize;
+            let filed = rules.file(asked, answer);
+            match filed {
+                Filed::Done if is_last => return Ok(()),
+                Filed::Done => yield_now().await,
+                Filed::Refused => {
+                    rules.forget(asked);
+                    starts_over += 1;
+                }
+            }
+        }
+        Err(Error::unavailable(Contended))
+    }
+}
+
+/// So many rules are fetched at once.
+const PAGE: u32 = 1000;
+
+/// A store whose every answer comes from another life has nothing to say.
+const MAX_STARTS_OVER: u32 = 8;

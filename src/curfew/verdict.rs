@@ -1,0 +1,174 @@
+//! What is concluded of a session, by rules that are no older than its record; and that it is written
+//! down where it is over.
+
+use std::sync::Arc;
+
+use time::Duration;
+
+use super::budget::TimeBudget;
+use super::error::{ClocksDiffer, Contended, Error};
+use super::handle::Curfew;
+use crate::event::What;
+use crate::judge::{Verdict, judge, purge_after};
+use crate::policy::Rules;
+use crate::session::{Client, EndReason, Ended, Record, Revision, SessionId};
+use crate::store::{Loaded, Replaced};
+use crate::time::Timestamp;
+use crate::token::nonce;
+
+/// A session, and what was concluded of it.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) record: Arc<Record>,
+    pub(super) verdict: Verdict,
+    pub(super) now: Timestamp,
+    /// The revision at which all rules stood when it was read.
+    pub(super) stands: Revision,
+}
+
+/// Nodes and stores whose clocks differ by more would judge differently.
+const CLOCK_TOLERANCE: Duration = Duration::MINUTE;
+
+/// Each try but the first follows a change that somebody made since the last one.
+const MAX_TRIES: u32 = 8;
+
+impl Curfew {
+    /// Loads a session and judges it; `None` if there is none.
+    pub(super) async fn load(
+        &self,
+        budget: &mut TimeBudget,
+        id: SessionId,
+    ) -> Result<Option<Judged>, Error> {
+        for _ in 0..MAX_TRIES {
+            let now = self.now();
+            let before = self.inner.rules.revision();
+            let loaded = self.ask_within(budget, self.inner.store.load(id)).await?;
+            let Some(Loaded { record, rules: stands, clock }) = loaded else {
+                return Ok(None);
+            };
+            check_clock(clock, now)?;
+            if self.catch_up(budget, before, stands).await?
+                && let Some(judged) = self.judge(budget, record, stands, now).await?
+            {
+                return Ok(Some(judged));
+            }
+        }
+        Err(Error::unavailable(Contended))
+    }
+
+    /// The verdict on a record; `None` if the copy of the rules was forgotten since it caught up.
+    pub(super) async fn judge(
+        &self,
+        budget: &mut TimeBudget,
+        record: Arc<Record>,
+        stands: Revision,
+        now: Timestamp,
+    ) -> Result<Option<Judged>, Error> {
+        let mut verdict = self.judge_by_copy(&record, stands, now)?;
+        if let Some(Verdict::Live(schedule)) = &verdict
+            && schedule.above_rules
+        {
+            // Its stamps may be newer than what was said of the rules, or of rules that were lost.
+            Box::pin(self.renew_rules(budget)).await?;
+            verdict = self.judge_by_copy(&record, stands, now)?;
+        }
+        Ok(verdict.map(|verdict| Judged { record, verdict, now, stands }))
+    }
+
+    pub(super) fn judge_by_copy(
+        &self,
+        record: &Record,
+        stands: Revision,
+        now: Timestamp,
+    ) -> Result<Option<Verdict>, Error> {
+        let copy = self.inner.rules.read();
+        if copy.revision() < stands {
+            return Ok(None);
+        }
+        Ok(Some(judge(record, Rules::new(&copy), &self.inner.app, now)?))
+    }
+
+    /// The next record of a living session, with activity now, and what then lies ahead of it; `None`
+    /// if the copy of the rules was forgotten since.
+    pub(super) fn active(
+        &self,
+        judged: &Judged,
+        client: &Client,
+    ) -> Result<Option<(Arc<Record>, Verdict)>, Error> {
+        let copy = self.inner.rules.read();
+        if copy.revision() < judged.stands {
+            return Ok(None);
+        }
+        let (rules, app, now) = (Rules::new(&copy), &self.inner.app, judged.now);
+        let next = judged.record.next(nonce()).with_activity(now).with_client(client);
+        let next = next.with_stamps(|org, stamp| Ok::<_, Error>(rules.of(org)?.restamp(stamp)))?;
+        let next = next.with_purge_after(purge_after(&judged.record, rules, app, now)?);
+        let verdict = judge(&next, rules, app, now)?;
+        Ok(Some((Arc::new(next), verdict)))
+    }
+
+    /// Writes down that a session is over, if it is: nobody is told so before. If it was active or
+    /// has ended since it was read, it is read again. `None` if there is none any more.
+    pub(super) async fn settle(
+        &self,
+        budget: &mut TimeBudget,
+        mut judged: Judged,
+    ) -> Result<Option<Judged>, Error> {
+        for _ in 0..MAX_TRIES {
+            let Verdict::Over(ended) = &judged.verdict else {
+                return Ok(Some(judged));
+            };
+            if judged.record.has_ended() {
+                return Ok(Some(judged));
+            }
+            match self.write_end(budget, &judged.record, ended).await {
+                Ok(Replaced::Done) => return Ok(Some(judged)),
+                Ok(Replaced::Stale | Replaced::Gone) => {}
+                Err(error) if is_own_end(&judged.record, ended) => {
+                    // Nothing can move it. Whoever looks next finds the same, and tries again.
+                    tracing::warn!(error = %error.with_causes(), "an end could not be recorded");
+                    return Ok(Some(judged));
+                }
+                Err(error) => return Err(error),
+            }
+            match self.load(budget, judged.record.id()).await? {
+                Some(again) => judged = again,
+                None => return Ok(None),
+            }
+        }
+        Err(Error::unavailable(Contended))
+    }
+
+    /// Writes down that a session has ended, in the place of this record of it, and tells so.
+    pub(super) async fn write_end(
+        &self,
+        budget: &mut TimeBudget,
+        record: &Record,
+        ended: &Ended,
+    ) -> Result<Replaced, Error> {
+        let next = Arc::new(record.next(nonce()).with_end(ended.clone()));
+        let replaced = self.ask_within(budget, self.inner.store.replace(next)).await?;
+        // Of one that waits to be purged nobody knows any more how it ended.
+        if replaced == Replaced::Done && ended.at < record.purge_after() {
+            let (user, session) = (record.user().clone(), record.id());
+            self.tell(None, What::Ended { user, session, ended: ended.clone() });
+        }
+        Ok(replaced)
+    }
+}
+
+/// Refuses what a store with a clock of its own says if the caller's clock is wrong.
+pub(super) fn check_clock(clock: Option<Timestamp>, now: Timestamp) -> Result<(), Error> {
+    match clock {
+        Some(clock) if clock.since(now).max(now.since(clock)) > CLOCK_TOLERANCE => {
+            Err(Error::unavailable(ClocksDiffer))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether this is the end that stands on the record itself, which only ever falls.
+fn is_own_end(record: &Record, ended: &Ended) -> bool {
+    let own = record.ends_by().map(|ends_by| ends_by.at);
+    ended.reason == EndReason::Absolute && own == Some(ended.at)
+}

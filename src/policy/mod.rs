@@ -1,0 +1,11 @@
+//! What organizations demand of their members' sessions, and a copy of it on every node.
+
+mod copy;
+mod encoding;
+mod org_policy;
+mod rules;
+
+pub use self::copy::{ChangedRules, Incarnation, RulesChanged};
+pub(crate) use self::copy::{Filed, Rules, RulesCopy};
+pub use self::org_policy::{OrgPolicy, SessionLength};
+pub use self::rules::{HistoryFull, OrgRules, PolicyVersion};

@@ -1,0 +1,360 @@
+//! The rules of an organization: its policy, the history of it, and a count of revocations.
+
+use time::Duration;
+
+use super::org_policy::OrgPolicy;
+use crate::encoding::Carried;
+use crate::limits::{GRACE, Limits};
+use crate::session::{Revision, Stamp};
+use crate::time::Timestamp;
+
+/// One entry in the history of a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyVersion {
+    /// Higher than that of the version before. Which versions bind a session is a comparison of these
+    /// numbers, so clocks play no part.
+    pub number: u64,
+    /// When it came into force. It stays in force until the next one begins.
+    pub begins: Timestamp,
+    /// What it demands; `None` if there is no policy from here on.
+    pub policy: Option<OrgPolicy>,
+}
+
+/// All that is known of an organization: the history of its policy, and how often all its sessions
+/// were revoked. The same, under the empty name, for everyone.
+///
+/// Where a store has none, that is no policy and no revocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrgRules {
+    pub(super) revision: Revision,
+    pub(super) previous: Revision,
+    pub(super) generation: u64,
+    pub(super) versions: Vec<PolicyVersion>,
+    pub(super) longest_silence: Option<Duration>,
+    pub(super) carried: Carried,
+}
+
+impl OrgRules {
+    /// The name under which the rules for everyone are kept. No organization has it.
+    pub const EVERYONE: &str = "";
+
+    /// No policy, and no revocation: what holds where nothing is kept.
+    pub const fn none() -> Self {
+        Self {
+            revision: Revision::NONE,
+            previous: Revision::NONE,
+            generation: 0,
+            versions: Vec::new(),
+            longest_silence: None,
+            carried: Carried::none(),
+        }
+    }
+
+    /// Which state of the rules this is; [`Revision::NONE`] where nothing was ever kept.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Which state it is to take the place of. Rules that were read from a store do not know it.
+    pub fn previous(&self) -> Revision {
+        self.previous
+    }
+
+    /// Counts the revocations of all sessions. A session stamped with a lower generation is over.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The number of the version in force; 0 if there never was a policy.
+    pub fn version(&self) -> u64 {
+        self.in_force().map_or(0, |version| version.number)
+    }
+
+    /// The history of the policy, as far as it may still bind somebody; the last version is in force.
+    pub fn versions(&self) -> &[PolicyVersion] {
+        &self.versions
+    }
+
+    /// The version in force; `None` if there never was a policy.
+    pub fn in_force(&self) -> Option<PolicyVersion> {
+        self.versions.last().copied()
+    }
+
+    /// The policy in force, if there is one.
+    pub fn policy(&self) -> Option<OrgPolicy> {
+        self.in_force().and_then(|version| version.policy)
+    }
+
+    /// The longest that a session lasts that nobody uses, under any handle on this store;
+    /// `Duration::MAX` is for ever, and `None` not known. It stands in the rules for everyone.
+    pub(crate) fn longest_silence(&self) -> Option<Duration> {
+        self.longest_silence
+    }
+
+    /// What a session is stamped with that joins now.
+    pub(crate) fn stamp(&self) -> Stamp {
+        let version = self.version();
+        Stamp { generation: self.generation, version, known: version }
+    }
+
+    /// What a session that joined earlier is stamped with when activity is recorded now. What a
+    /// failover has lost is written down to what stands.
+    pub(crate) fn restamp(&self, stamp: Stamp) -> Stamp {
+        Stamp {
+            generation: stamp.generation.min(self.generation),
+            version: stamp.version.min(self.version()),
+            known: self.version(),
+        }
+    }
+
+    /// Whether a session was stamped with something that is not there: it was lost with a failover,
+    /// or these rules are older than the stamp.
+    pub(crate) fn is_below(&self, stamp: Stamp) -> bool {
+        self.generation < stamp.generation || self.version() < stamp.version.max(stamp.known)
+    }
+
+    /// The versions that bind a session: from the one in force when it joined, the highest that is
+    /// not above its stamp, each with the number of the one that replaced it.
+    pub(crate) fn binding(&self, stamp: Stamp) -> impl Iterator<Item = (&PolicyVersion, u64)> {
+        let joined = |version: &PolicyVersion| version.number <= stamp.version;
+        let from = self.versions.iter().rposition(joined).unwrap_or(0);
+        let replaced_by = self.versions.iter().skip(from + 1).map(|next| next.number);
+        self.versions.iter().skip(from).zip(replaced_by.chain([u64::MAX]))
+    }
+
+    /// These rules with another policy from `now` on, or with none. `nonce` is random.
+    ///
+    /// Versions that can no longer bind a living session are dropped, the oldest first, given the
+    /// longest that one lasts that nobody uses, as in [`longest_silence`](Self::longest_silence).
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryFull`] if more than 64 versions may still bind sessions, or 128 where the new one only
+    /// tightens the one before.
+    pub(crate) fn with_policy(
+        &self,
+        policy: Option<OrgPolicy>,
+        longest_silence: Duration,
+        now: Timestamp,
+        nonce: u32,
+    ) -> Result<Self, HistoryFull> {
+        // Each version has its millisecond: one that begins and ends in the same would never have
+        // been in force.
+        let last = self.in_force().map(|last| last.begins + Duration::MILLISECOND);
+        let begins = last.map_or(now, |last| now.max(last));
+        let number = after(self.version(), now);
+        let room = if tightens(self.policy(), policy) { MAX_TIGHTENED } else { MAX_VERSIONS };
+        let mut next = self.next(nonce);
+        next.versions.push(PolicyVersion { number, begins, policy });
+        let spent = next.spent_versions(longest_silence, now);
+        next.versions.drain(..spent);
+        if next.versions.len() > room { Err(HistoryFull) } else { Ok(next) }
+    }
+
+    /// These rules with one more revocation: every session that belongs to the organization now is
+    /// over. So only the version in force can bind a living session from here on. `nonce` is random.
+    #[must_use]
+    pub(crate) fn with_revocation(&self, now: Timestamp, nonce: u32) -> Self {
+        let versions = Vec::from_iter(self.in_force());
+        let generation = after(self.generation, now);
+        Self { generation, versions, ..self.next(nonce) }
+    }
+
+    /// These rules with a silence that is at least as long. `nonce` is random.
+    #[must_use]
+    pub(crate) fn with_longest_silence(&self, silence: Duration, nonce: u32) -> Self {
+        let longest = self.longest_silence.map_or(silence, |known| known.max(silence));
+        Self { longest_silence: Some(longest), ..self.next(nonce) }
+    }
+
+    /// The same rules, to take the place of others.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn in_place_of(self, previous: Revision) -> Self {
+        Self { previous, ..self }
+    }
+
+    fn next(&self, nonce: u32) -> Self {
+        Self { revision: self.revision.next(nonce), previous: self.revision, ..self.clone() }
+    }
+
+    /// How many of the oldest versions can no longer bind a living session.
+    fn spent_versions(&self, longest_silence: Duration, now: Timestamp) -> usize {
+        let spent = |(version, next): &(&PolicyVersion, &PolicyVersion)| {
+            let absolute = version.policy.and_then(|policy| policy.absolute_limit());
+            let longest = absolute.map_or(longest_silence, |limit| limit.max(longest_silence));
+            next.begins + longest + GRACE + CLOCK_MARGIN <= now
+        };
+        self.versions.iter().zip(self.versions.iter().skip(1)).take_while(spent).count()
+    }
+}
+
+/// Higher than the one before, and where that was lost, higher than that too: nobody counts faster
+/// than milliseconds pass.
+fn after(last: u64, now: Timestamp) -> u64 {
+    u64::try_from(now.unix_millis()).unwrap_or(0).max(last + 1)
+}
+
+/// Whether a policy lets no session last longer than the one before.
+fn tightens(before: Option<OrgPolicy>, policy: Option<OrgPolicy>) -> bool {
+    let limits = |policy: Option<OrgPolicy>| policy.map_or(Limits::unlimited(), |p| p.limits());
+    limits(policy) == limits(policy).tighter(limits(before))
+}
+
+/// A history that is longer could hardly be told to anybody; and every request would read it.
+const MAX_VERSIONS: usize = 64;
+
+/// Whoever wants sessions to end sooner is not to be refused for what others did before.
+const MAX_TIGHTENED: usize = 128;
+
+/// Nodes that disagree about the time by less than this agree about what may be forgotten.
+const CLOCK_MARGIN: Duration = Duration::DAY;
+
+/// More versions of a policy than are kept may still bind sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this policy was changed 64 times within the lifetime of a session; only a change that tightens it \
+     is taken. Revoke all of its sessions, or wait until older versions no longer bind any"
+)]
+pub struct HistoryFull;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEEK: OrgPolicy = OrgPolicy::absolute(Duration::days(7));
+
+    fn day(day: i64) -> Timestamp {
+        Timestamp::from_unix_millis(0) + Duration::days(day)
+    }
+
+    fn policy(rules: OrgRules, policy: Option<OrgPolicy>, at: Timestamp) -> OrgRules {
+        rules.with_policy(policy, Duration::MAX, at, 7).unwrap()
+    }
+
+    fn begins(rules: &OrgRules) -> Vec<Timestamp> {
+        rules.versions.iter().map(|version| version.begins).collect()
+    }
+
+    #[test]
+    fn each_change_names_the_state_that_it_replaces() {
+        let first = policy(OrgRules::none(), Some(WEEK), day(1));
+        assert_eq!(first.previous(), Revision::NONE);
+        for next in [
+            policy(first.clone(), None, day(1)),
+            first.with_revocation(day(1), 7),
+            first.with_longest_silence(Duration::DAY, 7),
+        ] {
+            assert_eq!(next.previous(), first.revision());
+            assert!(first.revision() < next.revision());
+        }
+    }
+
+    #[test]
+    fn trap_38_two_policies_of_one_millisecond_both_have_their_time() {
+        let rules = policy(policy(OrgRules::none(), Some(WEEK), day(1)), None, day(1));
+        // And a clock that runs behind cannot put a version before an older one.
+        let rules = policy(rules, Some(WEEK), day(0));
+        let begins = begins(&rules);
+        assert!(begins.len() == 3 && begins.is_sorted_by(|one, other| one < other), "{begins:?}");
+        let numbers = rules.versions.iter().map(|version| version.number);
+        assert!(numbers.is_sorted_by(|one, other| one < other));
+    }
+
+    #[test]
+    fn numbers_are_milliseconds_so_that_none_is_made_again_after_a_loss() {
+        let lost = policy(OrgRules::none(), Some(WEEK), day(3)).with_revocation(day(3), 7);
+        let made = policy(OrgRules::none(), None, day(3) + Duration::MILLISECOND);
+        let made = made.with_revocation(day(3) + Duration::MILLISECOND, 7);
+        assert!(lost.version() < made.version() && lost.generation() < made.generation());
+        let behind = lost.with_revocation(day(2), 7);
+        assert!(lost.generation() < behind.generation(), "a clock that runs behind counts on");
+    }
+
+    #[test]
+    fn the_version_in_force_at_joining_is_the_highest_that_is_not_above_the_stamp() {
+        let rules = policy(policy(OrgRules::none(), Some(WEEK), day(2)), None, day(4));
+        let numbers = |version| {
+            let stamp = Stamp { version, ..Stamp::default() };
+            rules.binding(stamp).map(|(version, _)| version.number).collect::<Vec<_>>()
+        };
+        let [first, second] = [0, 1].map(|at| rules.versions[at].number);
+        for (stamp, binding) in [
+            (0, vec![first, second]),
+            (first, vec![first, second]),
+            (second - 1, vec![first, second]),
+            (second, vec![second]),
+            // One that a failover has lost.
+            (second + 9, vec![second]),
+        ] {
+            assert_eq!(numbers(stamp), binding, "{stamp}");
+        }
+        let replaced = rules.binding(Stamp::default()).map(|(_, by)| by).collect::<Vec<_>>();
+        assert_eq!(replaced, [second, u64::MAX]);
+    }
+
+    #[test]
+    fn r22_versions_are_dropped_when_no_session_that_they_bound_can_be_alive() {
+        let silence = Duration::days(28);
+        let set = |rules: &OrgRules, policy, silence, at| {
+            rules.with_policy(policy, silence, at, 7).unwrap()
+        };
+        let rules = set(&OrgRules::none(), Some(WEEK), silence, day(1));
+        let rules = set(&rules, None, silence, day(10));
+        // Day 10 + 28 of silence + 7 of grace + 1 between clocks.
+        let early = set(&rules, Some(WEEK), silence, day(46) - Duration::MILLISECOND);
+        assert_eq!(begins(&early)[..2], [day(1), day(10)]);
+        let late = set(&rules, Some(WEEK), silence, day(46));
+        assert_eq!(begins(&late), [day(10), day(46)]);
+        let for_ever = set(&rules, Some(WEEK), Duration::MAX, day(9999));
+        assert_eq!(begins(&for_ever), [day(1), day(10), day(9999)]);
+    }
+
+    #[test]
+    fn r22_the_oldest_are_dropped_first_and_none_in_between() {
+        let silence = Duration::days(28);
+        let long = OrgPolicy::absolute(Duration::days(300));
+        let rules = policy(policy(OrgRules::none(), Some(long), day(1)), Some(WEEK), day(2));
+        let rules = policy(rules, None, day(3));
+        let next = rules.with_policy(Some(WEEK), silence, day(100), 7).unwrap();
+        assert_eq!(
+            begins(&next),
+            [day(1), day(2), day(3), day(100)],
+            "the first binds for 300 days"
+        );
+    }
+
+    #[test]
+    fn r22_more_than_64_versions_are_refused_unless_the_next_one_tightens() {
+        let mut rules = OrgRules::none();
+        for _ in 0..64 {
+            rules = policy(rules, Some(WEEK), day(1));
+        }
+        let set = |rules: &OrgRules, policy| rules.with_policy(policy, Duration::MAX, day(1), 7);
+        let day_idle = WEEK.and_idle(Duration::DAY);
+        for laxer in [
+            None,
+            Some(OrgPolicy::idle(Duration::DAY)),
+            Some(OrgPolicy::absolute(Duration::days(8))),
+        ] {
+            assert_eq!(set(&rules, laxer), Err(HistoryFull), "{laxer:?}");
+        }
+        rules = set(&rules, Some(day_idle)).unwrap();
+        for _ in 65..128 {
+            rules = set(&rules, Some(day_idle)).unwrap();
+        }
+        assert_eq!(set(&rules, Some(day_idle)), Err(HistoryFull), "128 are too many in any case");
+
+        let revoked = rules.with_revocation(day(1), 7);
+        assert_eq!(revoked.versions.len(), 1);
+        assert!(set(&revoked, None).is_ok());
+    }
+
+    #[test]
+    fn r22_the_longest_silence_only_grows() {
+        let rules = OrgRules::none().with_longest_silence(Duration::days(28), 7);
+        let shorter = rules.with_longest_silence(Duration::HOUR, 7);
+        assert_eq!(shorter.longest_silence(), Some(Duration::days(28)));
+        let for_ever = shorter.with_longest_silence(Duration::MAX, 7);
+        assert_eq!(for_ever.longest_silence(), Some(Duration::MAX));
+    }
+}

@@ -1,0 +1,273 @@
+//! A record as bytes, for stores to keep.
+
+use std::net::IpAddr;
+use std::num::NonZeroI64;
+use std::sync::Arc;
+
+use minicbor::Decoder;
+
+use super::client::Kind;
+use super::ended::{EndReason, Ended};
+use super::ends::EndsBy;
+use super::id::{SecretHash, SessionId};
+use super::key::Key;
+use super::labels::Labels;
+use super::record::{Link, Membership, Rare, Record, Stamp};
+use super::revision::Revision;
+use crate::encoding::{Out, Unreadable, Writer, fact, personal, read};
+use crate::time::Timestamp;
+
+// Never used for anything else, and never reordered. Times are milliseconds.
+const ID: u32 = fact(1);
+const REVISION: u32 = fact(2);
+const SECRET_HASH: u32 = fact(3);
+const USER: u32 = fact(4);
+const KIND: u32 = fact(5);
+const CREATED: u32 = fact(6);
+const AUTHENTICATED: u32 = fact(7);
+const SEEN: u32 = fact(8);
+const PURGE_AFTER: u32 = fact(9);
+const IDLE: u32 = fact(10);
+const ENDS_BY: u32 = fact(11);
+const EVERYONE: u32 = fact(12);
+const MEMBERSHIPS: u32 = fact(13);
+const LINKS: u32 = fact(14);
+/// What a session is listed under besides its user, its organizations and its links. No version has
+/// such keys yet; one that does writes them here, and older ones carry them.
+const KEYS: u32 = fact(15);
+const ENDED: u32 = fact(16);
+const NAME: u32 = personal(17);
+const LABELS: u32 = personal(18);
+const ADDRESS: u32 = personal(19);
+
+impl Record {
+    /// The record as bytes, whose meaning stays the same in all versions.
+    pub fn encode(&self) -> Vec<u8> {
+        let nothing = Rare::default();
+        let Rare { name, links, keys, carried, previous_keys: _ } =
+            self.rare.as_deref().unwrap_or(&nothing);
+        let changed = |at: Timestamp| (at != self.created).then(|| at.unix_millis());
+        let some = |list: bool| list.then_some(());
+
+        let mut facts = Writer::new(carried);
+        facts.write(ID, |out| out.bytes(self.id.as_bytes()));
+        facts.write(REVISION, |out| out.u64(self.revision.as_u64()));
+        facts.write(SECRET_HASH, |out| out.bytes(self.secret_hash.as_bytes()));
+        facts.write(USER, |out| out.str(&self.user));
+        facts.write(KIND, |out| out.u8(kind_number(self.kind)));
+        facts.write(CREATED, |out| out.i64(self.created.unix_millis()));
+        facts.maybe(AUTHENTICATED, changed(self.authenticated), Out::i64);
+        facts.maybe(SEEN, changed(self.seen), Out::i64);
+        facts.write(PURGE_AFTER, |out| out.i64(self.purge_after.unix_millis()));
+        facts.maybe(IDLE, self.idle, |out, idle| out.i64(idle.get()));
+        facts.maybe(ENDS_BY, self.ends_by(), |out, EndsBy { at, org }| {
+            out.encode((at.unix_millis(), org.as_deref()))
+        });
+        let everyone = (self.everyone != Stamp::default()).then_some(self.everyone);
+        facts.maybe(EVERYONE, everyone, |out, stamp| {
+            out.encode((stamp.generation, stamp.version, stamp.known))
+        });
+        facts.maybe(MEMBERSHIPS, some(!self.memberships.is_empty()), |out, ()| {
+            self.memberships.iter().try_fold(
+                out.array(self.memberships.len() as u64)?,
+                |out, Membership { org, stamp, joined }| {
+                    let Stamp { generation, version, known } = *stamp;
+                    out.encode((&**org, generation, version, known, joined.unix_millis()))
+                },
+            )
+        });
+        facts.maybe(LINKS, some(!links.is_empty()), |out, ()| {
+            let links = links.iter().map(|link| (&*link.kind, &*link.value));
+            out.encode(Vec::from_iter(links))
+        });
+        facts.maybe(KEYS, some(!keys.is_empty()), |out, ()| {
+            out.encode(Vec::from_iter(keys.iter().map(Key::as_str)))
+        });
+        facts.maybe(ENDED, self.ended(), |out, Ended { at, reason, org }| {
+            out.encode((at.unix_millis(), reason_number(*reason), org.as_deref()))
+        });
+        facts.maybe(NAME, name.as_deref(), Out::str);
+        facts.maybe(LABELS, self.labels.as_ref(), |out, labels| {
+            out.writer_mut().extend_from_slice(labels.bytes());
+            Ok(out)
+        });
+        facts.maybe(ADDRESS, self.address, |out, address| match address {
+            IpAddr::V4(v4) => out.bytes(&v4.octets()),
+            IpAddr::V6(v6) => out.bytes(&v6.octets()),
+        });
+        facts.finish()
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote, in this version or another.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`] if the bytes are damaged, or hold something that only a later version knows and
+    /// that must not be passed over.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let mut found = Found::default();
+        let carried = read(bytes, |number, input| found.take(number, input))?;
+        found.rare.carried = carried;
+        found.record().ok_or(Unreadable)
+    }
+}
+
+/// The facts so far, of which some may be missing.
+#[derive(Default)]
+struct Found {
+    id: Option<SessionId>,
+    revision: Option<Revision>,
+    secret_hash: Option<SecretHash>,
+    user: Option<Arc<str>>,
+    kind: Option<Kind>,
+    created: Option<Timestamp>,
+    authenticated: Option<Timestamp>,
+    seen: Option<Timestamp>,
+    purge_after: Option<Timestamp>,
+    idle: Option<NonZeroI64>,
+    ends_by: Option<Box<EndsBy>>,
+    everyone: Stamp,
+    memberships: Box<[Membership]>,
+    address: Option<IpAddr>,
+    labels: Option<Labels>,
+    ended: Option<Box<Ended>>,
+    rare: Rare,
+}
+
+impl Found {
+    fn take(&mut self, number: u32, input: &mut Decoder<'_>) -> Result<bool, Unreadable> {
+        let time = |input: &mut Decoder<'_>| input.i64().map(Timestamp::from_unix_millis);
+        match number {
+            ID => self.id = Some(SessionId::from_bytes(exactly(input.bytes()?)?)),
+            REVISION => self.revision = Some(Revision::from_u64(input.u64()?)),
+            SECRET_HASH => {
+                self.secret_hash = Some(SecretHash::from_bytes(exactly(input.bytes()?)?));
+            }
+            USER => self.user = Some(input.str()?.into()),
+            KIND => self.kind = Some(kind(input.u8()?)?),
+            CREATED => self.created = Some(time(input)?),
+            AUTHENTICATED => self.authenticated = Some(time(input)?),
+            SEEN => self.seen = Some(time(input)?),
+            PURGE_AFTER => self.purge_after = Some(time(input)?),
+            IDLE => self.idle = Some(NonZeroI64::new(input.i64()?).ok_or(Unreadable)?),
+            ENDS_BY => {
+                let (at, org): (_, Option<&str>) = input.decode()?;
+                let at = Timestamp::from_unix_millis(at);
+                self.ends_by = Some(Box::new(EndsBy { at, org: org.map(Arc::from) }));
+            }
+            EVERYONE => {
+                let (generation, version, known) = input.decode()?;
+                self.everyone = Stamp { generation, version, known };
+            }
+            MEMBERSHIPS => self.memberships = memberships(input)?,
+            LINKS => {
+                for link in input.array_iter::<(&str, &str)>()? {
+                    let (kind, value) = link?;
+                    self.rare.links.push(Link { kind: kind.into(), value: value.into() });
+                }
+            }
+            KEYS => {
+                for key in input.array_iter()? {
+                    self.rare.keys.push(Key::unknown(key?));
+                }
+            }
+            ENDED => {
+                let (at, number, org): (_, u8, Option<&str>) = input.decode()?;
+                let (at, reason) = (Timestamp::from_unix_millis(at), reason(number)?);
+                self.ended = Some(Box::new(Ended { at, reason, org: org.map(Arc::from) }));
+            }
+            NAME => self.rare.name = Some(input.str()?.into()),
+            LABELS => self.labels = Some(Labels::take(input)?),
+            ADDRESS => self.address = Some(address(input.bytes()?)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn record(self) -> Option<Record> {
+        let created = self.created?;
+        Some(Record {
+            id: self.id?,
+            revision: self.revision?,
+            previous: Revision::NONE,
+            secret_hash: self.secret_hash?,
+            user: self.user?,
+            kind: self.kind?,
+            created,
+            authenticated: self.authenticated.unwrap_or(created),
+            seen: self.seen.unwrap_or(created),
+            purge_after: self.purge_after?,
+            idle: self.idle,
+            everyone: self.everyone,
+            memberships: self.memberships,
+            address: self.address,
+            labels: self.labels,
+            ends_by: self.ends_by,
+            ended: self.ended,
+            rare: (self.rare != Rare::default()).then(|| Box::new(self.rare)),
+        })
+    }
+}
+
+fn memberships(input: &mut Decoder<'_>) -> Result<Box<[Membership]>, Unreadable> {
+    let mut memberships = Vec::<Membership>::with_capacity(1);
+    for membership in input.array_iter::<(&str, _, _, _, _)>()? {
+        let (org, generation, version, known, joined) = membership?;
+        // Whoever looks for one relies on the order.
+        if memberships.last().is_some_and(|last| *org <= *last.org) {
+            return Err(Unreadable);
+        }
+        memberships.push(Membership {
+            org: org.into(),
+            stamp: Stamp { generation, version, known },
+            joined: Timestamp::from_unix_millis(joined),
+        });
+    }
+    Ok(memberships.into())
+}
+
+const fn kind_number(kind: Kind) -> u8 {
+    match kind {
+        Kind::Browser => 0,
+        Kind::BrowserUntilClosed => 1,
+        Kind::Token => 2,
+    }
+}
+
+fn kind(number: u8) -> Result<Kind, Unreadable> {
+    match number {
+        0 => Ok(Kind::Browser),
+        1 => Ok(Kind::BrowserUntilClosed),
+        2 => Ok(Kind::Token),
+        _ => Err(Unreadable),
+    }
+}
+
+const fn reason_number(reason: EndReason) -> u8 {
+    match reason {
+        EndReason::Absolute => 0,
+        EndReason::Idle => 1,
+        EndReason::Revoked => 2,
+    }
+}
+
+fn reason(number: u8) -> Result<EndReason, Unreadable> {
+    match number {
+        0 => Ok(EndReason::Absolute),
+        1 => Ok(EndReason::Idle),
+        2 => Ok(EndReason::Revoked),
+        _ => Err(Unreadable),
+    }
+}
+
+fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Unreadable> {
+    bytes.try_into().map_err(|_| Unreadable)
+}
+
+fn address(bytes: &[u8]) -> Result<IpAddr, Unreadable> {
+    match bytes.len() {
+        4 => Ok(IpAddr::from(exactly::<4>(bytes)?)),
+        16 => Ok(IpAddr::from(exactly::<16>(bytes)?)),
+        _ => Err(Unreadable),
+    }
+}

@@ -1,0 +1,53 @@
+//! When a session will end, as far as that is fixed.
+
+use std::sync::Arc;
+
+use crate::limits::Limit;
+use crate::time::Timestamp;
+
+/// An end that is already fixed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndsBy {
+    /// When.
+    pub at: Timestamp,
+    /// The organization whose policy fixed it; `None` if the app's own limits did.
+    pub org: Option<Arc<str>>,
+}
+
+/// When a living session will end without further activity, by each kind of limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// Fixed: no activity moves it. `None` if no absolute limit binds the session.
+    pub absolute: Option<End>,
+    /// Moves with activity. `None` if no idle limit binds the session.
+    pub idle: Option<End>,
+}
+
+impl Ends {
+    /// When the first of them comes; [`Timestamp::NEVER`] if no limit binds the session.
+    pub fn at(&self) -> Timestamp {
+        self.first().map_or(Timestamp::NEVER, |end| end.at)
+    }
+
+    /// The end that comes first; `None` if no limit binds the session.
+    pub fn first(&self) -> Option<&End> {
+        match (&self.absolute, &self.idle) {
+            (Some(absolute), Some(idle)) if idle.at < absolute.at => Some(idle),
+            (Some(absolute), _) => Some(absolute),
+            (None, idle) => idle.as_ref(),
+        }
+    }
+}
+
+/// One end that lies ahead, and what fixes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// When.
+    pub at: Timestamp,
+    /// Which limit.
+    pub limit: Limit,
+    /// The organization whose policy it is; `None` for the app's own limits.
+    pub org: Option<Arc<str>>,
+    /// Since when this limit binds the session.
+    pub since: Timestamp,
+}

@@ -1,0 +1,175 @@
+//! How the next record of a session comes about.
+
+use std::num::NonZeroI64;
+use std::sync::Arc;
+
+use super::client::{Client, Kind};
+use super::ended::Ended;
+use super::ends::EndsBy;
+use super::id::{SecretHash, SessionId};
+use super::labels::Labels;
+use super::record::{Link, Membership, Rare, Record, Stamp};
+use super::revision::Revision;
+use crate::limits::Limits;
+use crate::time::{Timestamp, millis};
+
+impl Record {
+    /// The first record of a session that begins at `created`: a browser's, without limits. `nonce` is
+    /// random.
+    pub fn begin(
+        id: SessionId,
+        secret_hash: SecretHash,
+        user: impl Into<Arc<str>>,
+        created: Timestamp,
+        nonce: u32,
+    ) -> Self {
+        Self {
+            id,
+            revision: Revision::NONE.next(nonce),
+            previous: Revision::NONE,
+            secret_hash,
+            user: user.into(),
+            kind: Kind::Browser,
+            created,
+            authenticated: created,
+            seen: created,
+            purge_after: created,
+            idle: None,
+            everyone: Stamp::default(),
+            memberships: Box::default(),
+            address: None,
+            labels: None,
+            ends_by: None,
+            ended: None,
+            rare: None,
+        }
+    }
+
+    /// The record that is to take the place of this one, so far with the same facts. `nonce` is random.
+    #[must_use]
+    pub fn next(&self, nonce: u32) -> Self {
+        let revision = self.revision.next(nonce);
+        let mut next = Self { revision, previous: self.revision, ..self.clone() };
+        if let Some(rare) = &mut next.rare {
+            rare.previous_keys = None;
+        }
+        next
+    }
+
+    /// With a client of this kind.
+    #[must_use]
+    pub fn with_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// With a name that its owner knows it by.
+    #[must_use]
+    pub fn with_name(mut self, name: Option<Arc<str>>) -> Self {
+        if name.is_some() || self.rare.is_some() {
+            self.rare_mut().name = name;
+        }
+        self
+    }
+
+    /// With these links.
+    #[must_use]
+    pub(crate) fn with_links(mut self, links: Vec<Link>) -> Self {
+        self.note_previous_keys();
+        if !links.is_empty() || self.rare.is_some() {
+            self.rare_mut().links = links;
+        }
+        self
+    }
+
+    /// With these limits, fixed from now on.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        let absolute = limits.absolute_limit().map(|limit| self.created + limit);
+        let idle = limits.idle_limit().and_then(|limit| NonZeroI64::new(millis(limit)));
+        Self { idle, ..self }.with_ends_by(absolute.map(|at| EndsBy { at, org: None }))
+    }
+
+    /// With an end that is fixed, or none.
+    #[must_use]
+    pub fn with_ends_by(self, ends_by: Option<EndsBy>) -> Self {
+        Self { ends_by: ends_by.map(Box::new), ..self }
+    }
+
+    /// With this place in the history of the rules for everyone.
+    #[must_use]
+    pub fn with_everyone(self, everyone: Stamp) -> Self {
+        Self { everyone, ..self }
+    }
+
+    /// With other places in the history of all rules that bind it: `restamp` is shown each, with the
+    /// name of the organization, which is empty for everyone.
+    pub(crate) fn with_stamps<E>(
+        mut self,
+        restamp: impl Fn(&str, Stamp) -> Result<Stamp, E>,
+    ) -> Result<Self, E> {
+        self.everyone = restamp("", self.everyone)?;
+        for membership in &mut self.memberships {
+            membership.stamp = restamp(&membership.org, membership.stamp)?;
+        }
+        Ok(self)
+    }
+
+    /// With these memberships and no others.
+    #[must_use]
+    pub fn with_memberships(mut self, mut memberships: Vec<Membership>) -> Self {
+        self.note_previous_keys();
+        memberships.sort_unstable_by(|one, other| one.org.cmp(&other.org));
+        memberships.dedup_by(|one, other| one.org == other.org);
+        Self { memberships: memberships.into(), ..self }
+    }
+
+    /// With what is known of the client.
+    #[must_use]
+    pub fn with_client(self, client: &Client) -> Self {
+        Self { address: client.address, labels: Labels::of(client), ..self }
+    }
+
+    /// With activity at `seen`, if that is later than what was recorded.
+    #[must_use]
+    pub fn with_activity(self, seen: Timestamp) -> Self {
+        Self { seen: self.seen.max(seen), ..self }
+    }
+
+    /// With another secret.
+    #[must_use]
+    pub fn with_secret(self, secret_hash: SecretHash) -> Self {
+        Self { secret_hash, ..self }
+    }
+
+    /// With a person who has proved at this time who they are.
+    #[must_use]
+    pub fn with_authentication(self, authenticated: Timestamp) -> Self {
+        Self { authenticated, ..self }
+    }
+
+    /// Kept until then at least. It never becomes earlier: a handle with shorter limits must not cut
+    /// short what one with longer limits keeps.
+    #[must_use]
+    pub fn with_purge_after(self, purge_after: Timestamp) -> Self {
+        Self { purge_after: self.purge_after.max(purge_after), ..self }
+    }
+
+    /// Ended, if it had not: what is known of the client, and the name, are forgotten.
+    #[must_use]
+    pub fn with_end(mut self, ended: Ended) -> Self {
+        if self.ended.is_some() {
+            return self;
+        }
+        self.note_previous_keys();
+        if let Some(rare) = &mut self.rare {
+            rare.name = None;
+            rare.carried.end();
+        }
+        self.purge_after = self.purge_after.min(ended.purge_after());
+        Self { ended: Some(Box::new(ended)), address: None, labels: None, ..self }
+    }
+
+    fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+}

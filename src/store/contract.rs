@@ -1,0 +1,225 @@
+//! The contract that every store keeps.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::encoding::Unreadable;
+use crate::policy::{OrgRules, RulesChanged};
+use crate::session::{Key, Record, Revision, SessionId};
+use crate::time::Timestamp;
+
+/// Keeps two kinds of things: *sessions*, one record each under its id, and *rules*, few and rarely
+/// changed.
+///
+/// A store knows nothing of what a record means. It files it, lists it under its keys, and puts its
+/// next revision in its place if nobody else did. A record that has ended never changes again, whatever
+/// a slower request still wants to write; and nothing but [`insert`](Self::insert) creates one. Absence
+/// is an answer, not an error: an error means that the store does not know, and then nobody is let in
+/// and nobody is signed out.
+///
+/// When a call that writes has returned, every later call on any node sees what it wrote. A call that
+/// is made again, with the same record or rules, is answered again as the first time, so that one whose
+/// answer was lost can be repeated. Times are whole milliseconds and come from the caller. A store on
+/// another machine has a clock of its own: it says what it shows ([`Loaded::clock`]), and answers with
+/// an error where a caller who is off by more than a minute wants to insert, to purge or to replace
+/// rules.
+///
+/// Implementations write plain `async fn`.
+pub trait Store: Send + Sync + 'static {
+    /// Files a new record under its id and under its [keys](Record::keys), and answers
+    /// [`Inserted::Full`], with nothing changed, if under its first key there are as many as `cap` says
+    /// already. None of them may be counted late: of those who insert at once as many succeed as there
+    /// is room for.
+    ///
+    /// What counts are records under that key that have not ended. Who is still alive is not for the
+    /// store to guess. One that cannot tell at once whether an entry of its index still has such a
+    /// record may count it, if the next [`list`](Self::list) of the key no longer does.
+    ///
+    /// Where a store files records and keys in several steps, the record comes first and its keys
+    /// after it, all of them before the call returns.
+    ///
+    /// A record with this id that has another [secret](Record::secret_hash) is an error; with the same
+    /// secret it is this one, inserted before.
+    fn insert(
+        &self,
+        record: Arc<Record>,
+        cap: Option<Cap>,
+    ) -> impl Future<Output = Result<Inserted, StoreError>> + Send;
+
+    /// Reads a record, whether it has ended or not, and the revision at which all rules stand, both
+    /// after the call began. `None` if there is no record.
+    ///
+    /// A record that cannot be read is an error.
+    fn load(
+        &self,
+        id: SessionId,
+    ) -> impl Future<Output = Result<Option<Loaded>, StoreError>> + Send;
+
+    /// Puts a record in the place of the one that it names as its [previous](Record::previous)
+    /// revision.
+    ///
+    /// If it has ended it is listed no more; otherwise it is listed under its keys, and those of its
+    /// previous revision that it no longer has do not find it any more. Where records and keys are
+    /// separate steps, new keys come before the record.
+    fn replace(
+        &self,
+        record: Arc<Record>,
+    ) -> impl Future<Output = Result<Replaced, StoreError>> + Send;
+
+    /// Lists the records under a key that have not ended, newest sign-in first (by
+    /// [`created`](Record::created), then by id, both descending), with the revision at which all rules
+    /// stand, read after the call began.
+    ///
+    /// Those that cannot be read are counted and passed over: one of them must not hide the others.
+    fn list(
+        &self,
+        key: &Key,
+        page: Page,
+    ) -> impl Future<Output = Result<Listed, StoreError>> + Send;
+
+    /// The rules that have changed after the one that raised all rules to this revision, in the order
+    /// of their last change, at most so many. [`Revision::NONE`] asks for all.
+    fn rules_since(
+        &self,
+        revision: Revision,
+        at_most: u32,
+    ) -> impl Future<Output = Result<RulesChanged, StoreError>> + Send;
+
+    /// Replaces the rules of an organization, if they are still at the revision that the new ones name
+    /// as their [previous](OrgRules::previous) one, and says whether they stand there now.
+    ///
+    /// In the same step the revision of all rules becomes a higher one, which
+    /// [`next_rules_revision`] makes. The changes of several callers become visible in the order of
+    /// these revisions: whoever has seen one has seen all below it.
+    fn replace_rules(
+        &self,
+        org: &str,
+        rules: OrgRules,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Deletes records whose [`purge_after`](Record::purge_after) is not after `now`, and forgets where
+    /// it listed them, at most so many, and says how many they were. Fewer than `at_most` means that
+    /// none is left.
+    fn purge(
+        &self,
+        now: Timestamp,
+        at_most: u32,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+}
+
+/// How many records that have not ended there may be under a new record's first key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// So many, the new one included.
+    pub at_most: u32,
+    /// One that does not count: the new one is to take its place.
+    pub except: Option<SessionId>,
+}
+
+/// What [`Store::insert`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Inserted {
+    /// The record is there.
+    Done,
+    /// There are as many as the cap allows already. Nothing was changed.
+    Full,
+}
+
+/// What [`Store::replace`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Replaced {
+    /// The record is there.
+    Done,
+    /// Another revision is there than the one that it names. Nothing was changed.
+    Stale,
+    /// There is no record, or one that has ended. Nothing was changed.
+    Gone,
+}
+
+/// What [`Store::load`] found.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The record.
+    pub record: Arc<Record>,
+    /// The revision at which all rules stand.
+    pub rules: Revision,
+    /// What the store's own clock shows, if it has one and has looked at it lately.
+    pub clock: Option<Timestamp>,
+}
+
+/// A part of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Only what comes after this place; `None` for the first page.
+    pub after: Option<Place>,
+    /// At most so many.
+    pub at_most: u32,
+}
+
+/// Where a record stands in a list: when it was created, and its id.
+pub type Place = (Timestamp, SessionId);
+
+/// What [`Store::list`] found.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The records of this page, newest sign-in first.
+    pub records: Vec<Arc<Record>>,
+    /// How many of them could not be read, and are missing here.
+    pub unreadable: u32,
+    /// Where the next page begins; `None` if this is the last one.
+    pub next: Option<Place>,
+    /// The revision at which all rules stand.
+    pub rules: Revision,
+    /// What the store's own clock shows, if it has one and has looked at it lately.
+    pub clock: Option<Timestamp>,
+}
+
+/// The revision that all rules are raised to by a change, from the one at which they stand, the time
+/// (that of the store, if it has a clock), and the new rules, which bring along what is random in it.
+///
+/// It is the larger of the time and one more than the last, in milliseconds, with 20 random bits below
+/// it. So a revision that a failover has lost is never made again, and one made afterwards is higher.
+pub fn next_rules_revision(last: Revision, now: Timestamp, rules: &OrgRules) -> Revision {
+    let (last, now) = (last.as_u64() >> RANDOM_BITS, now.unix_millis());
+    let count = if now <= last as i64 { last + 1 } else { now as u64 };
+    let random = rules.revision().as_u64() & ((1 << RANDOM_BITS) - 1);
+    Revision::from_u64((count << RANDOM_BITS) | random)
+}
+
+/// How much of a revision of all rules is random.
+pub(super) const RANDOM_BITS: u32 = 20;
+
+/// That a store does not know: it is down, or slow, or answers nonsense. The cause is its
+/// [`source`](StdError::source).
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    message: &'static str,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl StoreError {
+    /// An error with a cause. Neither may carry a secret, a user, or an address.
+    pub fn new(message: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { message, source: Some(source.into()) }
+    }
+
+    /// An error that explains itself.
+    pub const fn message(message: &'static str) -> Self {
+        Self { message, source: None }
+    }
+}
+
+impl From<Unreadable> for StoreError {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::new(
+            "the session store holds something that cannot be read; upgrade tower-curfew here if a \
+             later version has written it, or else restore it from a backup",
+            unreadable,
+        )
+    }
+}

@@ -1,0 +1,9 @@
+//! What can go wrong.
+
+use crate::store::contract::StoreError;
+
+pub(super) const FULL: StoreError =
+    StoreError::message("the memory store is full: give it more capacity, or use a store on disk");
+
+pub(super) const EXISTS: StoreError =
+    StoreError::message("the session store holds a record with this id already");

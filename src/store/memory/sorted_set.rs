@@ -1,0 +1,114 @@
+//! A set in order, for very many small entries.
+
+use std::collections::BTreeMap;
+
+/// A sorted set that takes little more room than its entries.
+///
+/// The tree of the standard library stays half empty where entries come in ascending order, as those
+/// of new sessions do. Here they stand in sorted runs of bounded length, and a tree finds the run.
+#[derive(Debug)]
+pub(super) struct SortedSet<T> {
+    /// By a lower bound of their entries, which is above all entries of the run before. None is empty.
+    runs: BTreeMap<T, Vec<T>>,
+}
+
+/// The most entries of a run: so few that moving them takes no time.
+const RUN: usize = 64;
+
+impl<T> Default for SortedSet<T> {
+    fn default() -> Self {
+        Self { runs: BTreeMap::new() }
+    }
+}
+
+impl<T: Ord + Copy> SortedSet<T> {
+    pub(super) fn insert(&mut self, entry: T) {
+        let Some((_, run)) = self.runs.range_mut(..=entry).next_back() else {
+            // Before all others: the first run gets a lower bound.
+            let run = self.runs.pop_first().map_or_else(new_run, |(_, run)| run);
+            self.runs.insert(entry, run);
+            return self.insert(entry);
+        };
+        let Err(at) = run.binary_search(&entry) else {
+            return;
+        };
+        if run.len() < RUN {
+            run.insert(at, entry);
+            return;
+        }
+        // At the end of a run a new one begins, so that ascending entries leave full ones behind.
+        let rest = run.split_off(if at == RUN { RUN } else { RUN / 2 });
+        let mut next = new_run();
+        next.extend(rest);
+        self.runs.insert(next.first().copied().unwrap_or(entry), next);
+        self.insert(entry);
+    }
+
+    pub(super) fn remove(&mut self, entry: T) {
+        let Some((bound, run)) = self.runs.range_mut(..=entry).next_back() else {
+            return;
+        };
+        if let Ok(at) = run.binary_search(&entry) {
+            run.remove(at);
+        }
+        if run.is_empty() {
+            let bound = *bound;
+            self.runs.remove(&bound);
+        }
+    }
+
+    /// All entries, upwards.
+    pub(super) fn ascending(&self) -> impl Iterator<Item = T> {
+        self.runs.values().flatten().copied()
+    }
+
+    /// The entries below `end`, downwards.
+    pub(super) fn below(&self, end: T) -> impl Iterator<Item = T> {
+        self.runs.range(..end).rev().flat_map(move |(_, run)| {
+            let below = run.partition_point(|entry| *entry < end);
+            run[..below].iter().rev().copied()
+        })
+    }
+}
+
+fn new_run<T>() -> Vec<T> {
+    Vec::with_capacity(RUN)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_is_a_sorted_set(
+            changes in prop::collection::vec((any::<bool>(), 0_u16..400), 0..2000),
+            end in 0_u16..400,
+        ) {
+            let (mut ours, mut theirs) = (SortedSet::default(), BTreeSet::new());
+            for (adds, entry) in changes {
+                if adds {
+                    ours.insert(entry);
+                    theirs.insert(entry);
+                } else {
+                    ours.remove(entry);
+                    theirs.remove(&entry);
+                }
+            }
+            prop_assert!(ours.ascending().eq(theirs.iter().copied()));
+            prop_assert!(ours.below(end).eq(theirs.range(..end).rev().copied()));
+            prop_assert!(ours.runs.iter().all(|(bound, run)| *bound <= run[0]));
+        }
+    }
+
+    #[test]
+    fn ascending_entries_leave_no_room_unused() {
+        let mut set = SortedSet::default();
+        (0..6400).for_each(|entry| set.insert(entry));
+        assert_eq!(set.runs.len(), 6400 / RUN);
+    }
+}

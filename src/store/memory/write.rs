@@ -1,0 +1,119 @@
+//! Changing sessions and rules.
+
+use std::sync::Arc;
+
+use super::error::{EXISTS, FULL};
+use super::open::{Index, Tables};
+use super::read::LAST;
+use crate::policy::OrgRules;
+use crate::session::{Key, Record, SessionId};
+use crate::store::contract::{Cap, Inserted, Replaced, StoreError, next_rules_revision};
+use crate::time::Timestamp;
+
+pub(super) fn insert(
+    tables: &Tables,
+    record: Arc<Record>,
+    cap: Option<Cap>,
+) -> Result<Inserted, StoreError> {
+    if tables.capacity <= tables.len() {
+        purge(tables, record.created(), MAKES_ROOM);
+    }
+    let mut index = tables.index();
+    let mut shard = tables.shard_mut(record.id());
+    if let Some(same) = shard.find(record.id()) {
+        let repeated = same.secret_hash() == record.secret_hash();
+        return if repeated { Ok(Inserted::Done) } else { Err(EXISTS) };
+    }
+    if cap.is_some_and(|cap| cap.at_most as usize <= count(&index, &record, cap)) {
+        return Ok(Inserted::Full);
+    }
+    if tables.capacity <= tables.len() {
+        return Err(FULL);
+    }
+    record.entered_keys().iter().for_each(|key| index.insert(place(key, &record)));
+    tables.put(&mut shard, record);
+    Ok(Inserted::Done)
+}
+
+pub(super) fn replace(tables: &Tables, record: Arc<Record>) -> Replaced {
+    let (left, entered) = (record.left_keys(), record.entered_keys());
+    // Most changes leave the index as it is.
+    let mut index = (!left.is_empty() || !entered.is_empty()).then(|| tables.index());
+    let mut shard = tables.shard_mut(record.id());
+    match shard.find(record.id()) {
+        Some(current) if current.revision() == record.revision() => return Replaced::Done,
+        Some(current) if current.has_ended() => return Replaced::Gone,
+        Some(current) if current.revision() != record.previous() => return Replaced::Stale,
+        Some(_) => {}
+        None => return Replaced::Gone,
+    }
+    if let Some(index) = &mut index {
+        left.iter().for_each(|key| index.remove(place(key, &record)));
+        entered.iter().for_each(|key| index.insert(place(key, &record)));
+    }
+    tables.put(&mut shard, record);
+    Replaced::Done
+}
+
+pub(super) fn replace_rules(tables: &Tables, org: &str, new: OrgRules, now: Timestamp) -> bool {
+    let mut rules = tables.rules();
+    let (place, current) = match rules.of.get(org) {
+        Some((place, current)) => (Some(*place), current.revision()),
+        None => (None, OrgRules::none().revision()),
+    };
+    if current != new.previous() {
+        return current == new.revision();
+    }
+    let revision = next_rules_revision(tables.rules_revision(), now, &new);
+    let org: Arc<str> = org.into();
+    if let Some(place) = place {
+        rules.order.remove(&place);
+    }
+    rules.order.insert(revision, org.clone());
+    rules.of.insert(org, (revision, new));
+    tables.raise_rules_revision(revision);
+    true
+}
+
+/// Looks at no record that is not due.
+pub(super) fn purge(tables: &Tables, now: Timestamp, at_most: u32) -> u64 {
+    let due = tables
+        .shards()
+        .flat_map(|shard| {
+            let due = shard.due.ascending().take_while(|(due, _)| *due <= now);
+            due.map(|(_, id)| id).take(at_most as usize).collect::<Vec<_>>()
+        })
+        .take(at_most as usize)
+        .collect::<Vec<_>>();
+    let mut purged = 0;
+    for id in due {
+        let mut index = tables.index();
+        let mut shard = tables.shard_mut(id);
+        // Without the locks it may have been used again.
+        if let Some(record) = tables.take_due(&mut shard, id, now) {
+            record.keys().iter().for_each(|key| index.remove(place(key, &record)));
+            purged += 1;
+        }
+    }
+    purged
+}
+
+/// How many records that have not ended there are under the first key of this one.
+fn count(index: &Index, record: &Record, cap: Cap) -> usize {
+    let Some(key) = record.keys().first().map(|key| key.digest()) else {
+        return 0;
+    };
+    index
+        .below((key, LAST.0, LAST.1))
+        .take_while(|(entry, ..)| *entry == key)
+        .filter(|(.., id)| Some(*id) != cap.except)
+        .take(cap.at_most as usize)
+        .count()
+}
+
+fn place(key: &Key, record: &Record) -> (u64, Timestamp, SessionId) {
+    (key.digest(), record.created(), record.id())
+}
+
+/// A full store frees so many records at once, before it refuses a sign-in.
+const MAKES_ROOM: u32 = 250;

@@ -1,0 +1,217 @@
+//! How a PostgreSQL store is set up.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio_postgres::Config;
+use tokio_postgres::config::TargetSessionAttrs;
+
+use super::connections::{Connections, Kind, State};
+use super::error::ConnectError;
+use super::keeper::{self, Connector, OPENING};
+use super::schema::{self, Names, Sql, Statements};
+use super::{PostgresStore, Shared, Tasks};
+use crate::time::ServerClock;
+
+/// How a [`PostgresStore`] is set up.
+#[derive(Clone)]
+#[must_use = "nothing is connected before `connect`"]
+pub struct PostgresOptions {
+    url: String,
+    schema: Option<String>,
+    prefix: String,
+    connections: usize,
+    checks_clock: bool,
+    #[cfg(feature = "postgres-tls")]
+    roots: Option<std::path::PathBuf>,
+}
+
+impl PostgresOptions {
+    pub(super) fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            schema: None,
+            prefix: "curfew_".to_owned(),
+            connections: 4,
+            checks_clock: true,
+            #[cfg(feature = "postgres-tls")]
+            roots: None,
+        }
+    }
+
+    /// Keeps the tables in this schema, which is created if it does not exist. Otherwise they are
+    /// where the search path of the connection leads.
+    pub fn schema(self, schema: impl ToString) -> Self {
+        Self { schema: Some(schema.to_string()), ..self }
+    }
+
+    /// Begins the names of the tables with this instead of `curfew_`.
+    pub fn table_prefix(self, prefix: impl ToString) -> Self {
+        Self { prefix: prefix.to_string(), ..self }
+    }
+
+    /// Opens so many connections, at least 2, instead of 4. Half of them, rounded down, read; the
+    /// others write.
+    pub fn connections(self, connections: usize) -> Self {
+        Self { connections, ..self }
+    }
+
+    /// Does not compare the clock of this machine with that of the server. For tests whose clock is
+    /// moved by hand.
+    ///
+    /// Otherwise the store tells the server's time with each record that it reads, and answers with
+    /// an error where a caller who is off by more than a minute wants to insert or to purge.
+    pub fn without_clock_check(self) -> Self {
+        Self { checks_clock: false, ..self }
+    }
+
+    /// Trusts the authorities in this PEM file and no others to vouch for the server. Otherwise those
+    /// that the operating system trusts.
+    #[cfg(feature = "postgres-tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres-tls")))]
+    pub fn tls_roots(self, file: impl Into<std::path::PathBuf>) -> Self {
+        Self { roots: Some(file.into()), ..self }
+    }
+
+    /// The tables as SQL, to be run by somebody who may create them. It may be run again.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] if the schema or the prefix is no name.
+    pub fn schema_sql(&self) -> Result<String, ConnectError> {
+        Ok(schema::sql(&self.names()?))
+    }
+
+    /// Connects, and creates the tables if they are missing. Of several nodes that do so at the same
+    /// time one creates them, and the others wait.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] says what stands in the way and what to do about it.
+    pub async fn connect(self) -> Result<PostgresStore, ConnectError> {
+        let names = self.names()?;
+        if !(2..=1000).contains(&self.connections) {
+            let number = self.connections;
+            let advice = format!("`{number}` connections are too few or too many; give 2 to 1000");
+            return Err(ConnectError::new(advice));
+        }
+        let connector = Arc::new(self.connector()?);
+        tokio::time::timeout(2 * OPENING, schema::prepare(&connector, &names))
+            .await
+            .map_err(|_| ConnectError::new(SILENT))??;
+
+        let sql = Statements::new(&names);
+        let readers = self.connections / 2;
+        let mut tasks = Tasks(Vec::with_capacity(self.connections));
+        let mut open = |kind, count, first: Vec<Sql>| {
+            let freed = Arc::new(Notify::new());
+            let first: Arc<[Sql]> = first.into();
+            let mut slots = Vec::with_capacity(count);
+            for _ in 0..count {
+                let (state, slot) = watch::channel(State::Opening);
+                let (connector, first, freed) = (connector.clone(), first.clone(), freed.clone());
+                let keeper = keeper::keep(connector, kind, first, state, freed);
+                tasks.0.push(tokio::spawn(keeper).abort_handle());
+                slots.push(slot);
+            }
+            Connections::new(kind, slots, freed)
+        };
+        let readers = open(Kind::Shared, readers, sql.load.to_vec());
+        let writers = open(
+            Kind::Exclusive,
+            self.connections - readers.slots().len(),
+            vec![sql.replace.clone()],
+        );
+        for slot in readers.slots().iter().chain(writers.slots()) {
+            opened(slot.clone()).await?;
+        }
+        let server_clock = ServerClock::new(self.checks_clock);
+        let shared = Shared { readers, writers, sql, names, server_clock, _tasks: tasks };
+        Ok(PostgresStore(Arc::new(shared)))
+    }
+
+    fn names(&self) -> Result<Names, ConnectError> {
+        let schema = self.schema.as_deref();
+        for (what, name) in [("schema", schema), ("table prefix", Some(&*self.prefix))] {
+            if let Some(name) = name
+                && !is_name(name)
+            {
+                let advice = format!(
+                    "`{name}` is no {what}; give lower-case letters, digits and underscores, no \
+                     digit first, at most {MAX_NAME}"
+                );
+                return Err(ConnectError::new(advice));
+            }
+        }
+        Ok(Names::new(schema, &self.prefix))
+    }
+
+    fn connector(&self) -> Result<Connector, ConnectError> {
+        // Why not it says with a part of the string, which may be the password.
+        let mut config: Config = self.url.parse().map_err(|_| {
+            ConnectError::new(
+                "the connection string cannot be read; give one such as \
+                 `postgres://role:password@host:5432/database`",
+            )
+        })?;
+        if config.get_application_name().is_none() {
+            config.application_name("tower-curfew");
+        }
+        // A replica may not have yet what was just written.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(OPENING);
+        }
+        // A server that is gone without a word is noticed by the operating system, too.
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(GONE);
+        }
+        config.keepalives_idle(GONE).keepalives_interval(GONE / 3).keepalives_retries(3);
+        Ok(Connector {
+            #[cfg(feature = "postgres-tls")]
+            tls: super::tls::connect_with(self.roots.as_deref())?,
+            config,
+        })
+    }
+}
+
+/// Without the connection string, which may hold a password.
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresOptions")
+            .field("schema", &self.schema)
+            .field("prefix", &self.prefix)
+            .field("connections", &self.connections)
+            .field("checks_clock", &self.checks_clock)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits until the connection is open for the first time.
+async fn opened(mut slot: watch::Receiver<State>) -> Result<(), ConnectError> {
+    let outcome = slot.wait_for(|state| !matches!(state, State::Opening)).await;
+    match outcome.as_deref() {
+        Ok(State::Down(said)) => {
+            let advice = "it does not get all of its connections; let the server or the role have \
+                          more, or this store fewer";
+            Err(ConnectError::caused(advice, said.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+    name.len() <= MAX_NAME
+        && name.bytes().all(inner)
+        && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+}
+
+/// With what follows it, a name stays within the 63 bytes that PostgreSQL allows.
+const MAX_NAME: usize = 40;
+
+const GONE: Duration = Duration::from_secs(10);
+
+const SILENT: &str = "the server does not answer in time; check host and port, and that it is well";

@@ -1,0 +1,235 @@
+//! Reading sessions and rules.
+
+use std::sync::Arc;
+
+use redis::{Cmd, Value};
+
+use super::Shared;
+use super::error::Failure;
+use crate::encoding::Unreadable;
+use crate::policy::{ChangedRules, Incarnation, OrgRules, RulesChanged};
+use crate::session::{Key, Record, Revision, SessionId};
+use crate::store::contract::{Listed, Loaded, Page};
+use crate::time::{ServerTime, Timestamp};
+
+pub(super) async fn load(store: &Shared, id: SessionId) -> Result<Option<Loaded>, Failure> {
+    let (mut found, rules, clock) = records(store, &[id]).await?;
+    let Some(value) = found.pop().flatten() else {
+        return Ok(None);
+    };
+    let record = Arc::new(decoded(id, &value)?);
+    Ok(Some(Loaded { record, rules, clock }))
+}
+
+/// The values of some sessions, and the revision of all rules, in one round trip.
+async fn records(
+    store: &Shared,
+    ids: &[SessionId],
+) -> Result<(Vec<Option<Vec<u8>>>, Revision, Option<Timestamp>), Failure> {
+    let mut get = redis::cmd("MGET");
+    for id in ids {
+        get.arg(store.session_key(*id));
+    }
+    get.arg(&store.rules_keys[0]);
+    let (values, clock) = match store.server_clock.now() {
+        ServerTime { shown, is_due: false } => (store.connections.call(&get).await?, shown),
+        ServerTime { is_due: true, .. } => Box::pin(with_time(store, get)).await?,
+    };
+    let mut values = items(Some(values))?;
+    let head = values.pop();
+    let found = values.into_iter().map(maybe_bytes).collect::<Result<_, _>>()?;
+    Ok((found, revision(head)?, clock))
+}
+
+/// The answer to a call, and what the server's clock shows.
+async fn with_time(store: &Shared, call: Cmd) -> Result<(Value, Option<Timestamp>), Failure> {
+    let mut calls = redis::pipe();
+    calls.add_command(call).cmd("TIME");
+    let mut answers = store.connections.run(&calls).await?.into_iter();
+    let answer = answers.next().ok_or(Unreadable)?;
+    let time = time(answers.next())?;
+    store.server_clock.shows(time);
+    Ok((answer, Some(time)))
+}
+
+pub(super) async fn list(store: &Shared, key: &Key, page: Page) -> Result<Listed, Failure> {
+    let index = store.list_key(key);
+    let mut ask = store.connections.scripts.page.over(std::slice::from_ref(&index));
+    match page.after {
+        Some((created, id)) => ask.arg(created.unix_millis()).arg(&id.as_bytes()[..]),
+        None => ask.arg("").arg(""),
+    };
+    ask.arg(page.at_most);
+    let places = places(store.connections.call(&ask).await?)?;
+    let next = places.last().copied().filter(|_| places.len() == page.at_most as usize);
+    let ids = places.into_iter().map(|(_, id)| id).collect::<Vec<_>>();
+    let (found, rules, clock) = records(store, &ids).await?;
+    let mut listed = Listed { records: Vec::new(), unreadable: 0, next, rules, clock };
+    let mut dead = Vec::new();
+    for (id, value) in ids.into_iter().zip(found) {
+        let Some(value) = value.filter(|value| !has_ended(value)) else {
+            dead.push(id);
+            continue;
+        };
+        match decoded(id, &value) {
+            // An entry of an organization that it has left stays until the session has ended.
+            Ok(record) if !record.is_under(key) => {}
+            Ok(record) => listed.records.push(Arc::new(record)),
+            Err(Unreadable) => listed.unreadable += 1,
+        }
+    }
+    if !dead.is_empty() {
+        // Nothing brings them back. Whoever looks next would do the same.
+        let mut forget = redis::cmd("ZREM");
+        forget.arg(index);
+        for id in &dead {
+            forget.arg(&id.as_bytes()[..]);
+        }
+        store.connections.call(&forget).await?;
+    }
+    Ok(listed)
+}
+
+pub(super) async fn rules_since(
+    store: &Shared,
+    since: Revision,
+    at_most: u32,
+) -> Result<RulesChanged, Failure> {
+    let mut calls = redis::pipe();
+    calls.cmd("INFO").arg("replication");
+    let mut ask = store.connections.scripts.rules_since.over(&store.rules_keys);
+    ask.arg(format!("[{:016x}", since.as_u64() + 1)).arg(at_most);
+    calls.add_command(ask);
+    let mut answers = store.connections.run(&calls).await?.into_iter();
+    let info = text(bytes(answers.next())?)?;
+    let life = info.lines().find(|line| line.starts_with("master_replid:"));
+    let incarnation = Incarnation::of(life.ok_or(Unreadable)?.trim());
+
+    let mut items = items(answers.next())?.into_iter();
+    let mut reaches = revision(items.next())?;
+    let mut changes = Vec::new();
+    while let Some(org) = items.next() {
+        let org = text(bytes(Some(org))?)?.into();
+        let value = bytes(items.next())?;
+        let (place, rules) = value.split_at_checked(PLACE).ok_or(Unreadable)?;
+        let rules = rules.get(HEAD..).ok_or(Unreadable).and_then(OrgRules::decode);
+        changes.push(ChangedRules { org, rules });
+        if changes.len() == at_most as usize {
+            reaches = place_of(place)?;
+        }
+    }
+    Ok(RulesChanged { changes, reaches, incarnation })
+}
+
+/// A record as it is kept: its revision and whether it has ended, for scripts to see, and the whole.
+pub(super) fn value(record: &Record) -> Vec<u8> {
+    let state = if record.has_ended() { b"E" } else { b"L" };
+    [&revision_bytes(record.revision())[..], state, &record.encode()].concat()
+}
+
+pub(super) fn revision_bytes(revision: Revision) -> [u8; HEAD] {
+    revision.as_u64().to_be_bytes()
+}
+
+const HEAD: usize = 8;
+
+/// The digits of the revision of all rules.
+const PLACE: usize = 16;
+
+pub(super) fn has_ended(value: &[u8]) -> bool {
+    value.get(HEAD) == Some(&b'E')
+}
+
+pub(super) fn decoded(id: SessionId, value: &[u8]) -> Result<Record, Unreadable> {
+    let record = Record::decode(value.get(HEAD + 1..).ok_or(Unreadable)?)?;
+    if record.id() == id { Ok(record) } else { Err(Unreadable) }
+}
+
+/// Where entries of a list stand.
+pub(super) fn places(answer: Value) -> Result<Vec<(Timestamp, SessionId)>, Failure> {
+    let mut items = items(Some(answer))?.into_iter();
+    let mut places = Vec::with_capacity(items.len() / 2);
+    while let Some(id) = items.next() {
+        let id = bytes(Some(id))?.try_into().map_err(|_| Unreadable)?;
+        let score = text(bytes(items.next())?)?.parse::<f64>().map_err(|_| Unreadable)?;
+        places.push((Timestamp::from_unix_millis(score as i64), SessionId::from_bytes(id)));
+    }
+    Ok(places)
+}
+
+/// Seconds, and microseconds within the second.
+pub(super) fn time(answer: Option<Value>) -> Result<Timestamp, Failure> {
+    let mut parts = items(answer)?.into_iter();
+    let mut number = || -> Result<i64, Failure> {
+        Ok(text(bytes(parts.next())?)?.parse().map_err(|_| Unreadable)?)
+    };
+    Ok(Timestamp::from_unix_millis(number()?.saturating_mul(1000) + number()? / 1000))
+}
+
+/// One of the words that scripts answer with.
+pub(super) fn word(answer: Value) -> Result<String, Failure> {
+    text(bytes(Some(answer))?)
+}
+
+pub(super) fn items(answer: Option<Value>) -> Result<Vec<Value>, Failure> {
+    match answer {
+        Some(Value::Array(items)) => Ok(items),
+        _ => Err(Unreadable.into()),
+    }
+}
+
+pub(super) fn maybe_bytes(answer: Value) -> Result<Option<Vec<u8>>, Failure> {
+    match answer {
+        Value::Nil => Ok(None),
+        answer => bytes(Some(answer)).map(Some),
+    }
+}
+
+fn bytes(answer: Option<Value>) -> Result<Vec<u8>, Failure> {
+    match answer {
+        Some(Value::BulkString(bytes)) => Ok(bytes),
+        Some(Value::SimpleString(text)) => Ok(text.into_bytes()),
+        Some(Value::VerbatimString { text, .. }) => Ok(text.into_bytes()),
+        _ => Err(Unreadable.into()),
+    }
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, Failure> {
+    Ok(String::from_utf8(bytes).map_err(|_| Unreadable)?)
+}
+
+/// The revision of all rules, where there may be none yet.
+fn revision(answer: Option<Value>) -> Result<Revision, Failure> {
+    match answer {
+        None | Some(Value::Nil) => Ok(Revision::NONE),
+        answer => match bytes(answer)? {
+            empty if empty.is_empty() => Ok(Revision::NONE),
+            digits => place_of(&digits),
+        },
+    }
+}
+
+fn place_of(digits: &[u8]) -> Result<Revision, Failure> {
+    let digits = str::from_utf8(digits).map_err(|_| Unreadable)?;
+    Ok(Revision::from_u64(u64::from_str_radix(digits, 16).map_err(|_| Unreadable)?))
+}
+
+impl Shared {
+    pub(super) fn session_key(&self, id: SessionId) -> Vec<u8> {
+        self.key("session:", id.as_bytes())
+    }
+
+    /// Where sessions under a key are listed.
+    pub(super) fn list_key(&self, key: &Key) -> Vec<u8> {
+        self.key("", key.as_str().as_bytes())
+    }
+
+    /// Where sessions are listed by when they are due: not all in one place, which would be busy.
+    pub(super) fn due_key(&self, part: u8) -> Vec<u8> {
+        self.key("due:", format!("{part:x}").as_bytes())
+    }
+
+    fn key(&self, kind: &str, name: &[u8]) -> Vec<u8> {
+        [self.prefix.as_bytes(), kind.as_bytes(), name].concat()
+    }
+}
