@@ -41,9 +41,18 @@ impl Curfew {
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, or holds a session
     /// among them that this version cannot read.
     pub async fn list(&self, user: impl ToString) -> Result<Vec<ActiveSession>, Error> {
-        let which = Selector::user(user);
+        self.list_by(&Selector::user(user)).await
+    }
+
+    /// As [`list`](Self::list), of the sessions that a selector names: those of an organization, say,
+    /// or those with a link.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub async fn list_by(&self, which: &Selector) -> Result<Vec<ActiveSession>, Error> {
         let mut active = Vec::new();
-        let mut sessions = self.living(&which);
+        let mut sessions = self.living(which);
         while let Some(page) = sessions.next().await? {
             active.extend(page.into_iter().filter_map(Judged::active));
             if MAX_LISTED <= active.len() {

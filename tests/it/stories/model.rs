@@ -5,7 +5,7 @@
 #![expect(unreachable_pub, reason = "what its parts share")]
 
 mod admins;
-mod chance;
+mod crashes;
 mod naive;
 mod people;
 mod requests;
@@ -17,8 +17,7 @@ use std::env;
 use time::Duration;
 use tower_curfew::{Limits, ManualClock, Overflow};
 
-use crate::support::{AnyStore, Site};
-use chance::Chance;
+use crate::support::{AnyStore, Chance, Site};
 use naive::Rule;
 use world::{Pace, Purges, World};
 

@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 use tower_curfew::SessionId;
 
 /// A browser with at most one cookie for the site.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Browser {
     pub router: Router,
     /// `name=value`, as the next request carries it.

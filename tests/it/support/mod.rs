@@ -2,7 +2,9 @@
 
 mod any_store;
 mod browser;
+mod chance;
 mod log;
+mod raw;
 mod store;
 
 use std::sync::Arc;
@@ -24,7 +26,9 @@ pub use self::any_store::AnyStore;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub use self::any_store::server;
 pub use self::browser::{Answer, Browser, navigation, send};
+pub use self::chance::Chance;
 pub use self::log::Log;
+pub use self::raw::Kept;
 pub use self::store::{Fault, Held, Probe};
 
 /// A site whose sessions are under curfew.

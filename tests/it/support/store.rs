@@ -13,6 +13,8 @@ use tower_curfew::store::{
 };
 
 use super::any_store::AnyStore;
+use super::chance::Chance;
+use super::raw::Kept;
 
 /// What a [`Probe`] does instead of answering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,18 +31,19 @@ pub enum Fault {
 /// A call of `replace` goes by what it is for: `touch`, `rotate`, `set_orgs` or `end`.
 #[derive(Clone)]
 pub struct Probe {
-    store: AnyStore,
     state: Arc<Mutex<State>>,
+    store: Arc<Mutex<AnyStore>>,
 }
 
 #[derive(Default)]
 struct State {
     calls: Vec<&'static str>,
     fault: Option<Planned>,
+    crashes: Option<Chance>,
     clock: Option<Timestamp>,
     rules_are_garbled: bool,
     garbled_records: HashSet<SessionId>,
-    gates: Vec<(&'static str, Gate)>,
+    gates: Vec<Gate>,
     // As they were last seen on their way through.
     known: HashMap<SessionId, Arc<Record>>,
 }
@@ -53,13 +56,16 @@ struct Planned {
     once: bool,
 }
 
-/// One call that waits at a gate: it says that it is there, and goes on when it may.
+/// One call that waits at a gate, in front of the store or with its answer: it says that it is there,
+/// and goes on when it may.
 struct Gate {
+    call: &'static str,
+    has_answer: bool,
     here: oneshot::Sender<()>,
     open: oneshot::Receiver<()>,
 }
 
-/// A call that waits in front of the store.
+/// A call that waits at a gate.
 pub struct Held {
     here: oneshot::Receiver<()>,
     open: oneshot::Sender<()>,
@@ -79,13 +85,27 @@ impl Held {
 
 impl fmt::Debug for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.store.fmt(f)
+        self.store().fmt(f)
     }
 }
 
 impl Probe {
     pub fn new(store: AnyStore) -> Self {
-        Self { store, state: Arc::default() }
+        Self { store: Arc::new(Mutex::new(store)), state: Arc::default() }
+    }
+
+    fn store(&self) -> AnyStore {
+        self.store.lock().unwrap().clone()
+    }
+
+    /// From now on another store answers: a replica that has not heard of everything.
+    pub fn fail_over_to(&self, store: AnyStore) {
+        *self.store.lock().unwrap() = store;
+    }
+
+    /// From now on calls begin and return late, some are not made, and of some the answer is lost.
+    pub fn crash_by(&self, chance: Chance) {
+        self.state.lock().unwrap().crashes = Some(chance);
     }
 
     /// The calls since the last time this was asked.
@@ -115,6 +135,7 @@ impl Probe {
     pub fn mend(&self) {
         let mut state = self.state.lock().unwrap();
         (state.fault, state.clock, state.rules_are_garbled) = (None, None, false);
+        state.crashes = None;
         state.garbled_records.clear();
     }
 
@@ -175,27 +196,55 @@ impl Probe {
 
     /// The next call of this name waits in front of the store until it is released.
     pub fn hold(&self, call: &'static str) -> Held {
+        self.hold_at(call, false)
+    }
+
+    /// The next call of this name is made, and then waits with its answer until it is released.
+    pub fn hold_answer(&self, call: &'static str) -> Held {
+        self.hold_at(call, true)
+    }
+
+    fn hold_at(&self, call: &'static str, has_answer: bool) -> Held {
         let ((here, is_here), (may_go_on, open)) = (oneshot::channel(), oneshot::channel());
-        let gate = Gate { here, open };
-        self.state.lock().unwrap().gates.push((call, gate));
+        let gate = Gate { call, has_answer, here, open };
+        self.state.lock().unwrap().gates.push(gate);
         Held { here: is_here, open: may_go_on }
+    }
+
+    async fn pass_gate(&self, call: &'static str, has_answer: bool) {
+        let gate = {
+            let gates = &mut self.state.lock().unwrap().gates;
+            let at =
+                gates.iter().position(|gate| (gate.call, gate.has_answer) == (call, has_answer));
+            at.map(|at| gates.remove(at))
+        };
+        if let Some(Gate { here, open, .. }) = gate {
+            // Nobody has to wait for it, and it goes on too if nobody holds it any more.
+            let _ = here.send(());
+            let _ = open.await;
+        }
     }
 
     /// The same store, reached by another process.
     pub async fn elsewhere(&self) -> Self {
-        Self::new(self.store.elsewhere().await)
+        Self::new(self.store().elsewhere().await)
     }
 
     /// What the store knows of a session, without a call that counts.
     pub async fn peek(&self, id: SessionId) -> Option<Arc<Record>> {
-        self.store.load(id).await.unwrap().map(|loaded| loaded.record)
+        self.store().load(id).await.unwrap().map(|loaded| loaded.record)
     }
 
     /// The rules that the store keeps of an organization, without a call that counts.
     pub async fn rules(&self, org: &str) -> Option<OrgRules> {
-        let changed = self.store.rules_since(Revision::NONE, u32::MAX).await.unwrap();
+        let changed = self.store().rules_since(Revision::NONE, u32::MAX).await.unwrap();
         let found = changed.changes.into_iter().find(|changed| *changed.org == *org);
         found.map(|found| found.rules.unwrap())
+    }
+
+    /// Writes other bytes in the place of what the store keeps; `false` if it keeps no bytes.
+    pub async fn overwrite(&self, kept: Kept<'_>, bytes: &[u8]) -> bool {
+        self.store().overwrite(kept, bytes).await
     }
 
     /// Makes a call, unless something is to go wrong with it.
@@ -204,23 +253,35 @@ impl Probe {
         call: &'static str,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let (fault, gate) = {
+        let (fault, [before, after]) = {
             let mut state = self.state.lock().unwrap();
             state.calls.push(call);
-            let gate = state.gates.iter().position(|(name, _)| *name == call);
-            let gate = gate.map(|at| state.gates.remove(at).1);
             let planned =
                 state.fault.filter(|planned| planned.only.is_none_or(|only| only == call));
             if planned.is_some_and(|planned| planned.once) {
                 state.fault = None;
             }
-            (planned.map(|planned| planned.fault), gate)
+            let planned = planned.map(|planned| planned.fault);
+            match &mut state.crashes {
+                None => (planned, [0; 2]),
+                Some(chance) => {
+                    let crash = match chance.weighted(&[84, 8, 8]) {
+                        0 => None,
+                        1 => Some(Fault::Fail),
+                        _ => Some(Fault::LoseAnswer),
+                    };
+                    (planned.or(crash), [0; 2].map(|_| chance.below(6)))
+                }
+            }
         };
-        if let Some(Gate { here, open }) = gate {
-            // Nobody has to wait for it, and it goes on too if nobody holds it any more.
-            let _ = here.send(());
-            let _ = open.await;
-        }
+        take_turns(before).await;
+        self.pass_gate(call, false).await;
+        let answer = async {
+            let answer = answer.await;
+            take_turns(after).await;
+            self.pass_gate(call, true).await;
+            answer
+        };
         match fault {
             None => answer.await,
             Some(Fault::Fail) => Err(StoreError::message("broken on demand")),
@@ -233,6 +294,13 @@ impl Probe {
     }
 }
 
+/// Lets others have their turn so often.
+async fn take_turns(turns: usize) {
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
+}
+
 fn garbled(rules: Revision) -> Revision {
     Revision::from_u64(rules.as_u64() + 1)
 }
@@ -240,11 +308,13 @@ fn garbled(rules: Revision) -> Revision {
 impl Store for Probe {
     async fn insert(&self, record: Arc<Record>, cap: Option<Cap>) -> Result<Inserted, StoreError> {
         self.learn(&record);
-        self.called("insert", self.store.insert(record, cap)).await
+        let store = self.store();
+        self.called("insert", store.insert(record, cap)).await
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Loaded>, StoreError> {
-        let mut loaded = self.called("load", self.store.load(id)).await?;
+        let store = self.store();
+        let mut loaded = self.called("load", store.load(id)).await?;
         if let Some(Loaded { record, rules, clock }) = &mut loaded {
             if self.is_garbled(id) {
                 return Err(Unreadable.into());
@@ -256,8 +326,8 @@ impl Store for Probe {
     }
 
     async fn replace(&self, record: Arc<Record>) -> Result<Replaced, StoreError> {
-        let purpose = self.purpose(&record);
-        let replaced = self.called(purpose, self.store.replace(record.clone())).await?;
+        let (store, purpose) = (self.store(), self.purpose(&record));
+        let replaced = self.called(purpose, store.replace(record.clone())).await?;
         if replaced == Replaced::Done {
             self.learn(&record);
         }
@@ -265,7 +335,8 @@ impl Store for Probe {
     }
 
     async fn list(&self, key: &Key, page: Page) -> Result<Listed, StoreError> {
-        let mut listed = self.called("list", self.store.list(key, page)).await?;
+        let store = self.store();
+        let mut listed = self.called("list", store.list(key, page)).await?;
         let count = listed.records.len();
         listed.records.retain(|record| !self.is_garbled(record.id()));
         listed.unreadable += u32::try_from(count - listed.records.len()).unwrap();
@@ -279,8 +350,8 @@ impl Store for Probe {
         revision: Revision,
         at_most: u32,
     ) -> Result<RulesChanged, StoreError> {
-        let mut changed =
-            self.called("rules_since", self.store.rules_since(revision, at_most)).await?;
+        let store = self.store();
+        let mut changed = self.called("rules_since", store.rules_since(revision, at_most)).await?;
         if self.state.lock().unwrap().rules_are_garbled {
             let (org, rules) = (OrgRules::EVERYONE.into(), Err(Unreadable));
             changed.changes.push(ChangedRules { org, rules });
@@ -295,10 +366,12 @@ impl Store for Probe {
         rules: OrgRules,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.called("replace_rules", self.store.replace_rules(org, rules, now)).await
+        let store = self.store();
+        self.called("replace_rules", store.replace_rules(org, rules, now)).await
     }
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
-        self.called("purge", self.store.purge(now, at_most)).await
+        let store = self.store();
+        self.called("purge", store.purge(now, at_most)).await
     }
 }

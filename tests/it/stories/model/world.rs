@@ -6,11 +6,10 @@ use std::collections::VecDeque;
 use tower_curfew::store::SessionId;
 use tower_curfew::{Overflow, Timestamp};
 
-use super::chance::Chance;
 use super::naive::{Org, Rule, Session};
 use super::slow::Slow;
 use super::{DAY, HOUR, MINUTE, ORGS, SECOND, USERS};
-use crate::support::Site;
+use crate::support::{Chance, Site};
 
 /// How often records are deleted that nobody needs any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,76 @@
+//! What a store keeps, as bytes: past the store itself.
+
+use tower_curfew::store::SessionId;
+
+use super::any_store::AnyStore;
+
+/// Something that a store keeps.
+#[derive(Clone, Copy, Debug)]
+pub enum Kept<'a> {
+    Session(SessionId),
+    Rules(&'a str),
+}
+
+impl AnyStore {
+    /// Writes other bytes in the place of what is kept; `false` if the store keeps no bytes.
+    pub async fn overwrite(&self, kept: Kept<'_>, bytes: &[u8]) -> bool {
+        match self {
+            Self::Memory(_) => return false,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite { file, .. } => {
+                let file = rusqlite::Connection::open(file).unwrap();
+                let changed = match kept {
+                    Kept::Session(id) => file.execute(
+                        "UPDATE curfew_sessions SET body = ?1 WHERE id = ?2",
+                        rusqlite::params![bytes, id.as_bytes()],
+                    ),
+                    Kept::Rules(org) => file.execute(
+                        "UPDATE curfew_rules SET body = ?1 WHERE org = ?2",
+                        rusqlite::params![bytes, org],
+                    ),
+                };
+                assert_eq!(changed, Ok(1), "{kept:?}");
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres { url, schema, .. } => {
+                let (client, connection) =
+                    tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+                tokio::spawn(connection);
+                let changed = match kept {
+                    Kept::Session(id) => {
+                        let set =
+                            format!("UPDATE {schema}.curfew_sessions SET body = $1 WHERE id = $2");
+                        client.execute(&set, &[&bytes, &&id.as_bytes()[..]]).await
+                    }
+                    Kept::Rules(org) => {
+                        let set =
+                            format!("UPDATE {schema}.curfew_rules SET body = $1 WHERE org = $2");
+                        client.execute(&set, &[&bytes, &org]).await
+                    }
+                };
+                assert_eq!(changed.unwrap(), 1, "{kept:?}");
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis { url, prefix, .. } => {
+                use redis::AsyncCommands as _;
+
+                let client = redis::Client::open(&**url).unwrap();
+                let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+                // In front of the facts stands what scripts look at: a revision, and whether it lives.
+                match kept {
+                    Kept::Session(id) => {
+                        let key = [prefix.as_bytes(), b"session:", &id.as_bytes()[..]].concat();
+                        let value: Vec<u8> = raw.get(&key).await.unwrap();
+                        let () = raw.set(key, [&value[..9], bytes].concat()).await.unwrap();
+                    }
+                    Kept::Rules(org) => {
+                        let key = format!("{prefix}{{rules}}:bodies");
+                        let value: Vec<u8> = raw.hget(&key, org).await.unwrap();
+                        let () = raw.hset(key, org, [&value[..8], bytes].concat()).await.unwrap();
+                    }
+                }
+            }
+        }
+        true
+    }
+}
