@@ -73,7 +73,7 @@ async fn cases() -> Vec<Case> {
         Case { name: "a layer that does nothing", app: anonymous().layer(NoOpLayer), cookie: None },
         Case { name: "curfew", app: signed_in(), cookie: Some(alone.request_header()) },
         Case {
-            name: "curfew, in an organisation",
+            name: "curfew, in an organization",
             app: signed_in(),
             cookie: Some(member.request_header()),
         },

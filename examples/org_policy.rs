@@ -1,4 +1,4 @@
-//! An admin shortens the sessions of an organisation, sees first whom that signs out, and revokes
+//! An admin shortens the sessions of an organization, sees first whom that signs out, and revokes
 //! all of them. Everything is in memory.
 //!
 //! ```text
@@ -64,7 +64,7 @@ fn app(curfew: &Curfew) -> Router {
         .layer(curfew.layer())
 }
 
-/// Who may administer an organisation is for the app to say.
+/// Who may administer an organization is for the app to say.
 async fn is_admin(session: Session, org: String) -> bool {
     session.user() == "grace" && org == "acme"
 }

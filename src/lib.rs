@@ -2,7 +2,7 @@
 //! [`http`] over tower.
 //!
 //! It reads the signed session cookie of each request, checks an *absolute* and an *idle* limit
-//! against a store, refreshes the cookie at most hourly, and sends whoever's session has ended to
+//! against a store, refreshes the cookie at most hourly, and sends people whose session has ended to
 //! sign in again.
 //!
 #![cfg_attr(feature = "axum", doc = "```")]
@@ -33,15 +33,17 @@
 //! handle; what the browser must learn of them is a [`SetCookie`] that they return.
 //!
 //! **Facts in the store, conclusions in the core.** A [store](store::Store) keeps what happened. One
-//! pure function turns that, the limits and the time into a verdict with a reason, so that every
-//! store gives the same answer.
+//! pure function turns that, the rules and the time into a verdict with a reason, so that every
+//! store gives the same answer. Each node holds a copy of all rules, so a request is one call of
+//! the store.
 //!
 //! **Gone is gone.** That a session ended, and why, is written once and never taken back.
 //!
 //! It is no login framework: it knows no passwords, users or rights, and keeps no data of the app.
 //!
-//! Pages: [the rules](docs::rules), [organizations](docs::organizations), [tokens](docs::tokens),
-//! [stores](docs::stores), [privacy and the audit log](docs::privacy), [recipes](docs::recipes), [testing](docs::testing).
+//! Pages: [the rules](docs::rules), [organizations and everyone](docs::organizations),
+//! [tokens](docs::tokens), [stores and upgrades](docs::stores),
+//! [privacy and the audit log](docs::privacy), [recipes](docs::recipes), [testing](docs::testing).
 //!
 //! # Features
 //!
@@ -51,7 +53,7 @@
 //! - `redis`: the same on Redis or Valkey; `redis-tls` encrypts its connections.
 //! - `geoip`: locations from a database file that the app brings along.
 //! - `ua-db`: device names by the uap-core database, which the app brings along.
-//! - `conformance`: the store contract as test functions.
+//! - `conformance`: the store contract as tests, for a store of your own.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "axum")]

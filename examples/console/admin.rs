@@ -1,4 +1,4 @@
-//! Admin settings → Identity and access → Session security, of one organisation.
+//! Admin settings → Identity and access → Session security, of one organization.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/admin/{org}/security/revoke", get(confirm_revoke).post(revoke))
 }
 
-/// Somebody who may administer the organisation in the path. Others are told that they may not,
+/// Somebody who may administer the organization in the path. Others are told that they may not,
 /// whether it exists or not.
 struct Admin {
     viewer: Viewer,
@@ -49,14 +49,14 @@ impl FromRequestParts<App> for Admin {
         let path = Path::<String>::from_request_parts(parts, app).await;
         let Path(org) = path.map_err(IntoResponse::into_response)?;
         if !is_admin(viewer.clone(), org.clone()).await {
-            let text = "You may not administer this organisation.";
+            let text = "You may not administer this organization.";
             return Err(Refusal::new(StatusCode::FORBIDDEN, text).into_response());
         }
         Ok(Self { viewer, curfew, org })
     }
 }
 
-/// The names of organisations are the app's own, so they need no encoding.
+/// The names of organizations are the app's own, so they need no encoding.
 pub(crate) fn path(org: &str, rest: &str) -> String {
     format!("/admin/{org}/security{rest}")
 }

@@ -45,7 +45,7 @@ pub(crate) fn app(curfew: &Curfew, limits: Limits, clock: impl Clock) -> Router 
         .layer(map_response(protected))
 }
 
-/// Who may administer an organisation is for the app to say.
+/// Who may administer an organization is for the app to say.
 pub(crate) async fn is_admin(session: Session, org: String) -> bool {
     users::administered_by(session.user()).any(|its| its == org)
 }

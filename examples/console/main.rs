@@ -1,9 +1,10 @@
 //! The pages that people and admins know: signing in, active sessions, tokens, and the session
-//! security of an organisation, with a warning before a session ends.
+//! security of an organization, with a warning before a session ends.
 //!
 //! ```text
 //! cargo run --example console
 //! cargo run --example console -- --store memory --idle 30s --policy-minimum 10s
+//! cargo run --example console -- --show-session 52fc…
 //! ```
 //!
 //! Then open <http://localhost:3000> and sign in as one of the users that it prints. What people do
@@ -35,6 +36,10 @@ use options::Options;
 #[expect(clippy::print_stdout, reason = "tells where it listens, and who may sign in")]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    if let Some(session) = options.show_session {
+        print!("{}", options.facts(session).await?);
+        return Ok(());
+    }
     let curfew = options.open().await?;
     let app = app::app(&curfew, options.limits()?, SystemClock);
 

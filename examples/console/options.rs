@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 use time::Duration;
 use tower_curfew::store::{MemoryStore, PostgresStore, RedisStore, SqliteStore, Store};
-use tower_curfew::{Curfew, ForwardedHeader, GeoIp, Keyring, Limits};
+use tower_curfew::{Curfew, ForwardedHeader, GeoIp, Keyring, Limits, SessionId};
 
 /// Sessions to look at: a small app with the pages that people and admins know.
 #[derive(Parser)]
@@ -28,7 +28,7 @@ pub(crate) struct Options {
     /// How often the cookie is sent anew
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h")]
     refresh: Duration,
-    /// The shortest limit that an organisation's admin may set
+    /// The shortest limit that an organization's admin may set
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5m")]
     policy_minimum: Duration,
     /// A database in MaxMind's format, for locations
@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// For plain http on other hosts than localhost: anybody on the way can take over sessions
     #[arg(long)]
     insecure_cookie: bool,
+    /// Print what is kept of this session, and leave
+    #[arg(long, value_name = "ID")]
+    pub(crate) show_session: Option<SessionId>,
 }
 
 impl Options {
@@ -60,6 +63,18 @@ impl Options {
             StoreAt::Postgres(url) => self.curfew(PostgresStore::connect(url).await?),
             StoreAt::Redis(url) => self.curfew(RedisStore::connect(url).await?),
         }
+    }
+
+    /// What the store keeps of a session, for whoever runs the app.
+    pub(crate) async fn facts(&self, session: SessionId) -> anyhow::Result<String> {
+        let loaded = match &self.store {
+            StoreAt::Memory => anyhow::bail!("the memory of another process cannot be looked into"),
+            StoreAt::Sqlite(file) => SqliteStore::open(file).await?.load(session).await?,
+            StoreAt::Postgres(url) => PostgresStore::connect(url).await?.load(session).await?,
+            StoreAt::Redis(url) => RedisStore::connect(url).await?.load(session).await?,
+        };
+        let loaded = loaded.context("there is no such session, or no more")?;
+        Ok(loaded.record.display().to_string())
     }
 
     fn curfew(&self, store: impl Store) -> anyhow::Result<Curfew> {
@@ -122,6 +137,8 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use tower_curfew::NewSession;
+
     use super::*;
 
     fn parsed(line: &str) -> Result<Options, String> {
@@ -135,6 +152,21 @@ mod tests {
         assert_eq!(options.addr, "127.0.0.1:3000");
         assert!(options.store == StoreAt::Sqlite("console.db".into()));
         assert_eq!(options.limits().unwrap(), Limits::default());
+    }
+
+    #[tokio::test]
+    async fn a_session_is_shown_with_what_is_kept_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let line = format!("--store sqlite:{} --key-file {}", at("console.db"), at("console.key"));
+        let options = parsed(&line).ok().unwrap();
+        let curfew = options.open().await.unwrap();
+        let issued = curfew.issue_token(NewSession::for_user("ada").named("laptop")).await.unwrap();
+        let shown = parsed(&format!("{line} --show-session {}", issued.id())).ok().unwrap();
+        let facts = shown.facts(shown.show_session.unwrap()).await.unwrap();
+        assert!(facts.contains("user          ada\n") && facts.contains("laptop"), "{facts}");
+        let nobody = shown.facts(SessionId::from_bytes([0; 16])).await.unwrap_err();
+        assert!(nobody.to_string().contains("no such session"), "{nobody}");
     }
 
     #[test]

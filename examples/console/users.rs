@@ -56,13 +56,13 @@ pub(crate) async fn check(name: &str, password: String) -> Option<&'static User>
     user.filter(|_| matches)
 }
 
-/// The organisations whose sessions somebody may administer.
+/// The organizations whose sessions somebody may administer.
 pub(crate) fn administered_by(name: &str) -> impl Iterator<Item = &'static str> {
     let users = USERS.iter().filter(move |user| user.name == name);
     users.flat_map(|user| user.administers).copied()
 }
 
-/// Whether there is such an organisation.
+/// Whether there is such an organization.
 pub(crate) fn is_org(name: &str) -> bool {
     USERS.iter().flat_map(|user| user.orgs).any(|org| *org == name)
 }

@@ -38,7 +38,7 @@ pub(crate) fn exact(at: Timestamp) -> String {
 }
 
 /// Why somebody has to sign in again: which limit, whose, and how long it is as far as that is
-/// known. An organisation may have changed its policy meanwhile.
+/// known. An organization may have changed its policy meanwhile.
 pub(crate) fn why(reason: EndReason, org: Option<&str>, limit: Option<Duration>) -> String {
     let limit = limit.map(length);
     match (reason, org, limit) {
@@ -67,7 +67,7 @@ pub(crate) fn why(reason: EndReason, org: Option<&str>, limit: Option<Duration>)
     }
 }
 
-/// What an organisation demands.
+/// What an organization demands.
 pub(crate) fn policy(policy: Option<OrgPolicy>) -> String {
     let absolute = policy.and_then(|policy| policy.absolute_limit()).map(length);
     let idle = policy.and_then(|policy| policy.idle_limit()).map(length);

@@ -63,7 +63,7 @@ use crate::token::SetCookie;
 /// ```
 ///
 /// where `ends_in_seconds` is rounded down. An answer that ends the current session of a browser
-/// also clears its cookie. A token belongs to the organisations of the session that issues it; a
+/// also clears its cookie. A token belongs to the organizations of the session that issues it; a
 /// token issues no tokens (403), so that whoever finds one cannot stay when it is revoked.
 ///
 /// Errors are `application/problem+json` (RFC 9457): 401 without a session, 403 for requests that

@@ -1,4 +1,4 @@
-//! JSON routes for the settings page of an organisation's admin.
+//! JSON routes for the settings page of an organization's admin.
 
 use std::future::Future;
 
@@ -17,7 +17,7 @@ use crate::curfew::{Curfew, Effect, Error, Preview};
 use crate::policy::{OrgPolicy, PolicyVersion};
 use crate::session::{Selector, Session};
 
-/// Routes to see, set, preview and remove the policy of an organisation, and to revoke all its
+/// Routes to see, set, preview and remove the policy of an organization, and to revoke all its
 /// sessions, for whoever `authorize` lets.
 ///
 /// | request | answer |
@@ -26,15 +26,15 @@ use crate::session::{Selector, Session};
 /// | `PUT` the same, without `since` | `{"ends_now":3,"shortened":14}` |
 /// | `DELETE` the same | the policy, now of nulls; scheduled ends stay |
 /// | `POST /organizations/{org}/policy/preview`, with the body of `PUT` | `{"ends_now":3,"shortened":14,"own_session":"ends"}`, or `"shortened"`, or `"unchanged"` |
-/// | `POST /organizations/{org}/revoke` | `{"ended":17}`, one's own included if it belongs to the organisation |
+/// | `POST /organizations/{org}/revoke` | `{"ended":17}`, one's own included if it belongs to the organization |
 ///
 /// Durations are whole seconds. Errors are `application/problem+json` (RFC 9457): 401 without a
-/// session; 403 for whoever may not, whether the organisation exists or not, and for requests that
+/// session; 403 for whoever may not, whether the organization exists or not, and for requests that
 /// another site caused; 422 with `field`, `minimum` and `maximum` for a limit out of
 /// [bounds](crate::Builder::policy_bounds); 409 for too many changes; 503.
 ///
 /// The counts are those of the moment before the change. To make them, all sessions of the
-/// organisation are read first; the change itself is one small write. Where an organisation is so
+/// organization are read first; the change itself is one small write. Where an organization is so
 /// large that this takes too long, [`Curfew::set_policy`] and [`Curfew::revoke_org`] do the same
 /// without counting.
 ///
@@ -59,10 +59,10 @@ pub fn org_routes<S>(authorize: impl Authorize) -> Router<S> {
     protected(routes).with_state(authorize)
 }
 
-/// Says who may administer an organisation's sessions. Async functions of a [`Session`] and the
-/// organisation's name implement it, and closures as `move |session, org| async move { … }`.
+/// Says who may administer an organization's sessions. Async functions of a [`Session`] and the
+/// organization's name implement it, and closures as `move |session, org| async move { … }`.
 pub trait Authorize: Clone + Send + Sync + 'static {
-    /// Whether this session may administer this organisation. Where that cannot be known just now:
+    /// Whether this session may administer this organization. Where that cannot be known just now:
     /// no.
     fn authorize(&self, session: &Session, org: &str) -> impl Future<Output = bool> + Send;
 }
@@ -120,7 +120,7 @@ async fn revoke(admin: Admin) -> Result<Json<Revoked>, Error> {
     Ok(Json(Revoked { ended }))
 }
 
-/// Somebody who may administer the organisation in the path.
+/// Somebody who may administer the organization in the path.
 struct Admin {
     session: Session,
     curfew: Curfew,

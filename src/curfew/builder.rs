@@ -104,8 +104,8 @@ impl Builder {
         self
     }
 
-    /// The shortest and the longest limit that the policy of an organization may set. Default: 5
-    /// minutes to 400 days. Policies that are set already stay.
+    /// The shortest and the longest limit that a policy may set, of an organization or for everyone.
+    /// Default: 5 minutes to 400 days. Policies that are set already stay.
     pub fn policy_bounds(mut self, shortest: Duration, longest: Duration) -> Self {
         self.policy_bounds = (shortest, longest);
         self

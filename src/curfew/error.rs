@@ -43,7 +43,8 @@ pub enum ErrorKind {
     InvalidLink,
     /// A limit of a policy is out of bounds.
     InvalidPolicy,
-    /// The policy of an organization was changed more often than its history can hold.
+    /// The policy of an organization, or for everyone, was changed more often than its history can
+    /// hold.
     TooManyPolicies,
 }
 
@@ -55,7 +56,8 @@ impl Error {
 
     /// An answer to a request that it stands in the way of, with an `application/problem+json` body:
     /// 503 with `Retry-After` if the store does not answer, 401 for who must sign in again, 409 for
-    /// too many sessions or policies and for tokens, 422 for a name or a link that cannot be kept and a limit out of bounds.
+    /// too many sessions or policies and for tokens, 422 for a name or a link that cannot be kept and
+    /// a limit out of bounds.
     pub fn response(&self) -> Response<Bytes> {
         let mut response = match self.kind {
             ErrorKind::Unavailable => unavailable(Caller::Background),

@@ -276,7 +276,7 @@ async fn trap_16_30_days_shortened_to_7_are_over_on_day_7_and_never_extended() {
 }
 
 #[tokio::test]
-async fn trap_16_an_organisations_20_days_shortened_to_7_are_never_extended() {
+async fn trap_16_an_organizations_20_days_shortened_to_7_are_never_extended() {
     on_every_store(async |site| {
         site.set_policy("acme", OrgPolicy::idle(days(20))).await;
         let mut ada = site.started(ada()).await;

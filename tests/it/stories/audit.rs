@@ -106,7 +106,7 @@ async fn a_renewal_tells_whether_the_person_proved_who_they_are() {
 }
 
 #[tokio::test]
-async fn r5_an_end_is_told_once_with_its_time_reason_and_organisation() {
+async fn r5_an_end_is_told_once_with_its_time_reason_and_organization() {
     let (site, events) = audited();
     let ada = site.signed_in("ada", &["acme"]).await;
     let (start, session) = (site.now(), ada.session());
@@ -165,7 +165,7 @@ async fn r26_a_revocation_tells_what_was_chosen_and_how_many_they_were() {
 }
 
 #[tokio::test]
-async fn r14_changes_of_a_policy_and_revocations_of_an_organisation_tell_who_did_them() {
+async fn r14_changes_of_a_policy_and_revocations_of_an_organization_tell_who_did_them() {
     let (site, events) = audited();
     let grace = site.curfew.acting_as("grace");
     let (org, week): (Arc<str>, _) = ("acme".into(), OrgPolicy::absolute(days(7)));

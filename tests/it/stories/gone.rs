@@ -77,7 +77,7 @@ async fn stays_over(limits: Limits, because: &str, end: impl AsyncFn(&Site, &Bro
 }
 
 #[tokio::test]
-async fn r05_a_session_that_an_organisation_ended_absolutely_stays_over() {
+async fn r05_a_session_that_an_organization_ended_absolutely_stays_over() {
     stays_over(Limits::default(), "absolute acme", async |site, _| {
         site.set_policy("acme", OrgPolicy::absolute(days(7))).await;
         site.pass(days(8));
@@ -86,7 +86,7 @@ async fn r05_a_session_that_an_organisation_ended_absolutely_stays_over() {
 }
 
 #[tokio::test]
-async fn r05_a_session_that_an_organisation_ended_by_idleness_stays_over() {
+async fn r05_a_session_that_an_organization_ended_by_idleness_stays_over() {
     stays_over(Limits::default(), "idle acme", async |site, _| {
         site.set_policy("acme", OrgPolicy::idle(days(2))).await;
         site.pass(days(4));
@@ -95,7 +95,7 @@ async fn r05_a_session_that_an_organisation_ended_by_idleness_stays_over() {
 }
 
 #[tokio::test]
-async fn r05_trap_33_a_session_that_an_organisation_revoked_stays_over() {
+async fn r05_trap_33_a_session_that_an_organization_revoked_stays_over() {
     stays_over(Limits::default(), "revoked acme", async |site, _| {
         site.pass(days(1));
         site.revoke_org("acme").await;

@@ -1,4 +1,4 @@
-//! What becomes of an organisation's policies: which are kept, which are refused, and in what order.
+//! What becomes of an organization's policies: which are kept, which are refused, and in what order.
 
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ async fn r22_the_policy_in_force_set_again_adds_no_version_and_writes_nothing() 
 }
 
 #[tokio::test]
-async fn r14_an_organisation_that_nobody_knows_yet_may_have_a_policy_that_binds_later_sign_ins() {
+async fn r14_an_organization_that_nobody_knows_yet_may_have_a_policy_that_binds_later_sign_ins() {
     on_every_store(async |site| {
         site.set_policy("acme", absolute(7)).await;
         site.revoke_org("globex").await;
@@ -164,7 +164,7 @@ fn r23_what_is_no_length_is_no_policy_and_never_means_disabled() {
 }
 
 #[tokio::test]
-async fn r14_the_name_of_an_organisation_that_cannot_be_kept_is_refused() {
+async fn r14_the_name_of_an_organization_that_cannot_be_kept_is_refused() {
     on_every_store(async |site| {
         let longest = "x".repeat(512);
         site.set_policy(&longest, absolute(7)).await;

@@ -46,7 +46,7 @@ async fn r01_each_of_the_apps_limits_strikes_at_its_very_millisecond() {
 }
 
 #[tokio::test]
-async fn r01_the_limits_of_a_sign_in_and_of_an_organisation_strike_at_their_very_millisecond() {
+async fn r01_the_limits_of_a_sign_in_and_of_an_organization_strike_at_their_very_millisecond() {
     on_every_store(async |site| {
         for (limits, because) in
             [(Limits::absolute(hours(5)), "absolute"), (Limits::idle(hours(5)), "idle")]

@@ -1,4 +1,4 @@
-//! Who joins an organisation and who leaves it, and what changes while a request is under way.
+//! Who joins an organization and who leaves it, and what changes while a request is under way.
 
 use time::Duration;
 use tower_curfew::{NewSession, OrgPolicy};
@@ -20,7 +20,7 @@ async fn set_orgs<const N: usize>(site: &Site, orgs: [&str; N]) {
 }
 
 #[tokio::test]
-async fn r18_an_organisation_joined_later_binds_from_the_next_request_measured_from_the_sign_in() {
+async fn r18_an_organization_joined_later_binds_from_the_next_request_measured_from_the_sign_in() {
     on_every_store(async |site| {
         site.set_policy("globex", absolute(7)).await;
         site.set_policy("initech", absolute(2)).await;
@@ -43,7 +43,7 @@ async fn r18_an_organisation_joined_later_binds_from_the_next_request_measured_f
 }
 
 #[tokio::test]
-async fn r18_what_an_organisation_demanded_before_one_joined_it_does_not_bind() {
+async fn r18_what_an_organization_demanded_before_one_joined_it_does_not_bind() {
     on_every_store(async |site| {
         site.set_policy("globex", absolute(2)).await;
         site.set_policy("globex", absolute(7)).await;
@@ -56,7 +56,7 @@ async fn r18_what_an_organisation_demanded_before_one_joined_it_does_not_bind() 
 }
 
 #[tokio::test]
-async fn r18_an_organisation_that_is_listed_again_keeps_its_entry() {
+async fn r18_an_organization_that_is_listed_again_keeps_its_entry() {
     on_every_store(async |site| {
         site.set_policy("acme", absolute(7)).await;
         let first = site.store.rules("acme").await.unwrap().version();

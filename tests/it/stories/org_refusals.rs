@@ -28,7 +28,7 @@ pub(super) fn is_problem(answer: &Answer, status: u16) {
     assert!(answer.body.contains(&format!(r#""status":{status}"#)), "{}", answer.body);
 }
 
-/// That there is an organisation with a policy of 30 days and a session, and none has changed.
+/// That there is an organization with a policy of 30 days and a session, and none has changed.
 async fn nothing_has_changed(site: &Site, ada: &Browser) {
     let policy = site.curfew.policy("acme").await.unwrap().unwrap();
     assert_eq!(policy.policy, Some(OrgPolicy::absolute(days(30))));
@@ -42,7 +42,7 @@ async fn acme(site: &Site) -> Browser {
 }
 
 #[tokio::test]
-async fn r20_403_for_whoever_may_not_is_the_same_whether_the_organisation_exists_or_not() {
+async fn r20_403_for_whoever_may_not_is_the_same_whether_the_organization_exists_or_not() {
     on_every_store(async |site| {
         let ada = acme(&site).await;
         let mut mallory = site.signed_in("mallory", &["acme"]).await.at(&router(&site));
@@ -94,7 +94,7 @@ async fn r20_401_without_a_session_before_anybody_is_asked() {
 }
 
 #[tokio::test]
-async fn r20_who_may_is_asked_about_this_session_and_this_organisation_before_it_is_read() {
+async fn r20_who_may_is_asked_about_this_session_and_this_organization_before_it_is_read() {
     type Asked = Arc<Mutex<Vec<(SessionId, String, String, Vec<&'static str>)>>>;
 
     /// Notes what it is asked, and what the store was asked before.
@@ -264,7 +264,7 @@ async fn r23_a_body_that_is_no_policy_is_refused_as_a_problem() {
 }
 
 #[tokio::test]
-async fn r20_a_name_that_no_organisation_can_have_is_refused_as_a_problem() {
+async fn r20_a_name_that_no_organization_can_have_is_refused_as_a_problem() {
     on_every_store(async |site| {
         let mut grace = grace(&site, &[]).await;
         for name in ["%00", "a%00b", &"x".repeat(513)] {

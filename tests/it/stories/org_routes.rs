@@ -16,7 +16,7 @@ pub(super) const POLICY: &str = "/api/organizations/acme/policy";
 pub(super) const PREVIEW: &str = "/api/organizations/acme/policy/preview";
 pub(super) const REVOKE: &str = "/api/organizations/acme/revoke";
 
-/// The site with the routes for admins, who is grace for every organisation.
+/// The site with the routes for admins, who is grace for every organization.
 pub(super) fn router(site: &Site) -> Router {
     let grace_only = async |session: Session, _: String| session.user() == "grace";
     router_for(site, grace_only)
@@ -212,7 +212,7 @@ async fn r23_bounds_that_are_set_are_those_of_the_routes() {
 }
 
 #[tokio::test]
-async fn trap_32_below_a_prefix_with_parameters_of_its_own_the_organisation_is_found() {
+async fn trap_32_below_a_prefix_with_parameters_of_its_own_the_organization_is_found() {
     on_every_store(async |site| {
         let everybody = async |_: Session, org: String| org == "acme";
         let tenants = Router::new().nest("/tenants/{tenant}", org_routes(everybody));
@@ -234,7 +234,7 @@ async fn trap_32_below_a_prefix_with_parameters_of_its_own_the_organisation_is_f
 }
 
 #[tokio::test]
-async fn r17_whatever_is_in_the_name_of_an_organisation_it_is_the_one_that_is_meant() {
+async fn r17_whatever_is_in_the_name_of_an_organization_it_is_the_one_that_is_meant() {
     on_every_store(async |site| {
         for (path, name) in [
             ("a%20b", "a b"),

@@ -1,4 +1,4 @@
-//! Organisations: whom a policy binds, when it is set, changed and removed.
+//! Organizations: whom a policy binds, when it is set, changed and removed.
 
 use time::Duration;
 use tower_curfew::{Limits, NewSession, OrgPolicy};
@@ -153,7 +153,7 @@ async fn r16_3_days_disabled_and_then_7_bind_with_the_smaller_too() {
 }
 
 #[tokio::test]
-async fn r17_of_several_organisations_the_shortest_wins_and_is_named() {
+async fn r17_of_several_organizations_the_shortest_wins_and_is_named() {
     on_every_store(async |site| {
         site.set_policy("acme", absolute(7).and_idle(days(3))).await;
         site.set_policy("globex", absolute(5).and_idle(days(4))).await;
@@ -170,7 +170,7 @@ async fn r17_of_several_organisations_the_shortest_wins_and_is_named() {
 }
 
 #[tokio::test]
-async fn r17_an_organisation_never_loosens_the_limits_of_the_app() {
+async fn r17_an_organization_never_loosens_the_limits_of_the_app() {
     let limits = Limits::absolute(days(7)).and_idle(days(2));
     on_every_store_with(
         |builder| builder.limits(limits),
@@ -212,7 +212,7 @@ async fn r14_r17_the_list_says_when_each_session_ends_and_what_binds_it() {
 }
 
 #[tokio::test]
-async fn r19_revoking_an_organisation_ends_its_sessions_and_no_others_with_one_write() {
+async fn r19_revoking_an_organization_ends_its_sessions_and_no_others_with_one_write() {
     on_every_store(async |site| {
         site.set_policy("acme", None).await;
         let mut ada = in_acme(&site).await;

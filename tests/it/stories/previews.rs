@@ -58,7 +58,7 @@ async fn r21_a_preview_says_how_many_would_end_now_and_sooner_and_what_becomes_o
                 assert_eq!(preview(&site, policy, own).await, expected, "{day}: {policy:?}");
             }
             let own_session = preview(&site, policy, &stranger).await.own_session;
-            assert_eq!(own_session, Effect::Unchanged, "it belongs to no organisation");
+            assert_eq!(own_session, Effect::Unchanged, "it belongs to no organization");
         }
     })
     .await;
@@ -208,7 +208,7 @@ async fn r21_what_is_over_is_not_counted_whether_it_was_noticed_or_not() {
 }
 
 #[tokio::test]
-async fn r21_a_preview_of_the_policy_in_force_or_of_an_organisation_without_sessions_is_nothing() {
+async fn r21_a_preview_of_the_policy_in_force_or_of_an_organization_without_sessions_is_nothing() {
     on_every_store(async |site| {
         site.set_policy("acme", absolute(7).and_idle(days(2))).await;
         let own = site.session(&member(&site, "ada").await).await;

@@ -150,7 +150,7 @@ async fn trap_02_a_rotation_that_comes_after_the_sign_out_hands_out_nothing() {
 }
 
 #[tokio::test]
-async fn trap_03_activity_a_new_secret_and_other_organisations_do_not_undo_each_other() {
+async fn trap_03_activity_a_new_secret_and_other_organizations_do_not_undo_each_other() {
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         on_every_store_with(patient, async |site| {
             let ada = site.signed_in("ada", &["globex"]).await;
@@ -205,7 +205,7 @@ async fn trap_03_activity_a_new_secret_and_other_organisations_do_not_undo_each_
 }
 
 #[tokio::test]
-async fn trap_03_activity_while_organisations_change_still_counts_for_28_days() {
+async fn trap_03_activity_while_organizations_change_still_counts_for_28_days() {
     on_every_store_with(patient, async |site| {
         let mut ada = site.signed_in("ada", &[]).await;
         site.pass(days(20));

@@ -8,7 +8,7 @@ fn ada() -> NewSession {
     NewSession::for_user("ada")
 }
 
-/// A story that ends a session, and the reason and the organisation that it ends for.
+/// A story that ends a session, and the reason and the organization that it ends for.
 async fn ended_by(site: &Site, what: &str) -> (Browser, &'static str, Option<&'static str>) {
     let limits = Limits::absolute(days(20)).and_idle(days(10));
     let mut ada = site.started(ada().orgs(["acme"]).at_most(limits)).await;
@@ -33,17 +33,17 @@ async fn ended_by(site: &Site, what: &str) -> (Browser, &'static str, Option<&'s
             ada.sign_in("ada", &["acme"]).await;
             ("revoked", None)
         }
-        "the organisation's idle limit" => {
+        "the organization's idle limit" => {
             site.set_policy("acme", OrgPolicy::idle(days(1))).await;
             site.pass(days(2));
             ("idle", Some("acme"))
         }
-        "the organisation's absolute limit" => {
+        "the organization's absolute limit" => {
             site.set_policy("acme", OrgPolicy::absolute(days(1))).await;
             site.pass(days(2));
             ("absolute", Some("acme"))
         }
-        "the organisation's revocation" => {
+        "the organization's revocation" => {
             site.revoke_org("acme").await;
             ("revoked", Some("acme"))
         }
@@ -60,9 +60,9 @@ async fn r04_the_reason_stands_in_the_redirect_in_the_problem_and_before_the_han
             "absolute",
             "signing out",
             "signing in again",
-            "the organisation's idle limit",
-            "the organisation's absolute limit",
-            "the organisation's revocation",
+            "the organization's idle limit",
+            "the organization's absolute limit",
+            "the organization's revocation",
         ] {
             let (ada, reason, org) = ended_by(&site, what).await;
 

@@ -310,7 +310,7 @@ async fn an_app_may_answer_in_its_own_words_and_no_cache_keeps_them() {
 }
 
 #[tokio::test]
-async fn r17_the_name_of_an_organisation_is_told_as_it_is_whatever_is_in_it() {
+async fn r17_the_name_of_an_organization_is_told_as_it_is_whatever_is_in_it() {
     let site = Site::new();
     let name = "a\"b\\c&d=é <\n>";
     let cookie = tower_curfew::NewSession::for_user("ada").orgs([name]);

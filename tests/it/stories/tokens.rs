@@ -18,7 +18,7 @@ async fn presence(program: &mut Browser) -> String {
 }
 
 #[tokio::test]
-async fn r27_a_person_issues_a_token_under_a_name_with_the_organisations_of_the_session() {
+async fn r27_a_person_issues_a_token_under_a_name_with_the_organizations_of_the_session() {
     on_every_store(async |site| {
         let mut ada = site.signed_in("ada", &["globex", "acme"]).await;
         site.pass(MS);
@@ -190,7 +190,7 @@ async fn r27_a_deploy_with_tighter_limits_binds_tokens_at_once_and_a_looser_one_
 }
 
 #[tokio::test]
-async fn r27_organisations_bind_tokens_as_they_bind_browsers() {
+async fn r27_organizations_bind_tokens_as_they_bind_browsers() {
     on_every_store(async |site| {
         let mut programs = two_programs(&site, &["acme"]).await;
         let mut elsewhere = site.program(ada().named("other").orgs(["globex"])).await;

@@ -106,7 +106,7 @@ impl Browser {
     }
 
     /// Opens the home page, and says for what reason the login page is to explain, and which
-    /// organisation, one was sent there: `idle`, `absolute acme`, or nothing.
+    /// organization, one was sent there: `idle`, `absolute acme`, or nothing.
     pub async fn turned_away_because(&mut self) -> String {
         self.open("/").await.turned_away_because()
     }
@@ -157,7 +157,7 @@ impl Answer {
         words.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
-    /// For what reason, and by which organisation, a script or a program is told to sign in.
+    /// For what reason, and by which organization, a script or a program is told to sign in.
     pub fn unauthorized_because(&self) -> String {
         assert_eq!(self.status, StatusCode::UNAUTHORIZED, "{self:?}");
         let problem = self.json();

@@ -1,4 +1,4 @@
-//! What admins do: set and clear policies, and end all sessions of an organisation.
+//! What admins do: set and clear policies, and end all sessions of an organization.
 
 use time::Duration;
 use tower_curfew::{Error, ErrorKind, OrgPolicy};

@@ -1,4 +1,4 @@
-//! What people do: sign in, change organisations, end their sessions.
+//! What people do: sign in, change organizations, end their sessions.
 
 use tower_curfew::store::Selector;
 use tower_curfew::{ClientInfo, ErrorKind, NewSession, Overflow};
