@@ -166,6 +166,12 @@ impl ServerClock {
         *self.asked() = Some(now);
     }
 
+    /// Whoever asks the server next shall ask it for the time, too.
+    #[cfg(feature = "redis")]
+    pub(crate) fn forget(&self) {
+        *self.asked() = None;
+    }
+
     /// Whether whoever shows one of these times is off by more than a minute from the other.
     pub(crate) fn is_apart(shown: Timestamp, now: Timestamp) -> bool {
         Duration::MINUTE < shown.since(now).max(now.since(shown))

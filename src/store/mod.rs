@@ -11,6 +11,8 @@
 mod contract;
 mod erased;
 mod memory;
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod open_error;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
@@ -23,12 +25,14 @@ pub use self::contract::{
 };
 pub(crate) use self::erased::ErasedStore;
 pub use self::memory::MemoryStore;
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+pub use self::open_error::OpenError;
 #[cfg(feature = "postgres")]
-pub use self::postgres::{ConnectError as PostgresConnectError, PostgresOptions, PostgresStore};
+pub use self::postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redis")]
-pub use self::redis::{ConnectError as RedisConnectError, RedisOptions, RedisStore};
+pub use self::redis::{RedisOptions, RedisStore};
 #[cfg(feature = "sqlite")]
-pub use self::sqlite::{OpenError, SqliteStore};
+pub use self::sqlite::SqliteStore;
 pub use crate::encoding::Unreadable;
 pub use crate::policy::{
     ChangedRules, HistoryFull, Incarnation, OrgRules, PolicyVersion, RulesChanged,

@@ -4,6 +4,10 @@
 mod conformance;
 #[cfg(all(feature = "axum", any(feature = "sqlite", feature = "postgres", feature = "redis")))]
 mod faults;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "axum")]
 mod stories;
 #[cfg(feature = "axum")]

@@ -175,9 +175,10 @@ impl Connections {
         let transaction = Transaction { call };
         transaction.call.live.in_transaction.store(true, Ordering::Release);
         // Whoever waits for long has no caller any more.
-        // And of a node that is lost in the middle the server knows nothing for hours.
+        // And of a node that is lost in the middle the server knows nothing for hours; whoever waits for
+        // what it has locked gets it before giving up.
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; \
-                     SET LOCAL idle_in_transaction_session_timeout = '10s'";
+                     SET LOCAL idle_in_transaction_session_timeout = '8s'";
         match transaction.call.live.client.batch_execute(begin).await {
             Ok(()) => Ok(transaction),
             Err(error) => transaction.end(Err(error.into())).await,

@@ -1,5 +1,6 @@
 //! What can go wrong: why a store cannot be used, and why it does not answer.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::{fmt, io};
 
@@ -8,32 +9,16 @@ use tokio_postgres::error::SqlState;
 
 use crate::encoding::Unreadable;
 use crate::store::contract::StoreError;
+use crate::store::open_error::OpenError;
 
-/// A PostgreSQL store cannot be used. The text says what to do; what the server or the driver said
-/// is the [`source`](StdError::source).
-#[derive(Debug, thiserror::Error)]
-#[error("cannot connect the session store to PostgreSQL: {advice}")]
-pub struct ConnectError {
-    advice: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+/// Why the store cannot be opened, and what to do about it.
+pub(super) fn refused(advice: impl Into<Cow<'static, str>>) -> OpenError {
+    OpenError::new("cannot connect the session store to PostgreSQL", advice)
 }
 
-impl ConnectError {
-    pub(super) fn new(advice: impl Into<String>) -> Self {
-        Self { advice: advice.into(), source: None }
-    }
-
-    pub(super) fn caused(
-        advice: impl Into<String>,
-        source: impl Into<Box<dyn StdError + Send + Sync>>,
-    ) -> Self {
-        Self { advice: advice.into(), source: Some(source.into()) }
-    }
-}
-
-impl From<Error> for ConnectError {
+impl From<Error> for OpenError {
     fn from(error: Error) -> Self {
-        Self::caused(advice(&error), Said::of(&error))
+        refused(advice(&error)).caused_by(Said::of(&error))
     }
 }
 

@@ -17,10 +17,10 @@ use std::sync::Arc;
 use tokio::task::AbortHandle;
 
 use self::connections::Connections;
-pub use self::error::ConnectError;
 pub use self::open::PostgresOptions;
 use self::schema::{Names, Statements};
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
+use super::open_error::OpenError;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 use crate::time::{ServerClock, Timestamp};
@@ -28,8 +28,9 @@ use crate::time::{ServerClock, Timestamp};
 /// Keeps sessions in a PostgreSQL database, for apps on several machines.
 ///
 /// **Cost.** A request is one read, one round trip; and once per touch interval one write, one round
-/// trip and one commit, which changes no index. A sign-in is a transaction of five round trips, of one
-/// more with a cap; and one more for the session that it replaces.
+/// trip and one commit, which changes no index. A sign-in is one read and a transaction of three round
+/// trips, of four with a cap; and one more round trip and commit for the session that it replaces. A
+/// page of a list is two reads, and a change of rules a transaction of six round trips.
 ///
 /// **Connections.** Four by default, two that read and two that write; each node has its own. A
 /// connection that reads serves many requests at once, without waiting for one answer before it asks
@@ -38,7 +39,7 @@ use crate::time::{ServerClock, Timestamp};
 /// breaks is opened again; meanwhile calls go to the others, and if there are none they fail at
 /// once. Calls that find all taken wait for three seconds at most, or for the
 /// [timeout](crate::Builder::timeout) if that is shorter. One that finds a row or a table locked by
-/// somebody else fails after a second.
+/// somebody else fails after a second, or after ten in the middle of a sign-in or a change of rules.
 ///
 /// **Durability.** What is acknowledged is as durable as the server's `synchronous_commit` says: on
 /// disk, unless you switch it off. To lose an end is to let somebody back in, so leave it on.
@@ -58,7 +59,7 @@ use crate::time::{ServerClock, Timestamp};
 /// does not even ask.
 ///
 /// **Clock.** About once a second a read asks for the server's time, too, so a node whose clock is wrong
-/// notices.
+/// notices. Where nobody reads, a sign-in asks, which is one more round trip.
 ///
 /// **Tables.** [`connect`](Self::connect) creates them: names begin with `curfew_`, and are found by
 /// the search path unless there is a [`schema`](PostgresOptions::schema). A role that may not create
@@ -95,8 +96,8 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] says what stands in the way and what to do about it.
-    pub async fn connect(url: impl AsRef<str>) -> Result<Self, ConnectError> {
+    /// [`OpenError`] says what stands in the way and what to do about it.
+    pub async fn connect(url: impl AsRef<str>) -> Result<Self, OpenError> {
         Self::options(url).connect().await
     }
 

@@ -9,10 +9,11 @@ use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
 
 use super::connections::{Connections, Kind, State};
-use super::error::ConnectError;
+use super::error::refused;
 use super::keeper::{self, Connector, OPENING};
 use super::schema::{self, Names, Sql, Statements};
 use super::{PostgresStore, Shared, Tasks};
+use crate::store::open_error::OpenError;
 use crate::time::ServerClock;
 
 /// How a [`PostgresStore`] is set up.
@@ -62,7 +63,8 @@ impl PostgresOptions {
     /// moved by hand.
     ///
     /// Otherwise the store tells the server's time with each record that it reads, and answers with
-    /// an error where a caller who is off by more than a minute wants to insert or to purge.
+    /// an error where a caller who is off by more than a minute wants to insert, to purge or to replace
+    /// rules.
     pub fn without_clock_check(self) -> Self {
         Self { checks_clock: false, ..self }
     }
@@ -79,8 +81,8 @@ impl PostgresOptions {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] if the schema or the prefix is no name.
-    pub fn schema_sql(&self) -> Result<String, ConnectError> {
+    /// [`OpenError`] if the schema or the prefix is no name.
+    pub fn schema_sql(&self) -> Result<String, OpenError> {
         Ok(schema::sql(&self.names()?))
     }
 
@@ -89,18 +91,18 @@ impl PostgresOptions {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] says what stands in the way and what to do about it.
-    pub async fn connect(self) -> Result<PostgresStore, ConnectError> {
+    /// [`OpenError`] says what stands in the way and what to do about it.
+    pub async fn connect(self) -> Result<PostgresStore, OpenError> {
         let names = self.names()?;
         if !(2..=1000).contains(&self.connections) {
             let number = self.connections;
             let advice = format!("`{number}` connections are too few or too many; give 2 to 1000");
-            return Err(ConnectError::new(advice));
+            return Err(refused(advice));
         }
         let connector = Arc::new(self.connector()?);
         tokio::time::timeout(2 * OPENING, schema::prepare(&connector, &names))
             .await
-            .map_err(|_| ConnectError::new(SILENT))??;
+            .map_err(|_| refused(SILENT))??;
 
         let sql = Statements::new(&names);
         let readers = self.connections / 2;
@@ -132,7 +134,7 @@ impl PostgresOptions {
         Ok(PostgresStore(Arc::new(shared)))
     }
 
-    fn names(&self) -> Result<Names, ConnectError> {
+    fn names(&self) -> Result<Names, OpenError> {
         let schema = self.schema.as_deref();
         for (what, name) in [("schema", schema), ("table prefix", Some(&*self.prefix))] {
             if let Some(name) = name
@@ -142,16 +144,16 @@ impl PostgresOptions {
                     "`{name}` is no {what}; give lower-case letters, digits and underscores, no \
                      digit first, at most {MAX_NAME}"
                 );
-                return Err(ConnectError::new(advice));
+                return Err(refused(advice));
             }
         }
         Ok(Names::new(schema, &self.prefix))
     }
 
-    fn connector(&self) -> Result<Connector, ConnectError> {
+    fn connector(&self) -> Result<Connector, OpenError> {
         // Why not it says with a part of the string, which may be the password.
         let mut config: Config = self.url.parse().map_err(|_| {
-            ConnectError::new(
+            refused(
                 "the connection string cannot be read; give one such as \
                  `postgres://role:password@host:5432/database`",
             )
@@ -190,13 +192,13 @@ impl fmt::Debug for PostgresOptions {
 }
 
 /// Waits until the connection is open for the first time.
-async fn opened(mut slot: watch::Receiver<State>) -> Result<(), ConnectError> {
+async fn opened(mut slot: watch::Receiver<State>) -> Result<(), OpenError> {
     let outcome = slot.wait_for(|state| !matches!(state, State::Opening)).await;
     match outcome.as_deref() {
         Ok(State::Down(said)) => {
             let advice = "it does not get all of its connections; let the server or the role have \
                           more, or this store fewer";
-            Err(ConnectError::caused(advice, said.clone()))
+            Err(refused(advice).caused_by(said.clone()))
         }
         _ => Ok(()),
     }

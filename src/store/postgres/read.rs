@@ -17,11 +17,12 @@ pub(super) async fn load(store: &Shared, id: SessionId) -> Result<Option<Loaded>
     let time = store.server_clock.now();
     let sql = &store.sql.load[usize::from(time.is_due)];
     let found = store.readers.read(sql, &[&Hidden(&id.as_bytes()[..])]).await?;
-    let Some(row) = found.first() else {
+    let row = found.first().ok_or(Unreadable)?;
+    let clock = store.clock(time, row, 2)?;
+    let Some(body) = row.try_get(0)? else {
         return Ok(None);
     };
-    let clock = store.clock(time, row, 2)?;
-    let record = Arc::new(Record::decode(row.try_get(0)?)?);
+    let record = Arc::new(Record::decode(body)?);
     Ok(Some(Loaded { record, rules: revision(row, 1)?, clock }))
 }
 

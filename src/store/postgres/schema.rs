@@ -3,8 +3,9 @@
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::error::ConnectError;
+use super::error::refused;
 use super::keeper::Connector;
+use crate::store::open_error::OpenError;
 
 /// The tables' names, as they stand in statements.
 pub(super) struct Names {
@@ -94,11 +95,9 @@ impl Statements {
             )
         };
         Self {
-            load: with_time(
-                "s.body, h.rules",
-                &format!("{sessions} AS s CROSS JOIN {head} AS h WHERE s.id = $1"),
-            )
-            .map(&mut sql),
+            // Without a head there is no row, which is not the same as no session.
+            load: with_time(&format!("(SELECT body FROM {sessions} WHERE id = $1), rules"), head)
+                .map(&mut sql),
             head: with_time("rules", head).map(&mut sql),
             list: sql(format!(
                 "SELECT k.created, k.session, s.body FROM {keys} AS k \
@@ -150,7 +149,10 @@ impl Statements {
                  ON CONFLICT (org) DO UPDATE SET place = $2, revision = $3, body = $4"
             )),
             due: [due(" SKIP LOCKED"), due("")].map(&mut sql),
-            still_due: sql(format!("SELECT FROM {sessions} WHERE purge_check <= $1 LIMIT 1")),
+            // In order, or the server would read the whole table to find none.
+            still_due: sql(format!(
+                "SELECT FROM {sessions} WHERE purge_check <= $1 ORDER BY purge_check LIMIT 1"
+            )),
             leave: sql(format!(
                 "DELETE FROM {keys} AS k USING unnest($1::bigint[], $2::bigint[], $3::bytea[]) \
                  AS gone (key, created, session) WHERE k.key = gone.key \
@@ -165,7 +167,7 @@ impl Statements {
 }
 
 /// Sees to it that the server can keep the store: with its tables, created if they are missing.
-pub(super) async fn prepare(connector: &Connector, names: &Names) -> Result<(), ConnectError> {
+pub(super) async fn prepare(connector: &Connector, names: &Names) -> Result<(), OpenError> {
     let (client, pump) = connector.open().await?;
     let pump = tokio::spawn(pump);
     let prepared = prepare_with(&client, names).await;
@@ -175,17 +177,17 @@ pub(super) async fn prepare(connector: &Connector, names: &Names) -> Result<(), 
     prepared
 }
 
-async fn prepare_with(client: &Client, names: &Names) -> Result<(), ConnectError> {
+async fn prepare_with(client: &Client, names: &Names) -> Result<(), OpenError> {
     let encoding: String = client.query_one("SHOW server_encoding", &[]).await?.get(0);
     if encoding != "UTF8" {
         let advice = format!("the database has the encoding `{encoding}`; create one with UTF8");
-        return Err(ConnectError::new(advice));
+        return Err(refused(advice));
     }
     let format = match format_of(client, names).await? {
         Some(format) => format,
         None => {
             client.batch_execute(&sql(names)).await?;
-            let missing = || ConnectError::new("its tables cannot be created; see `schema_sql`");
+            let missing = || refused("its tables cannot be created; see `schema_sql`");
             format_of(client, names).await?.ok_or_else(missing)?
         }
     };
@@ -194,20 +196,20 @@ async fn prepare_with(client: &Client, names: &Names) -> Result<(), ConnectError
             "its tables have format {format}, and this version of tower-curfew knows only \
              {FORMAT}; upgrade tower-curfew here as well"
         );
-        return Err(ConnectError::new(advice));
+        return Err(refused(advice));
     }
     if format < FORMAT {
         let advice = format!(
             "its tables have format {format}, that of a version before the first release; give \
              another schema or table prefix, or drop them, which signs everybody out"
         );
-        return Err(ConnectError::new(advice));
+        return Err(refused(advice));
     }
     rights(client, names).await
 }
 
 /// `None` if the tables are missing.
-async fn format_of(client: &Client, names: &Names) -> Result<Option<i32>, ConnectError> {
+async fn format_of(client: &Client, names: &Names) -> Result<Option<i32>, OpenError> {
     match client.query_opt(&format!("SELECT version FROM {}", names.head), &[]).await {
         Ok(row) => Ok(row.map(|row| row.get(0))),
         Err(error) => match error.code() {
@@ -218,7 +220,7 @@ async fn format_of(client: &Client, names: &Names) -> Result<Option<i32>, Connec
 }
 
 /// What is missing shows now rather than at the first sign-in.
-async fn rights(client: &Client, names: &Names) -> Result<(), ConnectError> {
+async fn rights(client: &Client, names: &Names) -> Result<(), OpenError> {
     let all = ["SELECT", "INSERT", "UPDATE", "DELETE"];
     for (table, needed) in [
         (&names.head, &["SELECT", "UPDATE"][..]),
@@ -231,7 +233,7 @@ async fn rights(client: &Client, names: &Names) -> Result<(), ConnectError> {
                 client.query_one("SELECT has_table_privilege($1, $2)", &[table, right]).await?;
             if !row.get::<_, bool>(0) {
                 let advice = format!("the role may not {right} on {table}; grant it that right");
-                return Err(ConnectError::new(advice));
+                return Err(refused(advice));
             }
         }
     }

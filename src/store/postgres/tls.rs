@@ -8,9 +8,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::error::ConnectError;
+use super::error::refused;
+use crate::store::open_error::OpenError;
 
-pub(super) fn connect_with(roots: Option<&Path>) -> Result<MakeRustlsConnect, ConnectError> {
+pub(super) fn connect_with(roots: Option<&Path>) -> Result<MakeRustlsConnect, OpenError> {
     let mut store = RootCertStore::empty();
     match roots {
         Some(file) => {
@@ -18,7 +19,7 @@ pub(super) fn connect_with(roots: Option<&Path>) -> Result<MakeRustlsConnect, Co
                 let file = file.display();
                 let advice =
                     format!("`{file}` holds no certificates in PEM form; give such a file");
-                ConnectError::caused(advice, error)
+                refused(advice).caused_by(error)
             };
             for certificate in
                 CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.into()))?
@@ -38,7 +39,7 @@ pub(super) fn connect_with(roots: Option<&Path>) -> Result<MakeRustlsConnect, Co
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| ConnectError::caused("TLS does not start", error))?
+        .map_err(|error| refused("TLS does not start").caused_by(error))?
         .with_root_certificates(store)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))

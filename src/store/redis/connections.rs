@@ -40,10 +40,25 @@ impl Connections {
     }
 
     /// Makes calls, one after the other, in one round trip; and once more, over a new connection, if
-    /// theirs breaks, since each of them may be repeated. A server that does not know the scripts, as
+    /// theirs breaks or leads to a replica, since each of them may be repeated. A server that does not know the scripts, as
     /// after a restart, is given them.
     pub(super) async fn run(&self, calls: &Pipeline) -> Result<Vec<Value>, Failure> {
-        self.attempt(|mut connection| async move { calls.query_async(&mut connection).await }).await
+        self.attempt(|connection| sent(connection, calls)).await
+    }
+
+    /// As [`run`](Self::run), and makes sure that the server is a primary. One that has become a
+    /// replica goes on answering what only reads, and knows less and less.
+    pub(super) async fn run_on_primary(&self, mut calls: Pipeline) -> Result<Vec<Value>, Failure> {
+        calls.cmd("ROLE");
+        let calls = &calls;
+        self.attempt(|connection| async move {
+            let mut answers = sent(connection, calls).await?;
+            match answers.pop() {
+                Some(Value::Array(role)) if role.first() == Some(&primary()) => Ok(answers),
+                _ => Err((READ_ONLY, "the server is a replica").into()),
+            }
+        })
+        .await
     }
 
     async fn attempt<T, F>(&self, ask: impl Fn(MultiplexedConnection) -> F) -> Result<T, Failure>
@@ -57,7 +72,7 @@ impl Connections {
             return answer;
         };
         let knows_scripts = error.kind() != ErrorKind::Server(ServerErrorKind::NoScript);
-        if knows_scripts && !error.is_connection_dropped() {
+        if knows_scripts && !error.is_connection_dropped() && error.kind() != READ_ONLY {
             return answer;
         }
         // Rare, and boxed: else every call would carry the room for it.
@@ -76,10 +91,15 @@ impl Connections {
             load.add_command(script);
         }
         let load = &load;
-        let load = |mut connection| async move { load.query_async(&mut connection).await };
-        let _: Vec<Value> = connection.attempt(&self.client, load).await?;
+        connection.attempt(&self.client, |connection| sent(connection, load)).await?;
         Ok(())
     }
+}
+
+/// Not by the pipeline itself, whose errors do not tell what the server calls them.
+async fn sent(mut connection: MultiplexedConnection, calls: &Pipeline) -> RedisResult<Vec<Value>> {
+    let answers = connection.send_packed_commands(calls, 0, calls.len()).await?;
+    answers.into_iter().map(Value::extract_error).collect()
 }
 
 impl fmt::Debug for Connections {
@@ -205,7 +225,13 @@ impl Drop for Abandoned<'_> {
 
 /// Also from a server that has become a replica, and keeps its connections.
 fn needs_another_connection(error: &RedisError) -> bool {
-    error.is_unrecoverable_error() || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+    error.is_unrecoverable_error() || error.kind() == READ_ONLY
+}
+
+const READ_ONLY: ErrorKind = ErrorKind::Server(ServerErrorKind::ReadOnly);
+
+fn primary() -> Value {
+    Value::BulkString(b"master".to_vec())
 }
 
 /// Connecting, for all who wait for it.

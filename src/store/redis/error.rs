@@ -1,80 +1,26 @@
 //! What can go wrong: why a store cannot be had, and why it does not answer.
 
-use std::error::Error as StdError;
-
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::encoding::Unreadable;
 use crate::store::contract::StoreError;
+use crate::store::open_error::OpenError;
 
-/// A Redis store cannot be had. The text says what to do; what the server said is the
-/// [`source`](StdError::source).
-#[derive(Debug, thiserror::Error)]
-#[error("cannot use the redis server as a session store: {advice}")]
-pub struct ConnectError {
-    advice: &'static str,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+/// Why the store cannot be opened, and what to do about it.
+pub(super) fn refused(advice: &'static str) -> OpenError {
+    OpenError::new("cannot use the redis server as a session store", advice)
 }
 
-/// What stands in the way.
-pub(super) enum Obstacle {
-    Redis(RedisError),
-    Prefix,
-    Silent,
-    Old,
-    Cluster,
-    Replica,
-    Evicts,
-    /// The keys have the format of a version before the first release.
-    Older,
-    /// The keys have the format of a later version.
-    Newer,
-}
-
-impl From<RedisError> for Obstacle {
+impl From<RedisError> for OpenError {
     fn from(error: RedisError) -> Self {
-        Self::Redis(error)
+        let refused = refused(advice(&error));
+        // Of an address that cannot be used it says a part, which may be the password.
+        let tells = error.kind() == ErrorKind::InvalidClientConfig;
+        if tells { refused } else { refused.caused_by(error) }
     }
 }
 
-impl From<Obstacle> for ConnectError {
-    fn from(obstacle: Obstacle) -> Self {
-        let advice = match obstacle {
-            Obstacle::Redis(error) => {
-                // Of an address that cannot be used it says a part, which may be the password.
-                let tells = error.kind() == ErrorKind::InvalidClientConfig;
-                let advice = advice(&error);
-                return Self { advice, source: (!tells).then(|| error.into()) };
-            }
-            Obstacle::Prefix => {
-                "the prefix must be 1 to 64 visible characters of ASCII, and no braces; give \
-                 another one"
-            }
-            Obstacle::Silent => UNREACHABLE,
-            Obstacle::Old => "it is too old; use Redis 6.2, Valkey 7.2, or a later one",
-            Obstacle::Cluster => {
-                "it is part of a cluster, which is not supported yet; use one primary, with \
-                 replicas if you like"
-            }
-            Obstacle::Replica => "it is a replica; give the address of its primary",
-            Obstacle::Evicts => {
-                "it may throw sessions away to make room, and then a sign-out would miss some; set \
-                 its maxmemory-policy to noeviction"
-            }
-            Obstacle::Older => {
-                "the keys under its prefix have the format of a version before the first release; \
-                 give another prefix, or delete them, which signs everybody out"
-            }
-            Obstacle::Newer => {
-                "a newer version of tower-curfew has written the keys under its prefix; upgrade \
-                 tower-curfew here as well"
-            }
-        };
-        Self { advice, source: None }
-    }
-}
-
-const UNREACHABLE: &str = "it cannot be reached; start it, or correct the address";
+pub(super) const UNREACHABLE: &str = "it cannot be reached; start it, or correct the address";
 
 fn advice(error: &RedisError) -> &'static str {
     match (error.kind(), error.code()) {
@@ -86,8 +32,8 @@ fn advice(error: &RedisError) -> &'static str {
             "it refuses the user or the password; correct them in the address"
         }
         (ErrorKind::Server(ServerErrorKind::NoPerm), _) => {
-            "its user may not do enough; allow it info, eval, evalsha, script|load, time, and what \
-             the scripts do to its keys"
+            "its user may not do enough; allow it what begins with its prefix, and +@read +@write \
+             +@scripting +@connection +info +role +time"
         }
         (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => {
             "it is still loading its data; try again later"

@@ -11,9 +11,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::connections::Connections;
-pub use self::error::ConnectError;
 pub use self::open::RedisOptions;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
+use super::open_error::OpenError;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 use crate::time::{ServerClock, Timestamp};
@@ -24,8 +24,10 @@ use crate::time::{ServerClock, Timestamp};
 ///
 /// A request costs one round trip, an `MGET` of the session and of the revision of all rules; and once
 /// per touch interval two more. A sign-in takes three. Calls share two connections, which come back by
-/// themselves; one that breaks is made up for by another. While the server is away or hangs, each call
-/// fails within two seconds.
+/// themselves; one that breaks is made up for by another. While nobody can connect, each call fails
+/// within a second. While a server hangs that has taken the connection, a call waits for as long as
+/// its caller does, which is the [`timeout`](crate::Builder::timeout) of the handle; after four calls
+/// in a row that nobody waited for, the next one connects anew.
 ///
 /// # What may be lost
 ///
@@ -40,9 +42,9 @@ use crate::time::{ServerClock, Timestamp};
 /// Redis from 6.2 on, or Valkey: one primary. It may have replicas, but they are never read from.
 /// Redis Cluster is not supported yet. With a `maxmemory`, the `maxmemory-policy` must be
 /// `noeviction`, and stay it: a server that is full then refuses sign-ins, while sessions go on and
-/// (from version 7 on) can be ended, and are purged. A session with its user agent and one organisation takes about 1 kB.
-/// From version 7 on, a primary that has become a replica refuses even reads, and the next call
-/// connects anew; before that, the failover must close its connections, as Sentinel does.
+/// (from version 7 on) can be ended, and are purged. A session with its user agent and one organization takes about 1 kB.
+/// A primary that has become a replica is asked nothing any more once it says so, which it is asked about
+/// once a second and with each change; then the next call connects to whoever answers at the address.
 ///
 /// The server has a clock of its own: a machine that is off by more than a minute from it is refused.
 ///
@@ -81,8 +83,8 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] says what is wrong and what to do about it.
-    pub async fn connect(address: impl Into<String>) -> Result<Self, ConnectError> {
+    /// [`OpenError`] says what is wrong and what to do about it.
+    pub async fn connect(address: impl Into<String>) -> Result<Self, OpenError> {
         Self::options(address).connect().await
     }
 

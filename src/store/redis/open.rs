@@ -7,9 +7,10 @@ use redis::Client;
 use tokio::time::timeout;
 
 use super::connections::{Connections, MAX_TIME_TO_CONNECT};
-use super::error::{ConnectError, Obstacle};
+use super::error::{UNREACHABLE, refused};
 use super::scripts::Scripts;
 use super::{RedisStore, Shared};
+use crate::store::open_error::OpenError;
 use crate::time::ServerClock;
 
 /// A Redis store that is about to connect; made by [`RedisStore::options`].
@@ -45,21 +46,23 @@ impl RedisOptions {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] says what is wrong and what to do about it.
-    pub async fn connect(self) -> Result<RedisStore, ConnectError> {
+    /// [`OpenError`] says what is wrong and what to do about it.
+    pub async fn connect(self) -> Result<RedisStore, OpenError> {
         let shared = self.shared().await?;
         Ok(RedisStore(Arc::new(shared)))
     }
 
-    async fn shared(self) -> Result<Shared, Obstacle> {
+    async fn shared(self) -> Result<Shared, OpenError> {
         if !is_prefix(&self.prefix) {
-            return Err(Obstacle::Prefix);
+            return Err(refused(
+                "the prefix must be 1 to 64 visible characters of ASCII, and no braces; give another one",
+            ));
         }
         let client = Client::open(self.address)?;
         // For as long as a caller would wait for an answer.
         let looks = look(&client, &self.prefix);
         let knows_flags =
-            timeout(MAX_TIME_TO_CONNECT * 2, looks).await.map_err(|_| Obstacle::Silent)??;
+            timeout(MAX_TIME_TO_CONNECT * 2, looks).await.map_err(|_| refused(UNREACHABLE))??;
         let connections = Connections::new(client, Scripts::new(knows_flags));
         let prefix = self.prefix;
         // Braces keep them together on a cluster.
@@ -87,7 +90,7 @@ fn is_prefix(prefix: &str) -> bool {
 }
 
 /// Looks whether the server will do, and what is there already; says whether scripts can carry flags.
-async fn look(client: &Client, prefix: &str) -> Result<bool, Obstacle> {
+async fn look(client: &Client, prefix: &str) -> Result<bool, OpenError> {
     let mut connection = client.get_multiplexed_async_connection().await?;
     let info: String = redis::cmd("INFO").query_async(&mut connection).await?;
     let knows_flags = version(&info)?;
@@ -95,25 +98,35 @@ async fn look(client: &Client, prefix: &str) -> Result<bool, Obstacle> {
     let older: bool =
         redis::cmd("EXISTS").arg(format!("{prefix}purge")).query_async(&mut connection).await?;
     if older {
-        return Err(Obstacle::Older);
+        return Err(refused(OLDER));
     }
     let format_key = format!("{prefix}format");
-    let mut set = redis::cmd("SET");
-    set.arg(&format_key).arg(FORMAT).arg("NX");
-    let _: Option<String> = set.query_async(&mut connection).await?;
-    let format: u32 = redis::cmd("GET").arg(&format_key).query_async(&mut connection).await?;
-    match format {
+    let get = redis::cmd("GET").arg(&format_key).clone();
+    let mut format: Option<u32> = get.query_async(&mut connection).await?;
+    // A server that is full refuses every `SET`, also one that would do nothing.
+    if format.is_none() {
+        let mut set = redis::cmd("SET");
+        set.arg(&format_key).arg(FORMAT).arg("NX");
+        let _: Option<String> = set.query_async(&mut connection).await?;
+        format = Some(get.query_async(&mut connection).await?);
+    }
+    match format.unwrap_or_default() {
         FORMAT => Ok(knows_flags),
-        newer if FORMAT < newer => Err(Obstacle::Newer),
-        _ => Err(Obstacle::Older),
+        newer if FORMAT < newer => Err(refused(NEWER)),
+        _ => Err(refused(OLDER)),
     }
 }
 
 /// The format of the keys. Another one is refused.
 const FORMAT: u32 = 2;
 
+const OLDER: &str = "the keys under its prefix have the format of a version before the first release; \
+                     give another prefix, or delete them, which signs everybody out";
+const NEWER: &str = "a newer version of tower-curfew has written the keys under its prefix; upgrade \
+                     tower-curfew here as well";
+
 /// Refuses a server that will not do; says whether scripts can carry flags.
-fn version(info: &str) -> Result<bool, Obstacle> {
+fn version(info: &str) -> Result<bool, OpenError> {
     let field = |name: &str| {
         info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
     };
@@ -121,18 +134,22 @@ fn version(info: &str) -> Result<bool, Obstacle> {
     let mut number = || numbers.next().and_then(Result::ok).unwrap_or(0);
     let version = (number(), number());
     if version < (6, 2) {
-        return Err(Obstacle::Old);
+        return Err(refused("it is too old; use Redis 6.2, Valkey 7.2, or a later one"));
     }
     if field("cluster_enabled") == Some("1") || field("redis_mode") == Some("cluster") {
-        return Err(Obstacle::Cluster);
+        return Err(refused(
+            "it is part of a cluster, which is not supported yet; use one primary, with replicas if you like",
+        ));
     }
     if field("role") == Some("slave") {
-        return Err(Obstacle::Replica);
+        return Err(refused("it is a replica; give the address of its primary"));
     }
     // Without the entry of one session a sign-out everywhere would pass it over; without its rules
-    // an organisation is shut out. That is no matter for a warning.
+    // an organization would have none. That is no matter for a warning.
     if field("maxmemory") != Some("0") && field("maxmemory_policy") != Some("noeviction") {
-        return Err(Obstacle::Evicts);
+        return Err(refused(
+            "it may throw sessions away to make room, and then a sign-out would miss some; set its maxmemory-policy to noeviction",
+        ));
     }
     Ok((7, 0) <= version)
 }

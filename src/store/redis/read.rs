@@ -41,11 +41,13 @@ async fn records(
     Ok((found, revision(head)?, clock))
 }
 
-/// The answer to a call, and what the server's clock shows.
+/// The answer to a call of the primary, and what its clock shows.
 async fn with_time(store: &Shared, call: Cmd) -> Result<(Value, Option<Timestamp>), Failure> {
     let mut calls = redis::pipe();
     calls.add_command(call).cmd("TIME");
-    let mut answers = store.connections.run(&calls).await?.into_iter();
+    let answers = store.connections.run_on_primary(calls).await;
+    // Until a primary has answered, whoever comes next looks for one, too.
+    let mut answers = answers.inspect_err(|_| store.server_clock.forget())?.into_iter();
     let answer = answers.next().ok_or(Unreadable)?;
     let time = time(answers.next())?;
     store.server_clock.shows(time);

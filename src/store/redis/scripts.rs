@@ -13,6 +13,7 @@ pub(super) struct Scripts {
     pub(super) replace: Script,
     /// The same, for what has ended.
     pub(super) end: Script,
+    pub(super) due: Script,
     pub(super) delete: Script,
     pub(super) enter: Script,
     pub(super) page: Script,
@@ -35,6 +36,7 @@ impl Scripts {
         Self {
             replace: with_room(include_str!("lua/replace.lua")),
             end: always(include_str!("lua/replace.lua")),
+            due: always(include_str!("lua/due.lua")),
             delete: always(include_str!("lua/delete.lua")),
             enter: with_room(include_str!("lua/enter.lua")),
             page: always(include_str!("lua/page.lua")),
@@ -45,8 +47,9 @@ impl Scripts {
 
     /// The commands that tell a server all of them.
     pub(super) fn load(&self) -> impl Iterator<Item = Cmd> {
-        let Self { replace, end, delete, enter, page, replace_rules, rules_since } = self;
-        [replace, end, delete, enter, page, replace_rules, rules_since].into_iter().map(|script| {
+        let Self { replace, end, due, delete, enter, page, replace_rules, rules_since } = self;
+        let all = [replace, end, due, delete, enter, page, replace_rules, rules_since];
+        all.into_iter().map(|script| {
             let mut load = redis::cmd("SCRIPT");
             load.arg("LOAD").arg(&*script.code);
             load

@@ -218,9 +218,8 @@ impl Shared {
         if record.purge_after() == Timestamp::NEVER {
             return self.not_due(id);
         }
-        let mut due = redis::cmd("ZADD");
-        due.arg(self.due_key(part(id))).arg(record.purge_after().unix_millis());
-        due.arg(&id.as_bytes()[..]);
+        let mut due = self.connections.scripts.due.over(&[self.due_key(part(id))]);
+        due.arg(record.purge_after().unix_millis()).arg(&id.as_bytes()[..]);
         due
     }
 

@@ -1,33 +1,19 @@
 //! What can go wrong: why a store cannot be opened, and why it does not answer.
 
-use std::error::Error as StdError;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
 use crate::encoding::Unreadable;
 use crate::store::contract::StoreError;
-
-/// An SQLite store cannot be opened. The text names the file and says what to do; what SQLite said
-/// is the [`source`](StdError::source).
-#[derive(Debug, thiserror::Error)]
-#[error("cannot open the session store {}: {advice}", path.display())]
-pub struct OpenError {
-    path: PathBuf,
-    advice: &'static str,
-    source: Option<Box<dyn StdError + Send + Sync>>,
-}
+use crate::store::open_error::OpenError;
 
 /// What stands in the way of opening a file.
 pub(super) enum Obstacle {
     Sqlite(rusqlite::Error),
-    /// The file cannot have a write-ahead log.
-    NoLog,
-    /// The tables have the format of a later version of this crate.
-    Newer,
-    /// The tables have a format that was never released.
-    Older,
+    /// This is to be done about it.
+    Advice(&'static str),
 }
 
 impl From<rusqlite::Error> for Obstacle {
@@ -36,31 +22,18 @@ impl From<rusqlite::Error> for Obstacle {
     }
 }
 
-impl OpenError {
-    pub(super) fn new(path: &Path, obstacle: Obstacle) -> Self {
-        let (advice, source) = match obstacle {
-            Obstacle::Sqlite(error) => (advice(path, &error), Some(error.into())),
-            Obstacle::NoLog => {
-                ("SQLite can keep no write-ahead log there; give it a file on a local disk", None)
-            }
-            Obstacle::Newer => (
-                "a newer version of tower-curfew has written it; upgrade tower-curfew here as well",
-                None,
-            ),
-            Obstacle::Older => (
-                "its tables have the format of a version before the first release; give another \
-                 file, or delete its tables `curfew_…`, which signs everybody out",
-                None,
-            ),
-        };
-        Self { path: path.to_owned(), advice, source }
+impl Obstacle {
+    pub(super) fn at(self, path: &Path) -> OpenError {
+        match self {
+            Self::Sqlite(error) => refused(path, advice(path, &error)).caused_by(error),
+            Self::Advice(advice) => refused(path, advice),
+        }
     }
+}
 
-    /// The thread that opens and writes the file did not start, or stopped.
-    pub(super) fn thread(path: &Path, source: impl StdError + Send + Sync + 'static) -> Self {
-        let advice = "its thread did not start; let this process have more threads";
-        Self { path: path.to_owned(), advice, source: Some(source.into()) }
-    }
+/// Why the store cannot be opened, and what to do about it.
+pub(super) fn refused(path: &Path, advice: &'static str) -> OpenError {
+    OpenError::new(format!("cannot open the session store {}", path.display()), advice)
 }
 
 fn advice(path: &Path, error: &rusqlite::Error) -> &'static str {

@@ -15,11 +15,11 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-pub use self::error::OpenError;
 use self::open::Connections;
 use self::read::Readers;
 use self::writer::Writer;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
+use super::open_error::OpenError;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 use crate::time::Timestamp;
@@ -77,11 +77,10 @@ impl SqliteStore {
                 }
             }
         };
-        thread::Builder::new()
-            .name("curfew-sqlite".into())
-            .spawn(serve)
-            .map_err(|error| OpenError::thread(path, error))?;
-        answer.await.unwrap_or_else(|stopped| Err(OpenError::thread(path, stopped)))
+        let no_thread = || error::refused(path, NO_THREAD);
+        let named = thread::Builder::new().name("curfew-sqlite".into());
+        named.spawn(serve).map_err(|error| no_thread().caused_by(error))?;
+        answer.await.unwrap_or_else(|stopped| Err(no_thread().caused_by(stopped)))
     }
 }
 
@@ -96,6 +95,8 @@ impl SqliteStore {
         self.0.writer.run(move |file| write::limit_size(file, bytes)).await
     }
 }
+
+const NO_THREAD: &str = "its thread did not start; let this process have more threads";
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

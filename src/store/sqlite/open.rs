@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
-use super::error::{Obstacle, OpenError, is_busy};
+use super::error::{Obstacle, is_busy};
+use crate::store::open_error::OpenError;
 use crate::token::random_id;
 
 pub(super) struct Connections {
@@ -20,7 +21,7 @@ pub(super) fn open(path: &Path) -> Result<Connections, OpenError> {
 }
 
 pub(super) fn open_with(path: &Path, flags: OpenFlags) -> Result<Connections, OpenError> {
-    connect(path, flags).map_err(|obstacle| OpenError::new(path, obstacle))
+    connect(path, flags).map_err(|obstacle| obstacle.at(path))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connections, Obstacle> {
@@ -69,7 +70,7 @@ fn keep_log(writer: &Connection) -> Result<(), Obstacle> {
     let mode: String =
         writer.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
-        return Err(Obstacle::NoLog);
+        return Err(Obstacle::Advice(NO_LOG));
     }
     // A commit has reached the disk when it returns; on macOS that takes a second word.
     writer.pragma_update(None, "synchronous", "full")?;
@@ -98,8 +99,8 @@ fn create_tables(writer: &Connection) -> Result<(), Obstacle> {
             )?;
         }
         Some(Some(FORMAT)) => {}
-        Some(Some(newer)) if FORMAT < newer => return Err(Obstacle::Newer),
-        Some(_) => return Err(Obstacle::Older),
+        Some(Some(newer)) if FORMAT < newer => return Err(Obstacle::Advice(NEWER)),
+        Some(_) => return Err(Obstacle::Advice(OLDER)),
     }
     // Writes in any case, which a read-only file and a full disk do not survive.
     transaction.execute("UPDATE curfew_schema SET opened = opened + 1", [])?;
@@ -109,6 +110,12 @@ fn create_tables(writer: &Connection) -> Result<(), Obstacle> {
 
 /// The format of the tables. Another one is refused.
 const FORMAT: u32 = 2;
+
+const NO_LOG: &str = "SQLite can keep no write-ahead log there; give it a file on a local disk";
+const NEWER: &str =
+    "a newer version of tower-curfew has written it; upgrade tower-curfew here as well";
+const OLDER: &str = "its tables have the format of a version before the first release; give another \
+                     file, or delete its tables `curfew_…`, which signs everybody out";
 
 const READ_FORMAT: &str = "SELECT version FROM curfew_schema";
 

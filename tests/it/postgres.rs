@@ -1,0 +1,43 @@
+//! What is peculiar to PostgreSQL. That it keeps the contract, the conformance suite shows.
+//!
+//! Needs a server where schemas and roles may be created: `CURFEW_TEST_POSTGRES` is its connection
+//! string. Each test has a schema of its own.
+
+mod calls;
+mod clock;
+mod connections;
+mod opening;
+mod plans;
+mod races;
+mod road;
+mod round_trips;
+mod rows;
+mod rules;
+mod support;
+#[cfg(feature = "postgres-tls")]
+mod tls;
+
+/// What the tests leave behind is not in their way, nor is it that all who write take turns.
+#[cfg(feature = "conformance")]
+mod in_one_schema_over_two_connections {
+    use tokio::sync::OnceCell;
+    use tower_curfew::store::PostgresStore;
+    use tower_curfew::store_tests;
+
+    use super::support::Schema;
+
+    async fn open() -> Option<PostgresStore> {
+        static NAME: OnceCell<String> = OnceCell::const_new();
+        let schema = Schema::new().await?;
+        let name = NAME.get_or_init(async || schema.name.clone()).await;
+        Some(schema.options().schema(name).connections(2).connect().await.unwrap())
+    }
+
+    store_tests!(
+        tests,
+        match open().await {
+            Some(store) => store,
+            None => return,
+        }
+    );
+}

@@ -1,0 +1,16 @@
+//! What is peculiar to Redis, over the server at `CURFEW_TEST_REDIS`, and over servers that the
+//! tests start themselves if there is a `redis-server`.
+
+mod clock;
+mod connections;
+mod cost;
+mod hanging;
+mod indexes;
+mod keys;
+mod opening;
+mod own;
+mod races;
+mod rules;
+mod server;
+mod support;
+mod wire;
