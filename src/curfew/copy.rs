@@ -24,7 +24,8 @@ pub(super) struct NodeRules {
 #[derive(Default)]
 pub(super) struct LastTurn {
     pub(super) number: u64,
-    pub(super) failed: bool,
+    /// The revision that the copy was at then; `None` if it failed.
+    pub(super) reached: Option<Revision>,
 }
 
 impl NodeRules {

@@ -8,7 +8,7 @@ use super::handle::Curfew;
 use super::verdict::Judged;
 use crate::judge::{Verdict, ends_by_after_leaving, purge_after};
 use crate::policy::Rules;
-use crate::session::{Membership, Record, Selector, Stamp, is_valid_name};
+use crate::session::{EndsBy, Membership, Record, Selector, Stamp, is_valid_name};
 use crate::store::{Loaded, Replaced};
 use crate::token::nonce;
 
@@ -25,8 +25,9 @@ impl Curfew {
     /// # Errors
     ///
     /// [`InvalidName`](crate::ErrorKind::InvalidName) if an organization has no bytes, more than
-    /// 512, or a NUL; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
-    /// Then some sessions may have changed and others not; call it again.
+    /// 512, or a NUL; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, or
+    /// holds a session among them that this version cannot read. Then some sessions may have changed
+    /// and others not; call it again.
     pub async fn set_orgs(
         &self,
         user: impl ToString,
@@ -53,9 +54,16 @@ impl Curfew {
             return Ok(());
         }
         // A policy that was saved meanwhile fixes the end of those who have left, too.
-        self.renew_rules(&mut TimeBudget::default()).await?;
-        for left in left {
-            self.fix_end(left).await?;
+        let ends = |rules: Rules<'_>| {
+            let end = |Left { before, after }: &Left| {
+                let stays = |org: &Arc<str>| after.membership(org).is_some();
+                ends_by_after_leaving(before, rules, &self.inner.app, stays)
+            };
+            Ok(left.iter().map(end).collect::<Result<Vec<_>, _>>()?)
+        };
+        let ends = self.read_renewed(ends).await?;
+        for (Left { after, .. }, ends_by) in left.into_iter().zip(ends) {
+            self.fix_end(after, ends_by).await?;
         }
         Ok(())
     }
@@ -94,17 +102,11 @@ impl Curfew {
         Err(Error::unavailable(Contended))
     }
 
-    /// Lets a session that has left organizations end when it would have ended if it had left now.
-    async fn fix_end(&self, Left { before, after }: Left) -> Result<(), Error> {
-        let stays = |org: &Arc<str>| after.membership(org).is_some();
-        let ends_by = {
-            let copy = self.inner.rules.read();
-            ends_by_after_leaving(&before, Rules::new(&copy), &self.inner.app, stays)?
-        };
+    /// Lets a session end no later than at this time.
+    async fn fix_end(&self, mut record: Arc<Record>, ends_by: Option<EndsBy>) -> Result<(), Error> {
         let Some(ends_by) = ends_by else {
             return Ok(());
         };
-        let mut record = after;
         for _ in 0..MAX_TRIES {
             if record.ends_by().is_some_and(|fixed| fixed.at <= ends_by.at) {
                 return Ok(());

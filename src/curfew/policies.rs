@@ -83,9 +83,7 @@ impl Curfew {
     }
 
     async fn policy_of(&self, org: &str) -> Result<Option<PolicyVersion>, Error> {
-        self.renew_rules(&mut TimeBudget::default()).await?;
-        let copy = self.inner.rules.read();
-        Ok(Rules::new(&copy).of(org)?.in_force())
+        self.read_renewed(|rules| Ok(rules.of(org)?.in_force())).await
     }
 
     /// Sets the policy of an organization. It bites at the next request of each session.
@@ -244,8 +242,7 @@ impl Curfew {
         if let RulesChange::Policy(policy) = change {
             self.check_bounds(policy)?;
         }
-        self.renew_rules(&mut TimeBudget::default()).await?;
-        let rules = self.rules_of(org)?;
+        let rules = self.read_renewed(|rules| Ok(rules.of(org)?.clone())).await?;
         Ok(self.changed(&rules, change)?.unwrap_or(rules))
     }
 

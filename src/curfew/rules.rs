@@ -8,7 +8,7 @@ use super::budget::TimeBudget;
 use super::copy::LastTurn;
 use super::error::{Contended, Error, RulesNotRenewed};
 use super::handle::Curfew;
-use crate::policy::Filed;
+use crate::policy::{Filed, Rules};
 use crate::session::Revision;
 
 impl Curfew {
@@ -36,33 +36,49 @@ impl Curfew {
         Ok(!lost && stands <= rules.revision())
     }
 
+    /// Reads the rules with whatever was changed when this was called.
+    pub(super) async fn read_renewed<T>(
+        &self,
+        read: impl Fn(Rules<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        for _ in 0..MAX_STARTS_OVER {
+            let stands = self.renew_rules(&mut TimeBudget::default()).await?;
+            let copy = self.inner.rules.read();
+            // Unless somebody has forgotten it since.
+            if stands <= copy.revision() {
+                return read(Rules::new(&copy));
+            }
+        }
+        Err(Error::unavailable(Contended))
+    }
+
     /// Asks the store what has changed, once for all who wait for it. Whatever was changed when this
-    /// was called is then in the copy.
-    pub(super) async fn renew_rules(&self, budget: &mut TimeBudget) -> Result<(), Error> {
+    /// was called is then in the copy, which is at the revision that this returns.
+    pub(super) async fn renew_rules(&self, budget: &mut TimeBudget) -> Result<Revision, Error> {
         let rules = &self.inner.rules;
         let begun = rules.begun.load(Ordering::SeqCst);
         let mut last = self.within(budget, rules.turn.lock()).await?;
         // One that began after this was called serves it too.
         if begun < last.number {
-            return if last.failed { Err(Error::unavailable(RulesNotRenewed)) } else { Ok(()) };
+            return last.reached.ok_or_else(|| Error::unavailable(RulesNotRenewed));
         }
         let number = rules.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let renewed = self.fetch_changes(budget).await;
-        *last = LastTurn { number, failed: renewed.is_err() };
+        *last = LastTurn { number, reached: renewed.as_ref().ok().copied() };
         renewed
     }
 
-    async fn fetch_changes(&self, budget: &mut TimeBudget) -> Result<(), Error> {
+    async fn fetch_changes(&self, budget: &mut TimeBudget) -> Result<Revision, Error> {
         let rules = &self.inner.rules;
         let mut starts_over = 0;
         while starts_over < MAX_STARTS_OVER {
             let asked = rules.revision();
             let answer = self.inner.store.rules_since(asked, PAGE);
             let answer = self.ask_within(budget, answer).await?;
-            let is_last = answer.changes.len() < PAGE as usize;
+            let (is_last, reaches) = (answer.changes.len() < PAGE as usize, answer.reaches);
             let filed = rules.file(asked, answer);
             match filed {
-                Filed::Done if is_last => return Ok(()),
+                Filed::Done if is_last => return Ok(reaches),
                 Filed::Done => yield_now().await,
                 Filed::Refused => {
                     rules.forget(asked);

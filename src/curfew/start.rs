@@ -107,10 +107,8 @@ impl Curfew {
             return Err(Error::invalid_link());
         }
         purge::keep_running(self);
-        self.renew_rules(&mut TimeBudget::default()).await?;
-        self.tell_longest_silence().await?;
         let secret = Secret::random();
-        let record = Arc::new(self.new_record(new, client, &secret)?);
+        let record = Arc::new(self.new_record(&new, client, &secret).await?);
         let mut replaced = Vec::new();
         let inserted = self.insert(&record, presented.as_ref(), &mut replaced).await;
         let begun = match inserted {
@@ -125,25 +123,43 @@ impl Curfew {
         begun.map(|()| Begun { record, secret, replaced })
     }
 
-    fn new_record(
+    /// What is to be stored, stamped with rules that are no older than this call.
+    async fn new_record(
         &self,
-        new: NewSession,
+        new: &NewSession,
         client: &Client,
         secret: &Secret,
     ) -> Result<Record, Error> {
+        for _ in 0..MAX_TRIES {
+            let stands = self.renew_rules(&mut TimeBudget::default()).await?;
+            self.tell_longest_silence().await?;
+            let copy = self.inner.rules.read();
+            // Unless somebody has forgotten them since.
+            if stands <= copy.revision() {
+                return self.stamped(new, client, secret, Rules::new(&copy));
+            }
+        }
+        Err(Error::unavailable(Contended))
+    }
+
+    fn stamped(
+        &self,
+        new: &NewSession,
+        client: &Client,
+        secret: &Secret,
+        rules: Rules<'_>,
+    ) -> Result<Record, Error> {
         let now = self.now();
         let limits = self.inner.app.of(new.kind).tighter(new.at_most);
-        let copy = self.inner.rules.read();
-        let rules = Rules::new(&copy);
-        let join = |org: Arc<str>| {
-            let stamp = rules.of(&org)?.stamp();
-            Ok::<_, Error>(Membership { org, stamp, joined: now })
+        let join = |org: &Arc<str>| {
+            let stamp = rules.of(org)?.stamp();
+            Ok::<_, Error>(Membership { org: org.clone(), stamp, joined: now })
         };
-        let memberships = new.orgs.into_iter().map(join).collect::<Result<Vec<_>, _>>()?;
-        let record = Record::begin(random_id(), secret.hash(), new.user, now, nonce())
+        let memberships = new.orgs.iter().map(join).collect::<Result<Vec<_>, _>>()?;
+        let record = Record::begin(random_id(), secret.hash(), new.user.clone(), now, nonce())
             .with_kind(new.kind)
-            .with_name(new.name)
-            .with_links(new.links)
+            .with_name(new.name.clone())
+            .with_links(new.links.clone())
             .with_limits(limits)
             .with_everyone(rules.everyone()?.stamp())
             .with_memberships(memberships)

@@ -132,3 +132,63 @@ impl<'a> Rules<'a> {
 }
 
 static NONE: OrgRules = OrgRules::none();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    fn revision(count: u64) -> Revision {
+        Revision::from_u64(count << 20)
+    }
+
+    fn answer(life: &str, reaches: u64, orgs: &[&str]) -> RulesChanged {
+        let at = Timestamp::from_unix_millis(reaches as i64);
+        let changed = |org: &&str| ChangedRules {
+            org: (*org).into(),
+            rules: Ok(OrgRules::none().with_revocation(at, 7)),
+        };
+        let changes = orgs.iter().map(changed).collect();
+        RulesChanged { changes, reaches: revision(reaches), incarnation: Incarnation::of(life) }
+    }
+
+    fn generation(copy: &RulesCopy, org: &str) -> u64 {
+        Rules::new(copy).of(org).unwrap().generation()
+    }
+
+    #[test]
+    fn trap_53_a_late_answer_to_an_older_question_is_not_filed() {
+        let mut copy = RulesCopy::default();
+        assert_eq!(copy.file(Revision::NONE, answer("one", 5, &["acme"])), Filed::Done);
+        assert_eq!(copy.file(revision(5), answer("one", 9, &["acme", "globex"])), Filed::Done);
+        // Asked before the last one was filed, and on its way ever since.
+        for late in [answer("one", 7, &["acme"]), answer("one", 11, &["acme"])] {
+            assert_eq!(copy.file(revision(5), late), Filed::Refused);
+            assert_eq!((copy.revision(), generation(&copy, "acme")), (revision(9), 9));
+        }
+        assert_eq!(copy.file(revision(9), answer("one", 11, &["acme"])), Filed::Done);
+        assert_eq!((generation(&copy, "acme"), generation(&copy, "globex")), (11, 9));
+    }
+
+    #[test]
+    fn trap_53_another_life_of_the_store_and_a_step_back_are_not_filed() {
+        let mut copy = RulesCopy::default();
+        assert_eq!(copy.file(Revision::NONE, answer("one", 5, &["acme"])), Filed::Done);
+        assert_eq!(copy.file(revision(5), answer("other", 9, &["acme"])), Filed::Refused);
+        assert_eq!(copy.file(revision(5), answer("one", 4, &[])), Filed::Refused);
+        assert_eq!((copy.revision(), generation(&copy, "acme")), (revision(5), 5));
+    }
+
+    #[test]
+    fn rules_that_cannot_be_read_are_unknown_to_whom_they_bind_and_to_nobody_else() {
+        let mut copy = RulesCopy::default();
+        let mut changed = answer("one", 5, &["acme", "globex"]);
+        changed.changes[0].rules = Err(Unreadable);
+        assert_eq!(copy.file(Revision::NONE, changed), Filed::Done);
+        assert_eq!(Rules::new(&copy).of("acme"), Err(Unreadable));
+        assert_eq!(generation(&copy, "globex"), 5);
+        assert_eq!(generation(&copy, "initech"), 0);
+        assert_eq!(copy.file(revision(5), answer("one", 9, &["acme"])), Filed::Done);
+        assert_eq!(generation(&copy, "acme"), 9, "somebody has mended them");
+    }
+}
