@@ -42,5 +42,6 @@ mod refresh;
 mod rejections;
 mod secrecy;
 mod services;
+mod sign_in_again;
 mod tokens;
 mod upgrades;

@@ -164,7 +164,7 @@ impl Site {
         response.extensions().get::<Session>().unwrap().clone()
     }
 
-    /// What an admin does: sets the policy of an organisation, or removes it.
+    /// What an admin does: sets the policy of an organization, or removes it.
     pub async fn set_policy(&self, org: &str, policy: impl Into<Option<OrgPolicy>>) {
         match policy.into() {
             Some(policy) => self.curfew.set_policy(org, policy).await.unwrap(),
@@ -172,7 +172,7 @@ impl Site {
         }
     }
 
-    /// Ends all sessions of an organisation.
+    /// Ends all sessions of an organization.
     pub async fn revoke_org(&self, org: &str) {
         self.curfew.revoke_org(org).await.unwrap();
     }
@@ -204,10 +204,14 @@ pub fn seconds(seconds: i64) -> Duration {
 
 pub const MS: Duration = Duration::MILLISECOND;
 
+/// Whether counts are to be larger.
+pub fn is_long() -> bool {
+    std::env::var_os("CURFEW_LONG").is_some_and(|long| long == "1")
+}
+
 /// How often a race is run.
 pub fn races() -> u32 {
-    let long = std::env::var_os("CURFEW_LONG").is_some_and(|long| long == "1");
-    if long { 10_000 } else { 1_000 }
+    if is_long() { 10_000 } else { 1_000 }
 }
 
 /// Two requests at the same moment.

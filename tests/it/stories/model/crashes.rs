@@ -10,7 +10,7 @@ use time::Duration;
 use tokio::task::JoinSet;
 use tower_curfew::{Builder, Curfew, Error, ErrorKind, Limits, OrgPolicy, Timestamp};
 
-use crate::support::{AnyStore, Browser, Chance, Site, days, hours, on_every_store_with};
+use crate::support::{AnyStore, Browser, Chance, Site, days, hours, is_long, on_every_store_with};
 
 const USERS: usize = 3;
 const ORGS: [&str; 2] = ["acme", "globex"];
@@ -66,7 +66,7 @@ fn patient(builder: Builder) -> Builder {
 /// In the order in which chance has it, over one thread, so that a seed plays it again.
 #[tokio::test]
 async fn r22_r32_whatever_a_store_fails_between_rules_bind_whom_they_must_and_nobody_else() {
-    let rounds = if std::env::var_os("CURFEW_LONG").is_some() { 10_000 } else { 400 };
+    let rounds = if is_long() { 10_000 } else { 400 };
     on_every_store_with(patient, async |one| {
         let other = one.another_node(patient).await;
         let seed = std::env::var("CURFEW_SEED").map_or(7, |seed| seed.parse().unwrap());
