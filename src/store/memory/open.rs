@@ -22,6 +22,9 @@ pub(super) struct Tables {
     rules: Mutex<RulesTable>,
     rules_revision: AtomicU64,
     pub(super) incarnation: Incarnation,
+    /// How many records a purge has looked at.
+    #[cfg(test)]
+    pub(super) looked_at: AtomicUsize,
 }
 
 /// Where sessions that have not ended are listed: by the digest of a key, by when they were created,
@@ -56,6 +59,8 @@ impl Tables {
             rules: Mutex::default(),
             rules_revision: AtomicU64::new(0),
             incarnation: Incarnation::of(random_id().as_bytes()),
+            #[cfg(test)]
+            looked_at: AtomicUsize::new(0),
         }
     }
 
@@ -106,7 +111,14 @@ impl Tables {
         id: SessionId,
         now: Timestamp,
     ) -> Option<Arc<Record>> {
-        let due = |record: &Arc<Record>| record.id() == id && record.purge_after() <= now;
+        let due = |record: &Arc<Record>| {
+            if record.id() != id {
+                return false;
+            }
+            #[cfg(test)]
+            self.looked_at.fetch_add(1, Ordering::Relaxed);
+            record.purge_after() <= now
+        };
         let (record, _) = shard.records.find_entry(hash(id), due).ok()?.remove();
         shard.due.remove((record.purge_after(), id));
         self.len.fetch_sub(1, Ordering::Relaxed);

@@ -117,3 +117,66 @@ fn place(key: &Key, record: &Record) -> (u64, Timestamp, SessionId) {
 
 /// A full store frees so many records at once, before it refuses a sign-in.
 const MAKES_ROOM: u32 = 250;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use time::Duration;
+
+    use super::*;
+    use crate::session::SecretHash;
+
+    fn at(day: i64) -> Timestamp {
+        Timestamp::from_unix_millis(0) + Duration::days(day)
+    }
+
+    fn filed(tables: &Tables, number: u32, due: Timestamp) -> Result<(), StoreError> {
+        let spread = u128::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        let id = spread.to_le_bytes();
+        let secret = SecretHash::from_bytes([7; 32]);
+        let record = Record::begin(SessionId::from_bytes(id), secret, "ada", at(0), 7);
+        insert(tables, Arc::new(record.with_purge_after(due)), None)
+            .map(|filed| assert_eq!(filed, Inserted::Done))
+    }
+
+    fn looked_at(tables: &Tables) -> usize {
+        tables.looked_at.swap(0, Ordering::Relaxed)
+    }
+
+    #[test]
+    fn trap_52_a_purge_looks_at_no_record_that_is_not_due() {
+        let tables = Tables::new(10_000);
+        for number in 0..5_000 {
+            let due = if number % 100 == 0 { at(1) } else { at(9) };
+            filed(&tables, number, due).unwrap();
+        }
+        assert_eq!((purge(&tables, at(0), 250), looked_at(&tables)), (0, 0));
+        assert_eq!((purge(&tables, at(1), 20), looked_at(&tables)), (20, 20));
+        assert_eq!((purge(&tables, at(1), 250), looked_at(&tables)), (30, 30));
+        assert_eq!((purge(&tables, at(8), 250), looked_at(&tables)), (0, 0));
+    }
+
+    #[test]
+    fn trap_52_a_sign_in_at_capacity_looks_at_no_record_that_is_not_due() {
+        let tables = Tables::new(1_000);
+        for number in 0..1_000 {
+            filed(&tables, number, at(9)).unwrap();
+        }
+        for number in 1_000..1_100 {
+            filed(&tables, number, at(9)).unwrap_err();
+        }
+        assert_eq!((tables.len(), looked_at(&tables)), (1_000, 0));
+    }
+
+    #[test]
+    fn trap_52_a_sign_in_at_capacity_takes_the_room_of_what_is_due() {
+        let tables = Tables::new(1_000);
+        for number in 0..1_000 {
+            filed(&tables, number, if number < 300 { at(0) } else { at(9) }).unwrap();
+        }
+        filed(&tables, 1_000, at(9)).unwrap();
+        assert_eq!(tables.len(), 1_001 - MAKES_ROOM as usize);
+        assert_eq!(looked_at(&tables), MAKES_ROOM as usize);
+    }
+}
