@@ -78,3 +78,63 @@ fn versions(input: &mut Decoder<'_>) -> Result<Vec<PolicyVersion>, Unreadable> {
 fn silence(millis: i64) -> Duration {
     if millis == i64::MAX { Duration::MAX } else { Duration::milliseconds(millis) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a second implementation writes them. They are kept in stores: what they mean never changes.
+    const GOLDEN: &str = "bf041b0000000300000009081b0000018bcfe568000c83841b0000018bcfe568001b0000018bcfe5\
+             68001a240c8400f6841b0000018bcfe568011b0000018bcfe56801f61a000dbba0841b0000018bcf\
+             e568021b0000018bcfe56802f6f6101a90321000ff";
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_unix_millis(1_700_000_000_000 + millis)
+    }
+
+    fn rules() -> OrgRules {
+        let version = |number: u64, policy| PolicyVersion {
+            number: at(0).unix_millis() as u64 + number,
+            begins: at(number as i64),
+            policy,
+        };
+        OrgRules {
+            revision: Revision::from_u64(3 << 32 | 9),
+            generation: at(0).unix_millis() as u64,
+            versions: vec![
+                version(0, Some(OrgPolicy::absolute(Duration::days(7)))),
+                version(1, Some(OrgPolicy::idle(Duration::minutes(15)))),
+                version(2, None),
+            ],
+            longest_silence: Some(Duration::days(28)),
+            ..OrgRules::none()
+        }
+    }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        (0..hex.len()).step_by(2).map(digits).collect()
+    }
+
+    #[test]
+    fn rules_are_written_as_ever_and_read_back_whole() {
+        assert_eq!(rules().encode(), bytes(GOLDEN));
+        assert_eq!(OrgRules::decode(&bytes(GOLDEN)), Ok(rules()));
+        let for_ever = OrgRules { longest_silence: Some(Duration::MAX), ..rules() };
+        assert_eq!(OrgRules::decode(&for_ever.encode()), Ok(for_ever));
+    }
+
+    #[test]
+    fn what_is_damaged_or_must_not_be_passed_over_is_not_read() {
+        let facts = bytes(GOLDEN);
+        for length in 0..facts.len() {
+            assert_eq!(OrgRules::decode(&facts[..length]), Err(Unreadable), "{length} bytes");
+        }
+        let (end, rest) = facts.split_last().unwrap();
+        let later = |fact: &[u8]| OrgRules::decode(&[rest, fact, &[*end]].concat());
+        // Number 16001 is essential, 16000 is not.
+        assert_eq!(later(b"\x19\x3e\x81\x01"), Err(Unreadable));
+        let carried = later(b"\x19\x3e\x80\x65later").unwrap().with_revocation(at(3), 7);
+        assert!(carried.encode().windows(5).any(|part| part == b"later"));
+    }
+}

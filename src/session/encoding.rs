@@ -271,3 +271,134 @@ fn address(bytes: &[u8]) -> Result<IpAddr, Unreadable> {
         _ => Err(Unreadable),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use time::Duration;
+
+    use super::*;
+    use crate::limits::Limits;
+    use crate::session::Client;
+
+    /// As a second implementation writes them. They are kept in stores: what they mean never changes.
+    const LEAST: &str = "bf0450000102030405060708090a0b0c0d0e0f081b00000001000000070c58200707070707070707\
+             0707070707070707070707070707070707070707070707071063616461140018181b0000018bcfe5\
+             680018241b0000018bcfe56800ff";
+    const MOST: &str = "bf0450000102030405060708090a0b0c0d0e0f081b00000002000000080c58200707070707070707\
+             0707070707070707070707070707070707070707070707071063616461140218181b0000018bcfe5\
+             6800181c1b0000018bcfe5680118201b0000018bcfe5680218241b0000018bcfe5680418281a0036\
+             ee80182c821b0000018bcfe568036461636d65183083010203183482856461636d650405061b0000\
+             018bcfe568008566676c6f6265780000001b0000018bcfe5680518388182646f696463667369643a\
+             20311846666c6170746f70184a836655412f312e306f4368726f6d65206f6e206d61634f53f6184e\
+             44c0000201ff";
+    const OVER: &str = "bf0450000102030405060708090a0b0c0d0e0f081b00000002000000080c58200707070707070707\
+             0707070707070707070707070707070707070707070707071063616461140018181b0000018bcfe5\
+             680018241b0000018bcfe568001840831b0000018bcfe56809016461636d65ff";
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_unix_millis(1_700_000_000_000 + millis)
+    }
+
+    fn least() -> Record {
+        let id = SessionId::from_bytes(std::array::from_fn(|place| place as u8));
+        Record::begin(id, SecretHash::from_bytes([7; 32]), "ada", at(0), 7)
+    }
+
+    fn most() -> Record {
+        let member = |org: &str, [generation, version, known]: [u64; 3], joined| Membership {
+            org: org.into(),
+            stamp: Stamp { generation, version, known },
+            joined,
+        };
+        let client = Client {
+            agent: Some("UA/1.0".into()),
+            device: Some("Chrome on macOS".into()),
+            address: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
+            location: None,
+        };
+        least()
+            .next(8)
+            .with_kind(Kind::Token)
+            .with_authentication(at(1))
+            .with_activity(at(2))
+            .with_limits(Limits::idle(Duration::HOUR))
+            .with_ends_by(Some(EndsBy { at: at(3), org: Some("acme".into()) }))
+            .with_purge_after(at(4))
+            .with_everyone(Stamp { generation: 1, version: 2, known: 3 })
+            .with_memberships(vec![
+                member("globex", [0; 3], at(5)),
+                member("acme", [4, 5, 6], at(0)),
+            ])
+            .with_links(vec![Link { kind: "oidc".into(), value: "sid: 1".into() }])
+            .with_name(Some("laptop".into()))
+            .with_client(&client)
+    }
+
+    fn over() -> Record {
+        let client = Client { device: Some("Chrome on macOS".into()), ..Client::default() };
+        let ended = Ended { at: at(9), reason: EndReason::Idle, org: Some("acme".into()) };
+        least().with_name(Some("laptop".into())).with_client(&client).next(8).with_end(ended)
+    }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        (0..hex.len()).step_by(2).map(digits).collect()
+    }
+
+    #[test]
+    fn records_are_written_as_ever_and_read_back_whole() {
+        for (golden, record) in [(LEAST, least()), (MOST, most()), (OVER, over())] {
+            assert_eq!(record.encode(), bytes(golden), "{record:?}");
+            let read = Record::decode(&bytes(golden)).unwrap();
+            assert_eq!(read.encode(), bytes(golden), "{record:?}");
+            assert_eq!((read.id(), read.revision()), (record.id(), record.revision()));
+            assert_eq!((read.user(), read.kind()), (record.user(), record.kind()));
+            assert_eq!((read.name(), read.client()), (record.name(), record.client()));
+            let times = |record: &Record| {
+                let (created, authenticated) = (record.created(), record.authenticated());
+                [created, authenticated, record.last_seen(), record.purge_after()]
+            };
+            assert_eq!(times(&read), times(&record));
+            assert_eq!((read.idle(), read.ends_by()), (record.idle(), record.ends_by()));
+            assert_eq!((read.everyone(), read.ended()), (record.everyone(), record.ended()));
+            assert_eq!(read.memberships(), record.memberships());
+            assert_eq!(read.keys(), record.keys());
+        }
+    }
+
+    #[test]
+    fn what_ends_forgets_its_client_and_what_a_later_version_knows_of_it() {
+        // One more fact of each kind, which no version knows: numbers 16000 and 16002.
+        let mut facts = most().encode();
+        assert_eq!(facts.pop(), Some(0xff));
+        facts.extend(b"\x19\x3e\x80\x65stays\x19\x3e\x82\x64goes\xff");
+        let has = |record: &Record, word: &str| {
+            record.encode().windows(word.len()).any(|part| part == word.as_bytes())
+        };
+        let record = Record::decode(&facts).unwrap();
+        assert!(has(&record, "stays") && has(&record, "goes") && has(&record, "laptop"));
+        let ended = record.next(9).with_end(Ended::revoked(at(9)));
+        assert!(has(&ended, "stays") && has(&ended, "ada") && has(&ended, "acme"));
+        for forgotten in ["goes", "laptop", "UA/1.0", "Chrome on macOS", "\u{0}\u{2}\u{1}"] {
+            assert!(!has(&ended, forgotten), "{forgotten:?}");
+        }
+        assert_eq!(ended.client(), Client::default());
+    }
+
+    #[test]
+    fn what_is_damaged_or_must_not_be_passed_over_is_not_read() {
+        for golden in [LEAST, MOST, OVER] {
+            let facts = bytes(golden);
+            for length in 0..facts.len() {
+                assert!(Record::decode(&facts[..length]).is_err(), "{length} bytes");
+            }
+            assert!(Record::decode(&[&facts[..], b"\xff"].concat()).is_err());
+            // Number 16001 is essential.
+            let (end, rest) = facts.split_last().unwrap();
+            let essential = [rest, b"\x19\x3e\x81\x01", &[*end]].concat();
+            assert!(Record::decode(&essential).is_err());
+        }
+    }
+}

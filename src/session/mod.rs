@@ -1,6 +1,7 @@
 //! What a session is: its ids, the facts on its record, and the proof that it was found alive.
 
 mod client;
+mod display;
 mod encoding;
 mod ended;
 mod ends;
