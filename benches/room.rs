@@ -150,9 +150,9 @@ async fn fill(store: impl Store + Clone) {
     let seed = RandomState::new();
     let facts = Facts { organization: true, client: true };
     // Some at once, as on a busy day, or each would wait for the disk alone.
-    for first in (0..FEWER).step_by(500) {
+    for first in (0..FEWER).step_by(100) {
         let mut under_way = JoinSet::new();
-        for number in first..first + 500 {
+        for number in first..first + 100 {
             let (store, record) = (store.clone(), record(number, facts, &seed));
             under_way.spawn(async move { store.insert(record, None).await });
         }

@@ -36,8 +36,8 @@ impl<T: Ord + Copy> SortedSet<T> {
             run.insert(at, entry);
             return;
         }
-        // At the end of a run a new one begins, so that ascending entries leave full ones behind.
-        let rest = run.split_off(if at == RUN { RUN } else { RUN / 2 });
+        // Where entries ascend, in one place or in many, what is behind them stays full.
+        let rest = run.split_off(if at == RUN { RUN } else { at.clamp(RUN / 4, RUN / 4 * 3) });
         let mut next = new_run();
         next.extend(rest);
         self.runs.insert(next.first().copied().unwrap_or(entry), next);
@@ -110,5 +110,12 @@ mod tests {
         let mut set = SortedSet::default();
         (0..6400).for_each(|entry| set.insert(entry));
         assert_eq!(set.runs.len(), 6400 / RUN);
+    }
+
+    #[test]
+    fn entries_that_ascend_in_many_places_leave_little_room_unused() {
+        let mut set = SortedSet::default();
+        (0..64_000).for_each(|entry| set.insert((entry % 64, entry)));
+        assert!(set.runs.len() < 64_000 / RUN * 5 / 4, "{}", set.runs.len());
     }
 }

@@ -42,7 +42,7 @@ use crate::time::{ServerClock, Timestamp};
 /// Redis from 6.2 on, or Valkey: one primary. It may have replicas, but they are never read from.
 /// Redis Cluster is not supported yet. With a `maxmemory`, the `maxmemory-policy` must be
 /// `noeviction`, and stay it: a server that is full then refuses sign-ins, while sessions go on and
-/// (from version 7 on) can be ended, and are purged. A session with its user agent and one organization takes about 1 kB.
+/// (from version 7 on) can be ended, and are purged. A session with its device and one organization takes about 800 bytes.
 /// A primary that has become a replica is asked nothing any more once it says so, which it is asked about
 /// once a second and with each change; then the next call connects to whoever answers at the address.
 ///
