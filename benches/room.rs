@@ -23,7 +23,7 @@ use allocation_counter::measure;
 use time::Duration;
 use tokio::task::JoinSet;
 use tower_curfew::store::{
-    Client, Inserted, Membership, MemoryStore, PostgresStore, Record, RedisStore, SecretHash,
+    ClientDetails, Inserted, Membership, MemoryStore, PostgresStore, Record, RedisStore, SecretHash,
     SessionId, SqliteStore, Stamp, Store,
 };
 use tower_curfew::{Limits, Timestamp};
@@ -65,10 +65,10 @@ fn record(number: u64, facts: Facts, seed: &RandomState) -> Arc<Record> {
     if facts.client {
         let device = format!("Browser {} on an operating system", number % 100).into();
         let address = IpAddr::V4(Ipv4Addr::from_bits(number as u32));
-        record = record.with_client(&Client {
+        record = record.with_client(&ClientDetails {
             device: Some(device),
             address: Some(address),
-            ..Client::default()
+            ..ClientDetails::default()
         });
     }
     Arc::new(record)
@@ -191,7 +191,7 @@ async fn postgres(url: &str) {
 }
 
 async fn redis(url: &str) {
-    let client = redis::Client::open(url).expect("an address");
+    let client = redis::ClientDetails::open(url).expect("an address");
     let mut raw = client.get_multiplexed_async_connection().await.expect("a server");
     let mut used = async || {
         let info: String =

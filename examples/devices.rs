@@ -46,8 +46,8 @@ use tokio::net::TcpListener;
 use tower_curfew::axum::account_routes;
 use tower_curfew::store::MemoryStore;
 use tower_curfew::{
-    ActiveSession, ClientInfo, Curfew, Error, Keyring, Kind, NewSession, ReturnTo, Selector,
-    Session, SessionId, SetCookie,
+    ActiveSession, ClientInfo, Curfew, Error, Keyring, NewSession, ReturnTo, Selector, Session,
+    SessionId, SessionKind, SetCookie,
 };
 use tower_http::csrf::CsrfLayer;
 
@@ -115,7 +115,7 @@ fn row(listed: &ActiveSession, current: SessionId) -> String {
     // Whatever a client says of itself is text from anywhere.
     let device = listed.name().or(client.device.as_deref()).unwrap_or("unknown device");
     let location = client.location.as_deref().unwrap_or("unknown");
-    let kind = if listed.kind() == Kind::Token { " (token)" } else { "" };
+    let kind = if listed.kind() == SessionKind::Token { " (token)" } else { "" };
     let badge = if listed.id() == current { " <mark>Current</mark>" } else { "" };
     let (id, updated) = (listed.id(), pages::time(listed.updated_at()));
     let (device, location) = (Text(device), Text(location));
@@ -166,7 +166,7 @@ async fn issue_token(
     Form(form): Form<NewToken>,
 ) -> Result<Response, Error> {
     // Whoever finds a token must not be able to issue another one.
-    if session.kind() == Kind::Token {
+    if session.kind() == SessionKind::Token {
         return Ok(StatusCode::FORBIDDEN.into_response());
     }
     let new = NewSession::for_user(session.user()).orgs(session.orgs()).named(form.name.trim());

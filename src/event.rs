@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::policy::OrgPolicy;
-use crate::session::{Client, Ended, Kind, Selector, SessionId};
+use crate::session::{ClientDetails, Ended, Selector, SessionId, SessionKind};
 use crate::time::Timestamp;
 
 /// Something that happened to a session or to an organization's policy: who did what to whom, when,
 /// and why. It holds no secret.
 ///
 /// [`Builder::on_event`](crate::Builder::on_event) hands each to the app. Each is an event of
-/// `tracing` too, with the target `tower_curfew::audit`, the name that [`What`] says, and the fields
+/// `tracing` too, with the target `tower_curfew::audit`, the name that [`EventKind`] says, and the fields
 /// of the same names; client and address are left out there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,13 +22,13 @@ pub struct Event {
     /// [`Curfew::acting_as`](crate::Curfew::acting_as).
     pub actor: Option<Arc<str>>,
     /// What happened.
-    pub what: What,
+    pub kind: EventKind,
 }
 
 /// What happened. The names stay the same in all versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum What {
+pub enum EventKind {
     /// `session.started`: somebody signed in, or a token was issued.
     Started {
         /// Whose session it is.
@@ -36,9 +36,9 @@ pub enum What {
         /// The new session.
         session: SessionId,
         /// What kind of client holds it.
-        kind: Kind,
+        kind: SessionKind,
         /// The client that signed in.
-        client: Client,
+        client: ClientDetails,
         /// The sessions that it takes the place of: the one that the same browser had, and those beyond
         /// the cap. Whichever had not ended by then has now, as `revoked`.
         replaced: Vec<SessionId>,
@@ -76,7 +76,7 @@ pub enum What {
     /// `request.refused`: what a request presented as its session does not sign in.
     Refused {
         /// Why.
-        why: Refusal,
+        why: RefusalReason,
         /// The session that it would be.
         session: Option<SessionId>,
         /// Whose session it would be.
@@ -98,7 +98,7 @@ pub enum What {
     EveryoneRevoked,
 }
 
-impl What {
+impl EventKind {
     /// The stable name.
     pub fn name(&self) -> &'static str {
         match self {
@@ -118,7 +118,7 @@ impl What {
 /// Why what a request presents as its session does not sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum RefusalReason {
     /// `unverified`: it is none of ours, or was changed, or its key is no longer accepted.
     Unverified,
     /// `conflicting`: there are two that differ.
@@ -133,7 +133,7 @@ pub enum Refusal {
     Unavailable,
 }
 
-impl Refusal {
+impl RefusalReason {
     /// A stable name.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -169,24 +169,24 @@ macro_rules! trace {
 impl Event {
     /// Tells the log.
     pub(crate) fn trace(&self) {
-        match &self.what {
-            What::Started { user, session, kind, client: _, replaced } => {
+        match &self.kind {
+            EventKind::Started { user, session, kind, client: _, replaced } => {
                 let kind = kind.as_str();
                 trace!(self, INFO, "session.started", { user = &**user, %session, kind, ?replaced, });
             }
-            What::StartRefused { user } => {
+            EventKind::StartRefused { user } => {
                 trace!(self, INFO, "session.start_refused", { user = &**user, });
             }
-            What::Renewed { user, session, reauthenticated } => {
+            EventKind::Renewed { user, session, reauthenticated } => {
                 trace!(self, INFO, "session.renewed", { user = &**user, %session, reauthenticated, });
             }
-            What::Ended { user, session, ended } => {
+            EventKind::Ended { user, session, ended } => {
                 let (reason, organization) = (ended.reason.as_str(), ended.org.as_deref());
                 trace!(self, INFO, "session.ended", {
                     user = &**user, %session, reason, organization,
                 });
             }
-            What::Revoked { which, sessions } => {
+            EventKind::Revoked { which, sessions } => {
                 let (user, organization) = (which.by_user(), which.by_org());
                 let (link_kind, link) = which.by_link().unzip();
                 let session = which.by_session().map(tracing::field::display);
@@ -196,12 +196,12 @@ impl Event {
                 });
             }
             // As many as there are requests, and anybody can cause them.
-            What::Refused { why, session, user } => {
+            EventKind::Refused { why, session, user } => {
                 let reason = why.as_str();
                 let session = session.map(tracing::field::display);
                 trace!(self, DEBUG, "request.refused", { user = user.as_deref(), session, reason, });
             }
-            What::PolicyChanged { org, policy } => {
+            EventKind::PolicyChanged { org, policy } => {
                 let (absolute, idle) = policy
                     .map_or((None, None), |policy| (policy.absolute_limit(), policy.idle_limit()));
                 let absolute_seconds = absolute.map(time::Duration::whole_seconds);
@@ -210,10 +210,10 @@ impl Event {
                     organization = org.as_deref(), absolute_seconds, idle_seconds,
                 });
             }
-            What::OrgRevoked { org } => {
+            EventKind::OrgRevoked { org } => {
                 trace!(self, INFO, "organization.revoked", { organization = &**org, });
             }
-            What::EveryoneRevoked => trace!(self, INFO, "everyone.revoked", {}),
+            EventKind::EveryoneRevoked => trace!(self, INFO, "everyone.revoked", {}),
         }
     }
 }

@@ -84,16 +84,16 @@ pub use self::client::{GeoIp, GeoIpError};
 #[cfg_attr(docsrs, doc(cfg(feature = "ua-db")))]
 pub use self::client::{UaDatabase, UaDatabaseError};
 pub use self::curfew::{
-    Builder, ConfigError, Curfew, Effect, Error, ErrorKind, Overflow, Preview, RulesChange,
+    AtCap, Builder, ConfigError, Curfew, Effect, Error, ErrorKind, Preview, RulesChange,
 };
-pub use self::event::{Event, Refusal, What};
+pub use self::event::{Event, EventKind, RefusalReason};
 pub use self::limits::{InvalidLimit, Limit, Limits};
 pub use self::policy::{OrgPolicy, SessionLength};
-pub use self::reject::{Caller, Cause, Reject, Rejection, ReturnTo};
+pub use self::reject::{Reject, Rejection, RejectionCause, RequestKind, ReturnTo};
 pub use self::service::{CurfewLayer, CurfewService, FromBytes, MakeBody, ResponseFuture};
 pub use self::session::{
-    ActiveSession, Client, End, EndReason, Ended, Ends, InvalidSessionId, Kind, NewSession,
-    Presence, Selector, Session, SessionId, UnknownReason,
+    ActiveSession, ClientDetails, Deadline, EndReason, Ended, InvalidSessionId, NewSession,
+    Presence, Schedule, Selector, Session, SessionId, SessionKind, UnknownReason,
 };
 pub use self::time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use self::token::{IssuedToken, Keyring, KeyringError, SameSite, SetCookie};

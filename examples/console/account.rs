@@ -11,7 +11,7 @@ use axum::{Form, Router};
 use maud::{Markup, html};
 use serde::Deserialize;
 use tower_curfew::{
-    ActiveSession, Curfew, Error, Kind, NewSession, Selector, Session, SessionId, SetCookie,
+    ActiveSession, Curfew, Error, NewSession, Selector, Session, SessionId, SessionKind, SetCookie,
 };
 
 use crate::app::App;
@@ -44,7 +44,8 @@ async fn list(
 
 async fn overview(viewer: &Viewer, curfew: &Curfew, message: &Markup) -> Result<Markup, Error> {
     let all = curfew.list(viewer.user()).await?;
-    let (tokens, browsers) = all.iter().partition::<Vec<_>, _>(|one| one.kind() == Kind::Token);
+    let (tokens, browsers) =
+        all.iter().partition::<Vec<_>, _>(|one| one.kind() == SessionKind::Token);
     let content = html! {
         (message)
         table {
@@ -134,8 +135,9 @@ async fn find(
     is_token: bool,
 ) -> Result<ActiveSession, Refusal> {
     let all = curfew.list(viewer.user()).await?;
-    let its =
-        |one: &ActiveSession| one.id().to_string() == id && (one.kind() == Kind::Token) == is_token;
+    let its = |one: &ActiveSession| {
+        one.id().to_string() == id && (one.kind() == SessionKind::Token) == is_token
+    };
     all.into_iter().find(its).ok_or_else(Refusal::not_found)
 }
 
@@ -194,7 +196,7 @@ async fn create_token(
     Form(form): Form<NewToken>,
 ) -> Result<Response, Refusal> {
     // Whoever finds a token must not be able to issue another one.
-    if viewer.kind() == Kind::Token {
+    if viewer.kind() == SessionKind::Token {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "A token creates no tokens."));
     }
     let name = form.name.trim();

@@ -68,7 +68,7 @@ impl Viewer {
     /// So many seconds before the end is the time to warn: 2 minutes, or a third of what is left
     /// now, right after activity.
     fn warn_at(&self) -> i64 {
-        let idle = self.ends().idle.as_ref().map(|end| end.at.since(self.now));
+        let idle = self.schedule().idle.as_ref().map(|end| end.at.since(self.now));
         idle.map_or(120, |left| (left.whole_seconds() / 3).clamp(1, 120))
     }
 

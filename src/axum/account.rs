@@ -15,7 +15,7 @@ use crate::curfew::{Curfew, Error};
 use crate::limits::Limit;
 use crate::reject::problem_with;
 use crate::session::{
-    ActiveSession, End, Kind, NewSession, Selector, Session, SessionId, is_valid_name,
+    ActiveSession, Deadline, NewSession, Selector, Session, SessionId, SessionKind, is_valid_name,
 };
 use crate::time::Timestamp;
 use crate::token::SetCookie;
@@ -130,13 +130,13 @@ async fn end_all(
 }
 
 async fn current(session: Session) -> Json<Current> {
-    let at = |end: &Option<End>| end.as_ref().map(|end| end.at.to_string());
+    let at = |end: &Option<Deadline>| end.as_ref().map(|end| end.at.to_string());
     Json(Current {
         user: session.user().to_owned(),
         ends_at: session.ends_at().map(spelled),
         ends_in_seconds: session.ends_at().map(|at| at.since(session.checked_at()).whole_seconds()),
-        absolute_ends_at: at(&session.ends().absolute),
-        idle_ends_at: at(&session.ends().idle),
+        absolute_ends_at: at(&session.schedule().absolute),
+        idle_ends_at: at(&session.schedule().idle),
         bound_by: session.bound_by().map(BoundBy::of),
     })
 }
@@ -147,7 +147,7 @@ async fn issue_token(
     body: Result<Json<Named>, JsonRejection>,
 ) -> Result<(StatusCode, SetCookie, Json<Issued>), Response> {
     let Json(Named { name }) = body.map_err(|rejection| unreadable(&rejection))?;
-    if session.kind() == Kind::Token {
+    if session.kind() == SessionKind::Token {
         let title = "a token issues no tokens; sign in with a browser to issue one";
         return Err(problem(StatusCode::FORBIDDEN, title));
     }
@@ -213,8 +213,8 @@ impl Entry {
         Self {
             id: listed.id().to_string(),
             kind: match listed.kind() {
-                Kind::Browser | Kind::BrowserUntilClosed => "browser",
-                Kind::Token => "token",
+                SessionKind::Browser | SessionKind::BrowserUntilClosed => "browser",
+                SessionKind::Token => "token",
             },
             name: listed.name().map(str::to_owned),
             device: listed.client().device.as_deref().map(str::to_owned),
@@ -235,7 +235,7 @@ struct BoundBy {
 }
 
 impl BoundBy {
-    fn of(end: &End) -> Self {
+    fn of(end: &Deadline) -> Self {
         let limit = match end.limit {
             Limit::Absolute => "absolute",
             Limit::Idle => "idle",

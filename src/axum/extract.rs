@@ -10,7 +10,7 @@ use http::request::Parts;
 
 use crate::client::ClientInfo;
 use crate::curfew::Curfew;
-use crate::reject::{Asked, Cause, ReturnTo};
+use crate::reject::{Asked, RejectionCause, ReturnTo};
 use crate::service::Context;
 use crate::session::{Presence, Session};
 
@@ -23,8 +23,8 @@ impl<S: Sync> FromRequestParts<S> for Session {
         let Context { presence, curfew } = context(parts)?;
         let cause = match presence {
             Presence::Live(session) => return Ok(session.clone()),
-            Presence::Ended(ended) => Cause::Ended(ended),
-            Presence::Anonymous => Cause::Anonymous,
+            Presence::Ended(ended) => RejectionCause::Ended(ended),
+            Presence::Anonymous => RejectionCause::Anonymous,
         };
         Err(curfew.turn_away(cause, &Asked::by_parts(parts)).map(Body::from))
     }

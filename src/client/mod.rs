@@ -21,7 +21,7 @@ pub(crate) use self::proxies::Proxies;
 pub(crate) use self::reader::ClientReader;
 #[cfg(feature = "ua-db")]
 pub use self::ua_db::{UaDatabase, UaDatabaseError};
-use crate::session::{Client, Kind, Session};
+use crate::session::{ClientDetails, Session, SessionKind};
 
 /// The client that signs in, for [`Curfew::start`](crate::Curfew::start): what is known of its
 /// device, address and location, and the session that it still presents.
@@ -29,26 +29,26 @@ use crate::session::{Client, Kind, Session};
 /// With axum it is an extractor. Elsewhere there is [`ClientInfo::of`].
 #[derive(Clone, Debug)]
 pub struct ClientInfo {
-    client: Client,
+    client: ClientDetails,
     presented: Option<Session>,
 }
 
 impl ClientInfo {
     /// The client of a request that came with this session. A sign-in takes the place of a session
     /// in the same browser; a token is another client, and stays.
-    pub(crate) fn new(client: Client, session: Option<&Session>) -> Self {
-        let presented = session.filter(|session| session.kind() != Kind::Token);
+    pub(crate) fn new(client: ClientDetails, session: Option<&Session>) -> Self {
+        let presented = session.filter(|session| session.kind() != SessionKind::Token);
         Self { client, presented: presented.cloned() }
     }
 
     /// A client of which nothing is known, for tests and for sign-ins without a request.
     #[must_use]
     pub fn for_tests() -> Self {
-        Self::new(Client::default(), None)
+        Self::new(ClientDetails::default(), None)
     }
 
     /// What is known of the device, the address and the location.
-    pub fn client(&self) -> &Client {
+    pub fn client(&self) -> &ClientDetails {
         &self.client
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{Extensions, HeaderMap, header};
 
 use super::{AddressRetention, Locate, NameDevice, Proxies, WellKnown};
-use crate::session::{Client, MAX_LABEL};
+use crate::session::{ClientDetails, MAX_LABEL};
 
 /// Reads what is known of a client from its requests.
 pub(crate) struct ClientReader {
@@ -35,12 +35,12 @@ impl fmt::Debug for ClientReader {
 }
 
 impl ClientReader {
-    pub(crate) fn read(&self, headers: &HeaderMap, extensions: &Extensions) -> Client {
+    pub(crate) fn read(&self, headers: &HeaderMap, extensions: &Extensions) -> ClientDetails {
         let agent = headers.get(header::USER_AGENT).map(|agent| agent.as_bytes());
         let address = self.address(headers, extensions);
         // From the whole address: what is kept of it may be too little.
         let location = address.and_then(|address| self.places.as_ref()?.locate(address));
-        Client {
+        ClientDetails {
             agent: agent.and_then(label),
             device: self.devices.name_device(headers).and_then(|device| label(device.as_bytes())),
             address: address.and_then(|address| self.retention.apply(address)),
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    fn client(headers: &HeaderMap, extensions: &Extensions) -> Client {
+    fn client(headers: &HeaderMap, extensions: &Extensions) -> ClientDetails {
         ClientReader::default().read(headers, extensions)
     }
 

@@ -8,7 +8,9 @@ use super::{
     replace, unique,
 };
 use crate::limits::Limits;
-use crate::session::{Client, EndsBy, Key, Kind, Link, MAX_LABEL, SessionId, Stamp};
+use crate::session::{
+    ClientDetails, FixedDeadline, Key, Link, MAX_LABEL, SessionId, SessionKind, Stamp,
+};
 use crate::store::{Cap, Inserted, Store};
 use crate::time::Timestamp;
 use crate::token::random_id;
@@ -17,7 +19,7 @@ use crate::token::random_id;
 pub async fn insert_files_a_record_as_it_is<S: Store>(store: Arc<S>) {
     let org = unique("org");
     let whole = || {
-        let client = Client {
+        let client = ClientDetails {
             agent: Some("Mozilla/5.0 (X11; Linux)".into()),
             device: Some("Firefox on Linux".into()),
             address: Some(IpAddr::from([203, 0, 113, 7])),
@@ -26,7 +28,7 @@ pub async fn insert_files_a_record_as_it_is<S: Store>(store: Arc<S>) {
         member(&unique("user"), &[&org, &unique("org")])
             .with_name(Some("laptop".into()))
             .with_links(vec![Link { kind: "oidc".into(), value: unique("sid") }])
-            .with_ends_by(Some(EndsBy { at: minute(9), org: Some(org.clone()) }))
+            .with_fixed_deadline(Some(FixedDeadline { at: minute(9), org: Some(org.clone()) }))
             .with_everyone(Stamp { generation: 1, version: u64::MAX >> 1, known: 3 })
             .with_authentication(minute(2))
             .with_client(&client)
@@ -37,11 +39,11 @@ pub async fn insert_files_a_record_as_it_is<S: Store>(store: Arc<S>) {
     let cases = [
         ("all there is to know", whole()),
         ("little", record(&unique("user"))),
-        ("a token", whole().with_kind(Kind::Token)),
-        ("until the browser closes", whole().with_kind(Kind::BrowserUntilClosed)),
+        ("a token", whole().with_kind(SessionKind::Token)),
+        ("until the browser closes", whole().with_kind(SessionKind::BrowserUntilClosed)),
         (
             "an IPv6 address",
-            whole().with_client(&Client { address: Some(v6), ..Client::default() }),
+            whole().with_client(&ClientDetails { address: Some(v6), ..ClientDetails::default() }),
         ),
         ("never due", whole().with_purge_after(Timestamp::NEVER)),
         ("no limits", whole().with_limits(Limits::unlimited())),
@@ -76,7 +78,7 @@ pub async fn insert_keeps_labels_of_any_kind_and_length<S: Store>(store: Arc<S>)
         || -> Arc<str> { format!("{} '\"\\:*%_{{}}\u{1}\n\u{7f}\u{200b}", random_id()).into() };
     for label in [longest, odd] {
         let (user, org, value) = (label(), label(), label());
-        let client = Client {
+        let client = ClientDetails {
             agent: Some(label()),
             device: Some(label()),
             location: Some(label()),
@@ -85,7 +87,7 @@ pub async fn insert_keeps_labels_of_any_kind_and_length<S: Store>(store: Arc<S>)
         let record = member(&user, &[&org])
             .with_name(Some(label()))
             .with_links(vec![Link { kind: "x".repeat(32).into(), value: value.clone() }])
-            .with_ends_by(Some(EndsBy { at: minute(7), org: Some(org.clone()) }))
+            .with_fixed_deadline(Some(FixedDeadline { at: minute(7), org: Some(org.clone()) }))
             .with_client(&client);
         let record = insert(&*store, record).await;
         assert_same(&load(&*store, record.id()).await.record, &record, "the same labels");

@@ -7,7 +7,7 @@ use super::{
     random_hash, record, replace, unique, with_unknown_fact,
 };
 use crate::limits::Limits;
-use crate::session::{Client, EndReason, Ended, EndsBy, Key, Record, Stamp};
+use crate::session::{ClientDetails, EndReason, Ended, FixedDeadline, Key, Record, Stamp};
 use crate::store::{Replaced, Store};
 use crate::time::Timestamp;
 use crate::token::nonce;
@@ -16,14 +16,15 @@ use crate::token::nonce;
 pub async fn replace_keeps_what_the_caller_set<S: Store>(store: Arc<S>) {
     let org = unique("org");
     let odd = minute(5) + Duration::milliseconds(999);
-    let client = Client { device: Some("Chrome on macOS".into()), ..Client::default() };
+    let client =
+        ClientDetails { device: Some("Chrome on macOS".into()), ..ClientDetails::default() };
     let ends = move |reason, org| Ended { at: odd, reason, org };
     type Change = Box<dyn Fn(Record) -> Record>;
     let changes: [(&str, Change); 12] = [
         ("nothing", Box::new(|record| record)),
         ("activity", Box::new(move |record| record.with_activity(odd))),
         ("a client", Box::new(move |record| record.with_client(&client))),
-        ("no client", Box::new(|record| record.with_client(&Client::default()))),
+        ("no client", Box::new(|record| record.with_client(&ClientDetails::default()))),
         ("a secret", Box::new(|record| record.with_secret(random_hash()))),
         ("a fresh sign-in", Box::new(move |record| record.with_authentication(odd))),
         ("limits", Box::new(|record| record.with_limits(Limits::absolute(Duration::HOUR)))),
@@ -35,7 +36,7 @@ pub async fn replace_keeps_what_the_caller_set<S: Store>(store: Arc<S>) {
         ("a fixed end", {
             let org = org.clone();
             Box::new(move |record| {
-                record.with_ends_by(Some(EndsBy { at: odd, org: Some(org.clone()) }))
+                record.with_fixed_deadline(Some(FixedDeadline { at: odd, org: Some(org.clone()) }))
             })
         }),
         (

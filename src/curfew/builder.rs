@@ -9,7 +9,7 @@ use time::Duration;
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
 use super::error::ConfigError;
-use super::handle::{Actor, Curfew, Inner, Overflow};
+use super::handle::{Actor, AtCap, Curfew, Inner};
 use crate::client::{AddressRetention, ClientReader, ForwardedHeader, Locate, NameDevice, Proxies};
 use crate::event::{Event, EventHook};
 use crate::judge::AppLimits;
@@ -28,7 +28,7 @@ pub struct Builder {
     limits: Limits,
     token_limits: Option<Limits>,
     refresh: Duration,
-    cap: Option<(u32, Overflow)>,
+    cap: Option<(u32, AtCap)>,
     policy_bounds: (Duration, Duration),
     login_at: String,
     reject: Box<dyn Reject>,
@@ -99,7 +99,7 @@ impl Builder {
 
     /// At most so many active sessions per user, and what happens to one more. Default: no cap. It
     /// holds under parallel sign-ins. Sessions that are over do not count.
-    pub fn at_most_per_user(mut self, sessions: u32, overflow: Overflow) -> Self {
+    pub fn at_most_per_user(mut self, sessions: u32, overflow: AtCap) -> Self {
         self.cap = Some((sessions, overflow));
         self
     }
@@ -203,7 +203,7 @@ impl Builder {
 
     /// Shows every [`Event`] to the app, for its audit log: each start, end, refusal, change of a
     /// policy, and revocation. It is called on the way of a request, so it must not block: send the
-    /// event elsewhere. Anybody can cause [refusals](crate::What::Refused), as many as they like: do
+    /// event elsewhere. Anybody can cause [refusals](crate::EventKind::Refused), as many as they like: do
     /// not let them crowd out the others.
     pub fn on_event(mut self, on_event: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Box::new(on_event));

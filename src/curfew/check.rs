@@ -7,9 +7,9 @@ use super::error::{Contended, Error};
 use super::handle::Curfew;
 use super::purge;
 use super::verdict::Judged;
-use crate::event::{Refusal, What};
-use crate::judge::{Schedule, Verdict};
-use crate::session::{Client, Kind, Presence, Record, Session, SessionId};
+use crate::event::{EventKind, RefusalReason};
+use crate::judge::{LiveState, Verdict};
+use crate::session::{ClientDetails, Presence, Record, Session, SessionId, SessionKind};
 use crate::store::Replaced;
 use crate::time::Timestamp;
 use crate::token::{SetCookie, Token};
@@ -27,8 +27,8 @@ impl Checked {
         Self { presence, refreshed: None }
     }
 
-    fn admitted(record: Arc<Record>, schedule: Schedule, now: Timestamp) -> Self {
-        Self::without_refresh(Presence::Live(Session::new(record, schedule.ends, now)))
+    fn admitted(record: Arc<Record>, live: LiveState, now: Timestamp) -> Self {
+        Self::without_refresh(Presence::Live(Session::new(record, live.schedule, now)))
     }
 }
 
@@ -51,11 +51,11 @@ impl Curfew {
         &self,
         token: &Token,
         activity: Activity,
-        client: impl Fn() -> Client,
+        client: impl Fn() -> ClientDetails,
     ) -> Result<Checked, Error> {
         let checked = self.try_check(token, activity, client).await;
         if checked.is_err() {
-            self.refused(Refusal::Unavailable, Some(token.id), None);
+            self.refused(RefusalReason::Unavailable, Some(token.id), None);
         }
         checked
     }
@@ -64,7 +64,7 @@ impl Curfew {
         &self,
         token: &Token,
         activity: Activity,
-        client: impl Fn() -> Client,
+        client: impl Fn() -> ClientDetails,
     ) -> Result<Checked, Error> {
         purge::keep_running(self);
         let hash = token.secret.hash();
@@ -72,24 +72,26 @@ impl Curfew {
         let mut budget = TimeBudget::default();
         for _ in 0..MAX_TRIES {
             let Some(judged) = self.load(&mut budget, token.id).await? else {
-                return Ok(self.nobody(Refusal::Unknown, token, None));
+                return Ok(self.nobody(RefusalReason::Unknown, token, None));
             };
             if judged.record.secret_hash() != hash {
-                return Ok(self.nobody(Refusal::Superseded, token, Some(&judged.record)));
+                return Ok(self.nobody(RefusalReason::Superseded, token, Some(&judged.record)));
             }
             // The rare ways are boxed, or every request would carry the room for them.
             let checked = match judged.verdict {
-                Verdict::Live(schedule) if activity == Activity::Passive => {
-                    Some(Checked::admitted(judged.record, schedule, judged.now))
+                Verdict::Live(live) if activity == Activity::Passive => {
+                    Some(Checked::admitted(judged.record, live, judged.now))
                 }
-                Verdict::Live(ref schedule) if schedule.touch_at <= judged.now => {
+                Verdict::Live(ref live) if live.touch_at <= judged.now => {
                     Box::pin(self.record_activity(token, judged, client(), &mut budget)).await?
                 }
-                Verdict::Live(schedule) => {
-                    Some(self.admit(token, judged.record, schedule, false, judged.now))
+                Verdict::Live(live) => {
+                    Some(self.admit(token, judged.record, live, false, judged.now))
                 }
                 Verdict::Over(_) => Box::pin(self.turn_out(judged, &mut budget)).await?,
-                Verdict::Gone => Some(self.nobody(Refusal::Unknown, token, Some(&judged.record))),
+                Verdict::Gone => {
+                    Some(self.nobody(RefusalReason::Unknown, token, Some(&judged.record)))
+                }
             };
             if let Some(checked) = checked {
                 return Ok(checked);
@@ -98,15 +100,20 @@ impl Curfew {
         Err(Error::unavailable(Contended))
     }
 
-    fn nobody(&self, why: Refusal, token: &Token, record: Option<&Arc<Record>>) -> Checked {
+    fn nobody(&self, why: RefusalReason, token: &Token, record: Option<&Arc<Record>>) -> Checked {
         let user = record.map(|record| record.user().clone());
         self.refused(why, Some(token.id), user);
         Checked::without_refresh(Presence::Anonymous)
     }
 
     /// Tells that what a request presented does not sign in.
-    pub(crate) fn refused(&self, why: Refusal, session: Option<SessionId>, user: Option<Arc<str>>) {
-        self.tell(None, What::Refused { why, session, user });
+    pub(crate) fn refused(
+        &self,
+        why: RefusalReason,
+        session: Option<SessionId>,
+        user: Option<Arc<str>>,
+    ) {
+        self.tell(None, EventKind::Refused { why, session, user });
     }
 
     /// Tells that a session is over, once that is written; `None` if it turns out that it is not.
@@ -120,7 +127,7 @@ impl Curfew {
         else {
             return Ok(None);
         };
-        let why = Refusal::Ended(ended.clone());
+        let why = RefusalReason::Ended(ended.clone());
         self.refused(why, Some(record.id()), Some(record.user().clone()));
         Ok(Some(Checked::without_refresh(Presence::Ended(ended))))
     }
@@ -131,21 +138,21 @@ impl Curfew {
         &self,
         token: &Token,
         judged: Judged,
-        client: Client,
+        client: ClientDetails,
         budget: &mut TimeBudget,
     ) -> Result<Option<Checked>, Error> {
-        let Some((next, Verdict::Live(schedule))) = self.active(&judged, &client)? else {
+        let Some((next, Verdict::Live(live))) = self.active(&judged, &client)? else {
             return Ok(None);
         };
         let now = judged.now;
         Ok(match self.ask_within(budget, self.inner.store.replace(next.clone())).await {
-            Ok(Replaced::Done) => Some(self.admit(token, next, schedule, true, now)),
+            Ok(Replaced::Done) => Some(self.admit(token, next, live, true, now)),
             Ok(Replaced::Stale | Replaced::Gone) => None,
             // Who it is is known all the same, and the next request tries again.
             Err(error) => {
                 tracing::warn!(error = %error.with_causes(), "activity could not be recorded");
-                let Verdict::Live(schedule) = judged.verdict else { return Ok(None) };
-                Some(self.admit(token, judged.record, schedule, false, now))
+                let Verdict::Live(live) = judged.verdict else { return Ok(None) };
+                Some(self.admit(token, judged.record, live, false, now))
             }
         })
     }
@@ -155,20 +162,22 @@ impl Curfew {
         &self,
         token: &Token,
         record: Arc<Record>,
-        schedule: Schedule,
+        live: LiveState,
         recorded: bool,
         now: Timestamp,
     ) -> Checked {
         let due_at = match record.kind() {
-            Kind::Browser | Kind::BrowserUntilClosed => token.issued_at + self.inner.app.refresh,
-            Kind::Token => Timestamp::NEVER,
+            SessionKind::Browser | SessionKind::BrowserUntilClosed => {
+                token.issued_at + self.inner.app.refresh
+            }
+            SessionKind::Token => Timestamp::NEVER,
         };
         // Of parallel requests the one that recorded the activity carries the cookie. If its answer
         // was lost, the cookie grows so old that any request carries it.
-        let carries = recorded || due_at + schedule.touch_every <= now;
+        let carries = recorded || due_at + live.touch_every <= now;
         let refreshed =
             (carries && due_at <= now).then(|| self.cookie(&record, token.secret.clone(), now));
-        Checked { refreshed, ..Checked::admitted(record, schedule, now) }
+        Checked { refreshed, ..Checked::admitted(record, live, now) }
     }
 
     /// Whether this session is alive still, with the secret that it came with.

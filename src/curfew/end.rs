@@ -9,9 +9,9 @@ use super::budget::TimeBudget;
 use super::detached::to_the_end;
 use super::error::{Contended, Error, UnreadableRecords};
 use super::handle::Curfew;
-use crate::event::What;
+use crate::event::EventKind;
 use crate::judge::Verdict;
-use crate::session::{Ended, Kind, Record, Revision, Selector, Session, SessionId};
+use crate::session::{Ended, Record, Revision, Selector, Session, SessionId, SessionKind};
 use crate::store::{Loaded, Replaced};
 use crate::token::{SetCookie, nonce};
 
@@ -34,7 +34,7 @@ impl Curfew {
         to_the_end(async move {
             let ended = Ended::revoked(curfew.now());
             if curfew.end_record(session.record().clone(), &ended).await? {
-                curfew.tell_of_own(session.record(), |user, session| What::Ended {
+                curfew.tell_of_own(session.record(), |user, session| EventKind::Ended {
                     user,
                     session,
                     ended,
@@ -49,8 +49,8 @@ impl Curfew {
     /// What makes the browser forget its cookie, if it is one that has the session.
     pub(crate) fn clearing_cookie(&self, session: &Session) -> SetCookie {
         match session.kind() {
-            Kind::Browser | Kind::BrowserUntilClosed => self.inner.cookie.clear(),
-            Kind::Token => SetCookie::nothing(),
+            SessionKind::Browser | SessionKind::BrowserUntilClosed => self.inner.cookie.clear(),
+            SessionKind::Token => SetCookie::nothing(),
         }
     }
 
@@ -74,7 +74,7 @@ impl Curfew {
         }
         let (sessions, outcome) = self.end_all(&which).await;
         if sessions != 0 {
-            self.tell_of_actor(What::Revoked { which, sessions });
+            self.tell_of_actor(EventKind::Revoked { which, sessions });
         }
         outcome.map(|()| sessions)
     }
@@ -127,7 +127,7 @@ impl Curfew {
         let (user, session) = (record.user().clone(), record.id());
         match self.end_as(record, conclude).await? {
             Some(Was::Over(ended)) => {
-                self.tell(None, What::Ended { user, session, ended });
+                self.tell(None, EventKind::Ended { user, session, ended });
                 Ok(false)
             }
             Some(Was::Alive) => Ok(true),

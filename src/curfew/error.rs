@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 
 use crate::encoding::Unreadable;
 use crate::policy::HistoryFull;
-use crate::reject::{Caller, problem, unavailable};
+use crate::reject::{RequestKind, problem, unavailable};
 use crate::store::StoreError;
 use crate::token::CookieError;
 
@@ -60,7 +60,7 @@ impl Error {
     /// a limit out of bounds.
     pub fn response(&self) -> Response<Bytes> {
         let mut response = match self.kind {
-            ErrorKind::Unavailable => unavailable(Caller::Background),
+            ErrorKind::Unavailable => unavailable(RequestKind::Background),
             ErrorKind::SignInRequired => problem(StatusCode::UNAUTHORIZED, &self.message),
             ErrorKind::TooManySessions | ErrorKind::TooManyPolicies | ErrorKind::NotForTokens => {
                 problem(StatusCode::CONFLICT, &self.message)

@@ -13,8 +13,8 @@ use super::detached::BackgroundTask;
 use crate::client::ClientReader;
 use crate::event::EventHook;
 use crate::judge::AppLimits;
-use crate::reject::{Asked, Caller, Cause, Reject, Rejection};
-use crate::session::{Kind, Record};
+use crate::reject::{Asked, Reject, Rejection, RejectionCause, RequestKind};
+use crate::session::{Record, SessionKind};
 use crate::store::ErasedStore;
 use crate::time::{Clock, Timestamp};
 use crate::token::{Presented, Secret, SessionCookie, SetCookie, Signer, Token, read_bearer};
@@ -49,7 +49,7 @@ pub(super) struct Inner {
     pub(super) token_signer: Signer,
     pub(super) cookie: SessionCookie,
     pub(super) app: AppLimits,
-    pub(super) cap: Option<(u32, Overflow)>,
+    pub(super) cap: Option<(u32, AtCap)>,
     pub(super) policy_bounds: (Duration, Duration),
     pub(super) login_at: String,
     pub(super) reject: Box<dyn Reject>,
@@ -64,7 +64,7 @@ pub(super) struct Inner {
 
 /// What happens when a user with as many sessions as one may have signs in once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overflow {
+pub enum AtCap {
     /// The session with the oldest sign-in ends.
     EndOldest,
     /// The sign-in is refused.
@@ -83,22 +83,26 @@ impl Curfew {
         let issued_at = now + Duration::milliseconds(999);
         let token = self.inner.signer.sign(&Token { id: record.id(), secret, issued_at });
         let max_age = match record.kind() {
-            Kind::BrowserUntilClosed => None,
-            Kind::Browser => Some(record.purge_after().since(now)),
-            Kind::Token => return SetCookie::nothing(),
+            SessionKind::BrowserUntilClosed => None,
+            SessionKind::Browser => Some(record.purge_after().since(now)),
+            SessionKind::Token => return SetCookie::nothing(),
         };
         self.inner.cookie.render(&token, max_age)
     }
 
     /// The answer to a request that is turned away.
-    pub(crate) fn turn_away(&self, cause: Cause<'_>, asked: &Asked<'_>) -> Response<Bytes> {
+    pub(crate) fn turn_away(
+        &self,
+        cause: RejectionCause<'_>,
+        asked: &Asked<'_>,
+    ) -> Response<Bytes> {
         let inner = &*self.inner;
         let rejection = Rejection::new(cause, asked, &inner.login_at, inner.cookie.name());
         let mut response = inner.reject.reject(&rejection);
         let headers = response.headers_mut();
         // Only a navigation clears the cookie. A request in the background may come late, and would
         // clear the cookie of a newer sign-in.
-        if matches!(cause, Cause::Ended(_)) && asked.caller == Caller::Navigation {
+        if matches!(cause, RejectionCause::Ended(_)) && asked.caller == RequestKind::Navigation {
             inner.cookie.clear().append_to(headers);
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

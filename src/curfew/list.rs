@@ -113,7 +113,7 @@ impl Curfew {
 impl Judged {
     fn active(self) -> Option<ActiveSession> {
         match self.verdict {
-            Verdict::Live(schedule) => Some(ActiveSession::new(self.record, schedule.ends)),
+            Verdict::Live(live) => Some(ActiveSession::new(self.record, live.schedule)),
             Verdict::Over(_) | Verdict::Gone => None,
         }
     }

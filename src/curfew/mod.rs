@@ -21,5 +21,5 @@ mod verdict;
 pub use self::builder::Builder;
 pub(crate) use self::check::{Activity, Checked};
 pub use self::error::{ConfigError, Error, ErrorKind};
-pub use self::handle::{Curfew, Overflow};
+pub use self::handle::{AtCap, Curfew};
 pub use self::policies::{Effect, Preview, RulesChange};

@@ -6,9 +6,9 @@ use super::budget::TimeBudget;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
 use super::verdict::Judged;
-use crate::judge::{Verdict, ends_by_after_leaving, purge_after};
+use crate::judge::{Verdict, deadline_after_leaving, purge_after};
 use crate::policy::Rules;
-use crate::session::{EndsBy, Membership, Record, Selector, Stamp, is_valid_name};
+use crate::session::{FixedDeadline, Membership, Record, Selector, Stamp, is_valid_name};
 use crate::store::{Loaded, Replaced};
 use crate::token::nonce;
 
@@ -57,13 +57,13 @@ impl Curfew {
         let ends = |rules: Rules<'_>| {
             let end = |Left { before, after }: &Left| {
                 let stays = |org: &Arc<str>| after.membership(org).is_some();
-                ends_by_after_leaving(before, rules, &self.inner.app, stays)
+                deadline_after_leaving(before, rules, &self.inner.app, stays)
             };
             Ok(left.iter().map(end).collect::<Result<Vec<_>, _>>()?)
         };
         let ends = self.read_renewed(ends).await?;
-        for (Left { after, .. }, ends_by) in left.into_iter().zip(ends) {
-            self.fix_end(after, ends_by).await?;
+        for (Left { after, .. }, fixed_deadline) in left.into_iter().zip(ends) {
+            self.fix_end(after, fixed_deadline).await?;
         }
         Ok(())
     }
@@ -103,15 +103,20 @@ impl Curfew {
     }
 
     /// Lets a session end no later than at this time.
-    async fn fix_end(&self, mut record: Arc<Record>, ends_by: Option<EndsBy>) -> Result<(), Error> {
-        let Some(ends_by) = ends_by else {
+    async fn fix_end(
+        &self,
+        mut record: Arc<Record>,
+        fixed_deadline: Option<FixedDeadline>,
+    ) -> Result<(), Error> {
+        let Some(fixed_deadline) = fixed_deadline else {
             return Ok(());
         };
         for _ in 0..MAX_TRIES {
-            if record.ends_by().is_some_and(|fixed| fixed.at <= ends_by.at) {
+            if record.fixed_deadline().is_some_and(|fixed| fixed.at <= fixed_deadline.at) {
                 return Ok(());
             }
-            let next = Arc::new(record.next(nonce()).with_ends_by(Some(ends_by.clone())));
+            let next =
+                Arc::new(record.next(nonce()).with_fixed_deadline(Some(fixed_deadline.clone())));
             match self.ask(self.inner.store.replace(next)).await? {
                 Replaced::Done | Replaced::Gone => return Ok(()),
                 Replaced::Stale => {}
@@ -141,8 +146,9 @@ impl Curfew {
             }
         };
         let memberships = orgs.iter().map(join).collect::<Result<Vec<_>, _>>()?;
-        let ends_by = ends_by_after_leaving(record, rules, app, |org| orgs.contains(org))?;
-        let next = record.next(nonce()).with_ends_by(ends_by).with_memberships(memberships);
+        let fixed_deadline = deadline_after_leaving(record, rules, app, |org| orgs.contains(org))?;
+        let next =
+            record.next(nonce()).with_fixed_deadline(fixed_deadline).with_memberships(memberships);
         let due = purge_after(&next, rules, app, next.last_seen())?;
         Ok(Some(next.with_purge_after(due)))
     }

@@ -10,7 +10,7 @@ use super::detached::to_the_end;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
 use super::verdict::Judged;
-use crate::event::What;
+use crate::event::EventKind;
 use crate::judge::{Verdict, judge};
 use crate::limits::Spelled;
 use crate::policy::{OrgPolicy, OrgRules, PolicyVersion, Rules};
@@ -142,7 +142,7 @@ impl Curfew {
             let change = policy.map_or(RulesChange::NoPolicy, RulesChange::Policy);
             if curfew.change_rules(&org, |rules| curfew.changed(rules, change)).await? {
                 let org = Some(org).filter(|org| **org != *OrgRules::EVERYONE);
-                curfew.tell_of_actor(What::PolicyChanged { org, policy });
+                curfew.tell_of_actor(EventKind::PolicyChanged { org, policy });
             }
             Ok(())
         })
@@ -176,8 +176,8 @@ impl Curfew {
             let revoke = |rules: &OrgRules| curfew.changed(rules, RulesChange::Revocation);
             curfew.change_rules(&org, revoke).await?;
             curfew.tell_of_actor(match &*org {
-                OrgRules::EVERYONE => What::EveryoneRevoked,
-                _ => What::OrgRevoked { org },
+                OrgRules::EVERYONE => EventKind::EveryoneRevoked,
+                _ => EventKind::OrgRevoked { org },
             });
             Ok(())
         })
@@ -253,7 +253,7 @@ impl Curfew {
         let copy = self.inner.rules.read();
         let rules = Rules::new(&copy).with(org, next);
         Ok(match judge(&judged.record, rules, &self.inner.app, judged.now)? {
-            Verdict::Live(after) if after.ends.at() < before.ends.at() => Effect::Shortened,
+            Verdict::Live(after) if after.schedule.at() < before.schedule.at() => Effect::Shortened,
             Verdict::Live(_) => Effect::Unchanged,
             Verdict::Over(_) | Verdict::Gone => Effect::Ends,
         })

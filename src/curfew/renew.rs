@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::detached::to_the_end;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
-use crate::event::What;
-use crate::session::{Kind, Record, Session};
+use crate::event::EventKind;
+use crate::session::{Record, Session, SessionKind};
 use crate::store::{Loaded, Replaced};
 use crate::time::Timestamp;
 use crate::token::{Secret, SetCookie, nonce};
@@ -42,7 +42,7 @@ impl Curfew {
         session: &Session,
         authenticated: Option<Timestamp>,
     ) -> Result<SetCookie, Error> {
-        if session.kind() == Kind::Token {
+        if session.kind() == SessionKind::Token {
             return Err(Error::not_for_tokens());
         }
         let (curfew, session) = (self.clone(), session.clone());
@@ -51,7 +51,7 @@ impl Curfew {
             let record = curfew.replace_secret(&session, &secret, authenticated).await?;
             curfew.tell_of_own(&record, |user, session| {
                 let reauthenticated = authenticated.is_some();
-                What::Renewed { user, session, reauthenticated }
+                EventKind::Renewed { user, session, reauthenticated }
             });
             Ok(curfew.cookie(&record, secret, curfew.now()))
         })

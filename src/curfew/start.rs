@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::budget::TimeBudget;
 use super::detached::to_the_end;
 use super::error::{Contended, Error};
-use super::handle::{Curfew, Overflow};
+use super::handle::{AtCap, Curfew};
 use super::purge;
 use crate::client::ClientInfo;
-use crate::event::What;
+use crate::event::EventKind;
 use crate::judge::purge_after;
 use crate::policy::{OrgRules, Rules};
 use crate::session::{
-    Client, Ended, Kind, Membership, NewSession, Record, Selector, Session, SessionId,
+    ClientDetails, Ended, Membership, NewSession, Record, Selector, Session, SessionId, SessionKind,
 };
 use crate::store::{Cap, Inserted};
 use crate::token::{IssuedToken, Secret, SetCookie, Token, nonce, random_id};
@@ -86,8 +86,9 @@ impl Curfew {
     }
 
     async fn issue(&self, new: NewSession) -> Result<(IssuedToken, Vec<SessionId>), Error> {
-        let new = NewSession { kind: Kind::Token, ..new };
-        let Begun { record, secret, replaced } = self.begin(new, &Client::default(), None).await?;
+        let new = NewSession { kind: SessionKind::Token, ..new };
+        let Begun { record, secret, replaced } =
+            self.begin(new, &ClientDetails::default(), None).await?;
         let (id, issued_at) = (record.id(), record.created());
         let signed = self.inner.token_signer.sign(&Token { id, secret, issued_at });
         Ok((IssuedToken::new(id, &signed), replaced))
@@ -97,7 +98,7 @@ impl Curfew {
     async fn begin(
         &self,
         new: NewSession,
-        client: &Client,
+        client: &ClientDetails,
         presented: Option<Session>,
     ) -> Result<Begun, Error> {
         if !new.has_valid_names() {
@@ -127,7 +128,7 @@ impl Curfew {
     async fn new_record(
         &self,
         new: &NewSession,
-        client: &Client,
+        client: &ClientDetails,
         secret: &Secret,
     ) -> Result<Record, Error> {
         for _ in 0..MAX_TRIES {
@@ -145,7 +146,7 @@ impl Curfew {
     fn stamped(
         &self,
         new: &NewSession,
-        client: &Client,
+        client: &ClientDetails,
         secret: &Secret,
         rules: Rules<'_>,
     ) -> Result<Record, Error> {
@@ -207,9 +208,9 @@ impl Curfew {
         if beyond.is_empty() {
             return Ok(());
         }
-        if overflow == Overflow::Refuse {
+        if overflow == AtCap::Refuse {
             let user = record.user();
-            self.tell_of_owner(user, What::StartRefused { user: user.clone() });
+            self.tell_of_owner(user, EventKind::StartRefused { user: user.clone() });
             return Err(Error::too_many_sessions());
         }
         let ended = Ended::revoked(record.created());

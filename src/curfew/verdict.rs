@@ -8,10 +8,10 @@ use time::Duration;
 use super::budget::TimeBudget;
 use super::error::{ClocksDiffer, Contended, Error};
 use super::handle::Curfew;
-use crate::event::What;
+use crate::event::EventKind;
 use crate::judge::{Verdict, judge, purge_after};
 use crate::policy::Rules;
-use crate::session::{Client, EndReason, Ended, Record, Revision, SessionId};
+use crate::session::{ClientDetails, EndReason, Ended, Record, Revision, SessionId};
 use crate::store::{Loaded, Replaced};
 use crate::time::Timestamp;
 use crate::token::nonce;
@@ -65,8 +65,8 @@ impl Curfew {
         now: Timestamp,
     ) -> Result<Option<Judged>, Error> {
         let mut verdict = self.judge_by_copy(&record, stands, now)?;
-        if let Some(Verdict::Live(schedule)) = &verdict
-            && schedule.above_rules
+        if let Some(Verdict::Live(live)) = &verdict
+            && live.above_rules
         {
             // Its stamps may be newer than what was said of the rules, or of rules that were lost.
             Box::pin(self.renew_rules(budget)).await?;
@@ -93,7 +93,7 @@ impl Curfew {
     pub(super) fn active(
         &self,
         judged: &Judged,
-        client: &Client,
+        client: &ClientDetails,
     ) -> Result<Option<(Arc<Record>, Verdict)>, Error> {
         let copy = self.inner.rules.read();
         if copy.revision() < judged.stands {
@@ -151,7 +151,7 @@ impl Curfew {
         // Of one that waits to be purged nobody knows any more how it ended.
         if replaced == Replaced::Done && ended.at < record.purge_after() {
             let (user, session) = (record.user().clone(), record.id());
-            self.tell(None, What::Ended { user, session, ended: ended.clone() });
+            self.tell(None, EventKind::Ended { user, session, ended: ended.clone() });
         }
         Ok(replaced)
     }
@@ -169,6 +169,6 @@ pub(super) fn check_clock(clock: Option<Timestamp>, now: Timestamp) -> Result<()
 
 /// Whether this is the end that stands on the record itself, which only ever falls.
 fn is_own_end(record: &Record, ended: &Ended) -> bool {
-    let own = record.ends_by().map(|ends_by| ends_by.at);
+    let own = record.fixed_deadline().map(|fixed_deadline| fixed_deadline.at);
     ended.reason == EndReason::Absolute && own == Some(ended.at)
 }

@@ -10,7 +10,9 @@ use time::Duration;
 use crate::encoding::Unreadable;
 use crate::limits::{GRACE, Limit, Limits, shorter};
 use crate::policy::{OrgRules, Rules};
-use crate::session::{End, EndReason, Ended, Ends, EndsBy, Kind, Membership, Record, Stamp};
+use crate::session::{
+    Deadline, EndReason, Ended, FixedDeadline, Membership, Record, Schedule, SessionKind, Stamp,
+};
 use crate::time::Timestamp;
 
 #[cfg(test)]
@@ -26,10 +28,10 @@ pub(crate) struct AppLimits {
 }
 
 impl AppLimits {
-    pub(crate) fn of(&self, kind: Kind) -> Limits {
+    pub(crate) fn of(&self, kind: SessionKind) -> Limits {
         match kind {
-            Kind::Browser | Kind::BrowserUntilClosed => self.browsers,
-            Kind::Token => self.tokens,
+            SessionKind::Browser | SessionKind::BrowserUntilClosed => self.browsers,
+            SessionKind::Token => self.tokens,
         }
     }
 
@@ -45,7 +47,7 @@ impl AppLimits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The session is alive.
-    Live(Schedule),
+    Live(LiveState),
     /// It is over, and why. Whoever finds this first writes it down.
     Over(Ended),
     /// Its record should have been deleted by now, and counts as if it were.
@@ -54,8 +56,8 @@ pub(crate) enum Verdict {
 
 /// What lies ahead of a living session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Schedule {
-    pub(crate) ends: Ends,
+pub(crate) struct LiveState {
+    pub(crate) schedule: Schedule,
     /// From when on activity is to be recorded.
     pub(crate) touch_at: Timestamp,
     /// How exactly the last activity is known.
@@ -124,8 +126,8 @@ pub(crate) fn judge(
     }
     let touch_every = touch_every.max(Duration::MILLISECOND);
     let touch_after = if at_once || above_rules { Duration::MILLISECOND } else { touch_every };
-    Ok(Verdict::Live(Schedule {
-        ends: Ends { absolute: absolute.map(Bound::end), idle: idle.map(Bound::end) },
+    Ok(Verdict::Live(LiveState {
+        schedule: Schedule { absolute: absolute.map(Bound::end), idle: idle.map(Bound::end) },
         touch_at: record.last_seen() + touch_after,
         touch_every,
         above_rules,
@@ -134,7 +136,7 @@ pub(crate) fn judge(
 
 /// A token is issued without its client; the first use shows what that is.
 fn is_unused_token(record: &Record) -> bool {
-    record.kind() == Kind::Token && record.last_seen() == record.created()
+    record.kind() == SessionKind::Token && record.last_seen() == record.created()
 }
 
 /// When the record may be deleted if its last activity is at `seen`: some time after the latest end
@@ -157,23 +159,23 @@ pub(crate) fn purge_after(
 
 /// The end that is fixed for a session that leaves all organizations but those in `stays`: what was
 /// scheduled stays scheduled.
-pub(crate) fn ends_by_after_leaving(
+pub(crate) fn deadline_after_leaving(
     record: &Record,
     rules: Rules<'_>,
     app: &AppLimits,
     stays: impl Fn(&Arc<str>) -> bool,
-) -> Result<Option<EndsBy>, Unreadable> {
-    let mut ends_by = record.ends_by().cloned();
+) -> Result<Option<FixedDeadline>, Unreadable> {
+    let mut fixed_deadline = record.fixed_deadline().cloned();
     each_bound(record, rules, app, |bound| {
         let leaves = bound.org.is_some_and(|org| !stays(org));
         if leaves
             && bound.limit == Limit::Absolute
-            && ends_by.as_ref().is_none_or(|ends_by| bound.at < ends_by.at)
+            && fixed_deadline.as_ref().is_none_or(|fixed_deadline| bound.at < fixed_deadline.at)
         {
-            ends_by = Some(EndsBy { at: bound.at, org: bound.org.cloned() });
+            fixed_deadline = Some(FixedDeadline { at: bound.at, org: bound.org.cloned() });
         }
     })?;
-    Ok(ends_by)
+    Ok(fixed_deadline)
 }
 
 /// That a session is bound by rules: those for everyone, or of an organization.
@@ -227,8 +229,8 @@ impl Bound<'_> {
         }
     }
 
-    fn end(self) -> End {
-        End { at: self.at, limit: self.limit, org: self.org.cloned(), since: self.since }
+    fn end(self) -> Deadline {
+        Deadline { at: self.at, limit: self.limit, org: self.org.cloned(), since: self.since }
     }
 }
 
@@ -241,7 +243,7 @@ fn each_bound<'a>(
 ) -> Result<(), Unreadable> {
     let (created, seen) = (record.created(), record.last_seen());
     let limits = app.of(record.kind());
-    if let Some(EndsBy { at, org }) = record.ends_by() {
+    if let Some(FixedDeadline { at, org }) = record.fixed_deadline() {
         let (limit, length) = (Limit::Absolute, at.since(created));
         visit(Bound { at: *at, limit, length, org: org.as_ref(), since: created });
     }

@@ -37,7 +37,7 @@ fn r01_a_session_is_over_at_the_very_millisecond_of_its_limit() {
 fn r02_activity_moves_the_idle_end_and_never_the_absolute_one() {
     let story = Story::begins(day(0), absolute_days(7).and_idle(Duration::days(2)));
     for (seen, idle_end) in [(0, 2), (1, 3), (4, 6), (6, 8)] {
-        let ends = story.clone().seen(day(seen)).schedule(day(seen)).ends;
+        let ends = story.clone().seen(day(seen)).live(day(seen)).schedule;
         assert_eq!(ends.absolute.unwrap().at, day(7), "seen on day {seen}");
         assert_eq!(ends.idle.unwrap().at, day(idle_end), "seen on day {seen}");
     }
@@ -161,19 +161,19 @@ fn r05_when_the_clock_steps_back_no_deadline_moves() {
         .policy("acme", day(4), minutes(60))
         .seen(day(5));
     for now in [day(0), day(3), day(5)] {
-        let schedule = story.schedule(now);
-        assert_eq!(schedule.ends.absolute.unwrap().at, day(11), "{now}");
-        assert_eq!(schedule.ends.idle.unwrap().at, day(5) + Duration::minutes(60), "{now}");
-        assert_eq!(schedule.touch_at, day(5) + Duration::minutes(6), "{now}");
+        let live = story.live(now);
+        assert_eq!(live.schedule.absolute.unwrap().at, day(11), "{now}");
+        assert_eq!(live.schedule.idle.unwrap().at, day(5) + Duration::minutes(60), "{now}");
+        assert_eq!(live.touch_at, day(5) + Duration::minutes(6), "{now}");
     }
 }
 
 #[test]
 fn r06_without_any_limit_a_session_never_ends() {
     let story = Story::begins(day(0), Limits::unlimited());
-    let schedule = story.schedule(day(36_500));
-    assert_eq!(schedule.ends, Ends::default());
-    assert_eq!(schedule.touch_every, Duration::HOUR);
+    let live = story.live(day(36_500));
+    assert_eq!(live.schedule, Schedule::default());
+    assert_eq!(live.touch_every, Duration::HOUR);
 }
 
 // --- how exactly activity is known ---------------------------------------------------------------
@@ -206,9 +206,9 @@ fn r07_activity_is_recorded_ten_times_per_strictest_idle_limit_but_at_least_hour
         ),
     ];
     for (label, story, touch_every) in cases {
-        let schedule = story.schedule(day(0));
-        assert_eq!(schedule.touch_every, touch_every, "{label}");
-        assert_eq!(schedule.touch_at, day(0) + touch_every, "{label}");
+        let live = story.live(day(0));
+        assert_eq!(live.touch_every, touch_every, "{label}");
+        assert_eq!(live.touch_at, day(0) + touch_every, "{label}");
     }
 }
 
@@ -226,7 +226,7 @@ fn r07_a_policy_or_membership_newer_than_the_last_activity_is_touched_at_once() 
         ("an older membership", story().joins("globex", minute(50)), minute(110)),
     ];
     for (label, story, touch_at) in cases {
-        assert_eq!(story.schedule(minute(55)).touch_at, touch_at, "{label}");
+        assert_eq!(story.live(minute(55)).touch_at, touch_at, "{label}");
     }
 }
 
@@ -261,7 +261,7 @@ fn r08_whoever_was_at_work_when_it_began_stays_and_is_known_exactly_from_then_on
         minutes(15),
     );
     // Last active at minute 49, which nobody recorded; back at minute 58.
-    assert_eq!(story.schedule(minute(58)).touch_at, day(0) + MILLISECOND);
+    assert_eq!(story.live(minute(58)).touch_at, day(0) + MILLISECOND);
     let touched = story.seen(minute(58));
     assert_eq!(touched.first_end(minute(58)), ending(minute(73), Idle, ACME));
     assert_eq!(touched.judged(minute(73)), over(minute(73), Idle, ACME));
@@ -400,8 +400,8 @@ fn r17_of_several_organizations_the_shortest_wins_for_each_kind() {
             .policy("globex", day(0), globex)
             .joins("acme", day(0))
             .joins("globex", day(0))
-            .schedule(day(0))
-            .ends;
+            .live(day(0))
+            .schedule;
         let (absolute, idle) = (ends.absolute.unwrap(), ends.idle.unwrap());
         assert_eq!(named(&absolute), ending(day(days), Absolute, absolute_by), "{label}");
         assert_eq!(named(&idle), ending(minute(60 * hours), Idle, idle_by), "{label}");
@@ -434,9 +434,9 @@ fn r18_what_was_in_force_at_joining_is_a_matter_of_numbers_not_of_clocks() {
     let story = Story::begins(day(0), SLIDING)
         .policy("acme", minute(10), minutes(15))
         .joins("acme", day(0));
-    let schedule = story.schedule(minute(1));
-    assert_eq!(named(&schedule.ends.idle.unwrap()), ending(minute(15), Idle, ACME));
-    assert_eq!(schedule.touch_at, day(0) + Duration::seconds(90), "it is no change");
+    let live = story.live(minute(1));
+    assert_eq!(named(&live.schedule.idle.unwrap()), ending(minute(15), Idle, ACME));
+    assert_eq!(live.touch_at, day(0) + Duration::seconds(90), "it is no change");
 
     let before_joining = Story::begins(day(0), SLIDING).joins("acme", minute(20)).policy(
         "acme",
@@ -485,9 +485,9 @@ fn r18_leaving_keeps_the_scheduled_end_with_the_name_of_the_organization() {
         ),
     ];
     for (label, story, left, expected) in cases {
-        let ends_by = story.ends_by_after_leaving(&left);
-        let expected = expected.map(|(at, org)| EndsBy { at, org: org.map(Into::into) });
-        assert_eq!(ends_by, expected, "{label}");
+        let fixed_deadline = story.deadline_after_leaving(&left);
+        let expected = expected.map(|(at, org)| FixedDeadline { at, org: org.map(Into::into) });
+        assert_eq!(fixed_deadline, expected, "{label}");
     }
 }
 
@@ -497,13 +497,13 @@ fn r18_who_has_left_keeps_the_absolute_end_and_is_rid_of_the_idle_limit() {
     let story =
         Story::begins(day(0), SLIDING).policy("acme", day(0), Some(policy)).joins("acme", day(0));
     let left = story.seen(minute(5)).leaves(&["acme"]);
-    let schedule = left.schedule(minute(10));
-    assert_eq!(named(&schedule.ends.absolute.unwrap()), ending(day(7), Absolute, ACME));
+    let live = left.live(minute(10));
+    assert_eq!(named(&live.schedule.absolute.unwrap()), ending(day(7), Absolute, ACME));
     assert_eq!(
-        named(&schedule.ends.idle.unwrap()),
+        named(&live.schedule.idle.unwrap()),
         ending(day(28) + Duration::minutes(5), Idle, APP)
     );
-    assert_eq!(schedule.touch_every, Duration::HOUR);
+    assert_eq!(live.touch_every, Duration::HOUR);
 }
 
 #[test]
@@ -546,7 +546,7 @@ fn r24_an_end_tells_since_when_it_binds() {
         ),
     ];
     for (label, story, since) in cases {
-        assert_eq!(story.schedule(day(5)).ends.first().unwrap().since, since, "{label}");
+        assert_eq!(story.live(day(5)).schedule.first().unwrap().since, since, "{label}");
     }
 }
 
@@ -629,14 +629,14 @@ fn trap_35_while_a_relaxed_limit_still_binds_activity_is_recorded_as_often_as_be
         .joins("acme", day(0))
         .seen(minute(9))
         .policy("acme", minute(10), minutes(600));
-    let schedule = story.schedule(minute(12));
-    assert_eq!(schedule.ends.idle.unwrap().at, minute(24));
-    assert_eq!(schedule.touch_every, Duration::seconds(90));
-    assert_eq!(schedule.touch_at, minute(9) + MILLISECOND, "the change is touched at once");
+    let live = story.live(minute(12));
+    assert_eq!(live.schedule.idle.unwrap().at, minute(24));
+    assert_eq!(live.touch_every, Duration::seconds(90));
+    assert_eq!(live.touch_at, minute(9) + MILLISECOND, "the change is touched at once");
 
     let touched = story.seen(minute(12));
     assert_eq!(touched.first_end(minute(12)), ending(minute(612), Idle, ACME));
-    assert_eq!(touched.schedule(minute(12)).touch_every, Duration::HOUR);
+    assert_eq!(touched.live(minute(12)).touch_every, Duration::HOUR);
 }
 
 #[test]
@@ -717,10 +717,10 @@ impl Story {
     }
 
     fn leaves(mut self, orgs: &[&str]) -> Self {
-        let ends_by = self.ends_by_after_leaving(orgs);
+        let fixed_deadline = self.deadline_after_leaving(orgs);
         let mut memberships = self.record.memberships().to_vec();
         memberships.retain(|membership| !orgs.contains(&&*membership.org));
-        self.record = self.record.with_ends_by(ends_by).with_memberships(memberships);
+        self.record = self.record.with_fixed_deadline(fixed_deadline).with_memberships(memberships);
         self
     }
 
@@ -783,29 +783,29 @@ impl Story {
     }
 
     #[track_caller]
-    fn schedule(&self, now: Timestamp) -> Schedule {
+    fn live(&self, now: Timestamp) -> LiveState {
         match self.judged(now) {
-            Verdict::Live(schedule) => schedule,
+            Verdict::Live(live) => live,
             verdict => panic!("on {now} it should live: {verdict:?}"),
         }
     }
 
     #[track_caller]
     fn first_end(&self, now: Timestamp) -> Ending {
-        named(self.schedule(now).ends.first().expect("a limit"))
+        named(self.live(now).schedule.first().expect("a limit"))
     }
 
     /// The verdict, and of a living session no more than when it ends.
     fn judged_briefly(&self, now: Timestamp) -> Verdict {
         match self.judged(now) {
-            Verdict::Live(schedule) => live_until(schedule.ends.first().expect("a limit").at),
+            Verdict::Live(live) => live_until(live.schedule.first().expect("a limit").at),
             verdict => verdict,
         }
     }
 
-    fn ends_by_after_leaving(&self, left: &[&str]) -> Option<EndsBy> {
+    fn deadline_after_leaving(&self, left: &[&str]) -> Option<FixedDeadline> {
         let stays = |org: &Arc<str>| !left.contains(&&**org);
-        self.told(|record, rules, app| ends_by_after_leaving(record, rules, app, stays).unwrap())
+        self.told(|record, rules, app| deadline_after_leaving(record, rules, app, stays).unwrap())
     }
 }
 
@@ -816,7 +816,7 @@ fn ending(at: Timestamp, reason: EndReason, org: Option<&str>) -> Ending {
     (at, reason, org.map(Into::into))
 }
 
-fn named(end: &End) -> Ending {
+fn named(end: &Deadline) -> Ending {
     ending(end.at, end.limit.into(), end.org.as_deref())
 }
 
@@ -826,9 +826,9 @@ fn over(at: Timestamp, reason: EndReason, org: Option<&str>) -> Verdict {
 
 /// Stands for every living session that ends then, in tables beside those that are over.
 fn live_until(at: Timestamp) -> Verdict {
-    let end = End { at, limit: Limit::Absolute, org: None, since: day(0) };
-    Verdict::Live(Schedule {
-        ends: Ends { absolute: Some(end), idle: None },
+    let end = Deadline { at, limit: Limit::Absolute, org: None, since: day(0) };
+    Verdict::Live(LiveState {
+        schedule: Schedule { absolute: Some(end), idle: None },
         touch_at: day(0),
         touch_every: Duration::HOUR,
         above_rules: false,

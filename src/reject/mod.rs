@@ -21,10 +21,10 @@ use crate::token::bears_token;
 /// ```
 /// use bytes::Bytes;
 /// use http::Response;
-/// use tower_curfew::{Caller, Rejection};
+/// use tower_curfew::{Rejection, RequestKind};
 ///
-/// let reject = |rejection: &Rejection<'_>| match rejection.caller() {
-///     Caller::Background => Response::new(Bytes::from_static(b"please sign in")),
+/// let reject = |rejection: &Rejection<'_>| match rejection.request_kind() {
+///     RequestKind::Background => Response::new(Bytes::from_static(b"please sign in")),
 ///     _ => rejection.response(),
 /// };
 /// ```
@@ -45,8 +45,8 @@ where
 /// A request that is turned away, and why.
 #[derive(Clone, Debug)]
 pub struct Rejection<'a> {
-    cause: Cause<'a>,
-    caller: Caller,
+    cause: RejectionCause<'a>,
+    caller: RequestKind,
     return_to: Option<&'a str>,
     login_at: &'a str,
     cookie_name: &'a str,
@@ -55,7 +55,7 @@ pub struct Rejection<'a> {
 /// Why a request is turned away.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum Cause<'a> {
+pub enum RejectionCause<'a> {
     /// It comes without a session that we know of.
     Anonymous,
     /// Its session has ended.
@@ -67,7 +67,7 @@ pub enum Cause<'a> {
 /// Who is asking, which decides what answer helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Caller {
+pub enum RequestKind {
     /// A person who opened a page or sent a form. A redirect shows them another page.
     Navigation,
     /// htmx, which follows its own header.
@@ -78,7 +78,7 @@ pub enum Caller {
     Background,
 }
 
-impl Caller {
+impl RequestKind {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         if bears_token(headers) {
             return Self::Bearer;
@@ -107,7 +107,7 @@ fn accepts_html(headers: &HeaderMap) -> bool {
 
 impl<'a> Rejection<'a> {
     pub(crate) fn new(
-        cause: Cause<'a>,
+        cause: RejectionCause<'a>,
         request: &Asked<'a>,
         login_at: &'a str,
         cookie_name: &'a str,
@@ -120,12 +120,12 @@ impl<'a> Rejection<'a> {
     }
 
     /// Why.
-    pub fn cause(&self) -> Cause<'a> {
+    pub fn cause(&self) -> RejectionCause<'a> {
         self.cause
     }
 
     /// Who is asking.
-    pub fn caller(&self) -> Caller {
+    pub fn request_kind(&self) -> RequestKind {
         self.caller
     }
 
@@ -138,10 +138,10 @@ impl<'a> Rejection<'a> {
     /// was asked for, where coming back to it is possible), `reason` and `organization`.
     pub fn login_url(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        if let (Caller::Navigation, Some(path)) = (self.caller, self.return_to) {
+        if let (RequestKind::Navigation, Some(path)) = (self.caller, self.return_to) {
             query.append_pair("return_to", path);
         }
-        if let Cause::Ended(ended) = self.cause {
+        if let RejectionCause::Ended(ended) = self.cause {
             query.append_pair("reason", ended.reason.as_str());
             if let Some(org) = &ended.org {
                 query.append_pair("organization", org);
@@ -165,19 +165,19 @@ impl<'a> Rejection<'a> {
     /// | anybody, while the store does not answer | 503 with `Retry-After` |
     pub fn response(&self) -> Response<Bytes> {
         match (self.cause, self.caller) {
-            (Cause::Unavailable, caller) => unavailable(caller),
-            (_, Caller::Navigation) => {
+            (RejectionCause::Unavailable, caller) => unavailable(caller),
+            (_, RequestKind::Navigation) => {
                 let mut response = Response::new(Bytes::new());
                 *response.status_mut() = StatusCode::SEE_OTHER;
                 response.headers_mut().insert(header::LOCATION, self.login_header());
                 response
             }
-            (_, Caller::Htmx) => {
+            (_, RequestKind::Htmx) => {
                 let mut response = self.unauthorized();
                 response.headers_mut().insert("hx-redirect", self.login_header());
                 response
             }
-            (_, Caller::Bearer | Caller::Background) => self.unauthorized(),
+            (_, RequestKind::Bearer | RequestKind::Background) => self.unauthorized(),
         }
     }
 
@@ -187,8 +187,8 @@ impl<'a> Rejection<'a> {
 
     fn unauthorized(&self) -> Response<Bytes> {
         let (reason, org) = match self.cause {
-            Cause::Ended(ended) => (ended.reason.as_str(), ended.org.as_deref()),
-            Cause::Anonymous | Cause::Unavailable => ("anonymous", None),
+            RejectionCause::Ended(ended) => (ended.reason.as_str(), ended.org.as_deref()),
+            RejectionCause::Anonymous | RejectionCause::Unavailable => ("anonymous", None),
         };
         let mut more = format!(r#","reason":"{reason}","login_url":{}"#, Json(self.login_at));
         if let Some(org) = org {
@@ -197,7 +197,7 @@ impl<'a> Rejection<'a> {
         let mut response = problem_with(StatusCode::UNAUTHORIZED, "sign in to continue", &more);
         let (page, cookie) = (self.login_at, self.cookie_name);
         let challenge = match self.caller {
-            Caller::Bearer => r#"Bearer error="invalid_token""#.to_owned(),
+            RequestKind::Bearer => r#"Bearer error="invalid_token""#.to_owned(),
             _ => format!(r#"Cookie form-action="{page}", cookie-name="{cookie}""#),
         };
         let challenge = HeaderValue::try_from(challenge).expect("both are checked when built");
@@ -207,10 +207,10 @@ impl<'a> Rejection<'a> {
 }
 
 /// 503: nobody is let in, nobody is signed out, and a later try may find the store again.
-pub(crate) fn unavailable(caller: Caller) -> Response<Bytes> {
+pub(crate) fn unavailable(caller: RequestKind) -> Response<Bytes> {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let title = "sessions cannot be checked just now; try again in a moment";
-    let mut response = if caller == Caller::Navigation {
+    let mut response = if caller == RequestKind::Navigation {
         answer(status, "text/plain; charset=utf-8", Bytes::from_static(title.as_bytes()))
     } else {
         problem(status, title)
@@ -258,7 +258,7 @@ impl fmt::Display for Json<'_> {
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
-    pub(crate) caller: Caller,
+    pub(crate) caller: RequestKind,
 }
 
 impl<'a> Asked<'a> {
@@ -277,7 +277,7 @@ impl<'a> Asked<'a> {
         headers: &HeaderMap,
         extensions: &'a Extensions,
     ) -> Self {
-        Self { method, uri: original_uri(uri, extensions), caller: Caller::of(headers) }
+        Self { method, uri: original_uri(uri, extensions), caller: RequestKind::of(headers) }
     }
 }
 

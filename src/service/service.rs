@@ -12,8 +12,8 @@ use tower_service::Service;
 use super::future::{Check, ResponseFuture};
 use super::layer::{Guard, MakeBody, Mode};
 use crate::curfew::{Checked, Curfew, Error};
-use crate::event::Refusal;
-use crate::reject::{Asked, Caller, Cause};
+use crate::event::RefusalReason;
+use crate::reject::{Asked, RejectionCause, RequestKind};
 use crate::session::Presence;
 use crate::token::{Presented, SetCookie, Token};
 
@@ -105,9 +105,9 @@ impl<M> Door<M> {
             Presented::Nothing => return None,
             Presented::One(value) => match signer.verify(value) {
                 Some(token) => return Some(token),
-                None => Refusal::Unverified,
+                None => RefusalReason::Unverified,
             },
-            Presented::Conflicting => Refusal::Conflicting,
+            Presented::Conflicting => RefusalReason::Conflicting,
         };
         self.curfew().refused(why, None, None);
         None
@@ -136,15 +136,15 @@ impl<M> Door<M> {
         match checked {
             Err(error) => {
                 tracing::warn!(error = %error.with_causes(), "a session could not be checked");
-                turn_away(Cause::Unavailable)
+                turn_away(RejectionCause::Unavailable)
             }
             Ok(Checked { presence: Presence::Anonymous, .. })
                 if mode == Mode::AllButLive && !self.guard.is_open(request) =>
             {
-                turn_away(Cause::Anonymous)
+                turn_away(RejectionCause::Anonymous)
             }
             Ok(Checked { presence: Presence::Ended(ended), .. }) => {
-                let navigates = Caller::of(request.headers()) == Caller::Navigation;
+                let navigates = RequestKind::of(request.headers()) == RequestKind::Navigation;
                 let turned_away = match mode {
                     Mode::EndedNavigations => navigates,
                     Mode::AllButLive => true,
@@ -152,7 +152,7 @@ impl<M> Door<M> {
                 };
                 let open = self.guard.is_open(request);
                 if turned_away && !open {
-                    return turn_away(Cause::Ended(&ended));
+                    return turn_away(RejectionCause::Ended(&ended));
                 }
                 let clear = (open && navigates).then(|| curfew.session_cookie().clear());
                 Ok(Passed { presence: Presence::Ended(ended), set_cookie: clear })

@@ -8,7 +8,7 @@ pub const MAX_LABEL: usize = 512;
 
 /// What kind of client holds a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum SessionKind {
     /// A browser, with a cookie that survives its restart.
     Browser,
     /// A browser, with a cookie that goes when it is closed.
@@ -17,7 +17,7 @@ pub enum Kind {
     Token,
 }
 
-impl Kind {
+impl SessionKind {
     /// A stable name: `browser`, `browser-until-closed` or `token`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl Kind {
 
 /// What is known of the client behind a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Client {
+pub struct ClientDetails {
     /// The `User-Agent` header as it came, at most [`MAX_LABEL`] bytes of it.
     pub agent: Option<Arc<str>>,
     /// Device and browser in words, as in `Chrome on macOS`.

@@ -28,8 +28,8 @@ impl fmt::Display for Facts<'_> {
         line(f, "authenticated", record.authenticated())?;
         line(f, "last seen", record.last_seen())?;
         maybe(f, "idle limit", record.idle().map(Spelled))?;
-        if let Some(ends_by) = record.ends_by() {
-            line(f, "ends by", under(ends_by.at, ends_by.org.as_deref()))?;
+        if let Some(fixed_deadline) = record.fixed_deadline() {
+            line(f, "ends by", under(fixed_deadline.at, fixed_deadline.org.as_deref()))?;
         }
         line(f, "everyone", stamped(record.everyone()))?;
         for membership in record.memberships() {
@@ -72,7 +72,7 @@ mod tests {
     use time::Duration;
 
     use crate::limits::Limits;
-    use crate::session::{Client, Ended, Membership, Record, SecretHash, SessionId, Stamp};
+    use crate::session::{ClientDetails, Ended, Membership, Record, SecretHash, SessionId, Stamp};
     use crate::time::Timestamp;
 
     #[test]
@@ -80,7 +80,8 @@ mod tests {
         let at = |hours| Timestamp::from_unix_millis(0) + Duration::hours(hours);
         let id = SessionId::from_bytes([0xab; 16]);
         let member = Membership { org: "acme".into(), stamp: Stamp::default(), joined: at(1) };
-        let client = Client { device: Some("Chrome on macOS".into()), ..Client::default() };
+        let client =
+            ClientDetails { device: Some("Chrome on macOS".into()), ..ClientDetails::default() };
         let record = Record::begin(id, SecretHash::from_bytes([7; 32]), "ada", at(1), 7)
             .with_limits(Limits::absolute(Duration::days(2)).and_idle(Duration::HOUR))
             .with_memberships(vec![member])

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use minicbor::Decoder;
 
-use super::client::Kind;
+use super::client::SessionKind;
 use super::ended::{EndReason, Ended};
-use super::ends::EndsBy;
 use super::id::{SecretHash, SessionId};
 use super::key::Key;
 use super::labels::Labels;
 use super::record::{Link, Membership, Rare, Record, Stamp};
 use super::revision::Revision;
+use super::schedule::FixedDeadline;
 use crate::encoding::{Out, Unreadable, Writer, fact, personal, read};
 use crate::time::Timestamp;
 
@@ -60,7 +60,7 @@ impl Record {
         facts.maybe(SEEN, changed(self.seen), Out::i64);
         facts.write(PURGE_AFTER, |out| out.i64(self.purge_after.unix_millis()));
         facts.maybe(IDLE, self.idle, |out, idle| out.i64(idle.get()));
-        facts.maybe(ENDS_BY, self.ends_by(), |out, EndsBy { at, org }| {
+        facts.maybe(ENDS_BY, self.fixed_deadline(), |out, FixedDeadline { at, org }| {
             out.encode((at.unix_millis(), org.as_deref()))
         });
         let everyone = (self.everyone != Stamp::default()).then_some(self.everyone);
@@ -119,13 +119,13 @@ struct Found {
     revision: Option<Revision>,
     secret_hash: Option<SecretHash>,
     user: Option<Arc<str>>,
-    kind: Option<Kind>,
+    kind: Option<SessionKind>,
     created: Option<Timestamp>,
     authenticated: Option<Timestamp>,
     seen: Option<Timestamp>,
     purge_after: Option<Timestamp>,
     idle: Option<NonZeroI64>,
-    ends_by: Option<Box<EndsBy>>,
+    fixed_deadline: Option<Box<FixedDeadline>>,
     everyone: Stamp,
     memberships: Box<[Membership]>,
     address: Option<IpAddr>,
@@ -153,7 +153,7 @@ impl Found {
             ENDS_BY => {
                 let (at, org): (_, Option<&str>) = input.decode()?;
                 let at = Timestamp::from_unix_millis(at);
-                self.ends_by = Some(Box::new(EndsBy { at, org: org.map(Arc::from) }));
+                self.fixed_deadline = Some(Box::new(FixedDeadline { at, org: org.map(Arc::from) }));
             }
             EVERYONE => {
                 let (generation, version, known) = input.decode()?;
@@ -202,7 +202,7 @@ impl Found {
             memberships: self.memberships,
             address: self.address,
             labels: self.labels,
-            ends_by: self.ends_by,
+            fixed_deadline: self.fixed_deadline,
             ended: self.ended,
             rare: (self.rare != Rare::default()).then(|| Box::new(self.rare)),
         })
@@ -226,19 +226,19 @@ fn memberships(input: &mut Decoder<'_>) -> Result<Box<[Membership]>, Unreadable>
     Ok(memberships.into())
 }
 
-const fn kind_number(kind: Kind) -> u8 {
+const fn kind_number(kind: SessionKind) -> u8 {
     match kind {
-        Kind::Browser => 0,
-        Kind::BrowserUntilClosed => 1,
-        Kind::Token => 2,
+        SessionKind::Browser => 0,
+        SessionKind::BrowserUntilClosed => 1,
+        SessionKind::Token => 2,
     }
 }
 
-fn kind(number: u8) -> Result<Kind, Unreadable> {
+fn kind(number: u8) -> Result<SessionKind, Unreadable> {
     match number {
-        0 => Ok(Kind::Browser),
-        1 => Ok(Kind::BrowserUntilClosed),
-        2 => Ok(Kind::Token),
+        0 => Ok(SessionKind::Browser),
+        1 => Ok(SessionKind::BrowserUntilClosed),
+        2 => Ok(SessionKind::Token),
         _ => Err(Unreadable),
     }
 }
@@ -280,7 +280,7 @@ mod tests {
 
     use super::*;
     use crate::limits::Limits;
-    use crate::session::Client;
+    use crate::session::ClientDetails;
 
     /// As a second implementation writes them. They are kept in stores: what they mean never changes.
     const LEAST: &str = "bf0450000102030405060708090a0b0c0d0e0f081b00000001000000070c58200707070707070707\
@@ -312,7 +312,7 @@ mod tests {
             stamp: Stamp { generation, version, known },
             joined,
         };
-        let client = Client {
+        let client = ClientDetails {
             agent: Some("UA/1.0".into()),
             device: Some("Chrome on macOS".into()),
             address: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
@@ -320,11 +320,11 @@ mod tests {
         };
         least()
             .next(8)
-            .with_kind(Kind::Token)
+            .with_kind(SessionKind::Token)
             .with_authentication(at(1))
             .with_activity(at(2))
             .with_limits(Limits::idle(Duration::HOUR))
-            .with_ends_by(Some(EndsBy { at: at(3), org: Some("acme".into()) }))
+            .with_fixed_deadline(Some(FixedDeadline { at: at(3), org: Some("acme".into()) }))
             .with_purge_after(at(4))
             .with_everyone(Stamp { generation: 1, version: 2, known: 3 })
             .with_memberships(vec![
@@ -337,7 +337,8 @@ mod tests {
     }
 
     fn over() -> Record {
-        let client = Client { device: Some("Chrome on macOS".into()), ..Client::default() };
+        let client =
+            ClientDetails { device: Some("Chrome on macOS".into()), ..ClientDetails::default() };
         let ended = Ended { at: at(9), reason: EndReason::Idle, org: Some("acme".into()) };
         least().with_name(Some("laptop".into())).with_client(&client).next(8).with_end(ended)
     }
@@ -361,7 +362,10 @@ mod tests {
                 [created, authenticated, record.last_seen(), record.purge_after()]
             };
             assert_eq!(times(&read), times(&record));
-            assert_eq!((read.idle(), read.ends_by()), (record.idle(), record.ends_by()));
+            assert_eq!(
+                (read.idle(), read.fixed_deadline()),
+                (record.idle(), record.fixed_deadline())
+            );
             assert_eq!((read.everyone(), read.ended()), (record.everyone(), record.ended()));
             assert_eq!(read.memberships(), record.memberships());
             assert_eq!(read.keys(), record.keys());
@@ -384,7 +388,7 @@ mod tests {
         for forgotten in ["goes", "laptop", "UA/1.0", "Chrome on macOS", "\u{0}\u{2}\u{1}"] {
             assert!(!has(&ended, forgotten), "{forgotten:?}");
         }
-        assert_eq!(ended.client(), Client::default());
+        assert_eq!(ended.client(), ClientDetails::default());
     }
 
     #[test]

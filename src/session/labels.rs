@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use minicbor::Decoder;
 
-use super::client::Client;
+use super::client::ClientDetails;
 
 /// User agent, device and location, as an array in CBOR.
 #[derive(Clone, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub(crate) struct Labels(Arc<[u8]>);
 
 impl Labels {
     /// `None` if there are none.
-    pub(super) fn of(client: &Client) -> Option<Self> {
-        let Client { agent, device, address: _, location } = client;
+    pub(super) fn of(client: &ClientDetails) -> Option<Self> {
+        let ClientDetails { agent, device, address: _, location } = client;
         let labels = [agent, device, location].map(|label| label.as_deref());
         if labels == [None; 3] {
             return None;
@@ -33,11 +33,11 @@ impl Labels {
         &self.0
     }
 
-    pub(super) fn decode(&self) -> Client {
+    pub(super) fn decode(&self) -> ClientDetails {
         let labels = minicbor::decode::<[Option<&str>; 3]>(&self.0);
         let [agent, device, location] =
             labels.unwrap_or_default().map(|label| label.map(Arc::from));
-        Client { agent, device, address: None, location }
+        ClientDetails { agent, device, address: None, location }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::client::{Kind, MAX_LABEL};
+use super::client::{MAX_LABEL, SessionKind};
 use super::record::Link;
 use crate::limits::Limits;
 
@@ -23,7 +23,7 @@ pub struct NewSession {
     pub(crate) user: Arc<str>,
     pub(crate) orgs: Vec<Arc<str>>,
     pub(crate) at_most: Limits,
-    pub(crate) kind: Kind,
+    pub(crate) kind: SessionKind,
     pub(crate) name: Option<Arc<str>>,
     pub(crate) links: Vec<Link>,
 }
@@ -35,7 +35,7 @@ impl NewSession {
             user: user.to_string().into(),
             orgs: Vec::new(),
             at_most: Limits::unlimited(),
-            kind: Kind::Browser,
+            kind: SessionKind::Browser,
             name: None,
             links: Vec::new(),
         }
@@ -60,7 +60,7 @@ impl NewSession {
     /// A cookie that goes with the browser: without `Max-Age`. Browsers that restore their tabs may
     /// keep it all the same, so it is no limit.
     pub fn until_browser_closes(mut self) -> Self {
-        self.kind = Kind::BrowserUntilClosed;
+        self.kind = SessionKind::BrowserUntilClosed;
         self
     }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use time::Duration;
 
-use super::client::{Client, Kind};
+use super::client::{ClientDetails, SessionKind};
 use super::ended::Ended;
-use super::ends::{End, Ends};
 use super::record::Record;
+use super::schedule::{Deadline, Schedule};
 use super::{SecretHash, SessionId};
 use crate::time::Timestamp;
 
@@ -43,8 +43,8 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(record: Arc<Record>, ends: Ends, checked: Timestamp) -> Self {
-        Self { active: ActiveSession::new(record, ends), checked }
+    pub(crate) fn new(record: Arc<Record>, schedule: Schedule, checked: Timestamp) -> Self {
+        Self { active: ActiveSession::new(record, schedule), checked }
     }
 
     /// Whether the person proved who they are within the last `window` before this request: at
@@ -79,7 +79,7 @@ impl Deref for Session {
 #[derive(Clone)]
 pub struct ActiveSession {
     record: Arc<Record>,
-    ends: Ends,
+    schedule: Schedule,
 }
 
 /// Shows neither user nor address, so that it may stand in a log.
@@ -88,14 +88,14 @@ impl fmt::Debug for ActiveSession {
         f.debug_struct("ActiveSession")
             .field("id", &self.record.id())
             .field("kind", &self.record.kind())
-            .field("ends", &self.ends)
+            .field("schedule", &self.schedule)
             .finish_non_exhaustive()
     }
 }
 
 impl ActiveSession {
-    pub(crate) fn new(record: Arc<Record>, ends: Ends) -> Self {
-        Self { record, ends }
+    pub(crate) fn new(record: Arc<Record>, schedule: Schedule) -> Self {
+        Self { record, schedule }
     }
 
     /// The public name of the session.
@@ -114,7 +114,7 @@ impl ActiveSession {
     }
 
     /// What kind of client holds it.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> SessionKind {
         self.record.kind()
     }
 
@@ -124,7 +124,7 @@ impl ActiveSession {
     }
 
     /// What is known of the client.
-    pub fn client(&self) -> Client {
+    pub fn client(&self) -> ClientDetails {
         self.record.client()
     }
 
@@ -141,21 +141,21 @@ impl ActiveSession {
     /// The later of the last recorded activity and the change of policy that moved its end.
     pub fn updated_at(&self) -> Timestamp {
         let seen = self.record.last_seen();
-        self.ends.first().map_or(seen, |end| end.since.max(seen))
+        self.schedule.first().map_or(seen, |end| end.since.max(seen))
     }
 
     /// When it will end without further activity; `None` if no limit binds it.
     pub fn ends_at(&self) -> Option<Timestamp> {
-        self.ends.first().map(|end| end.at)
+        self.schedule.first().map(|end| end.at)
     }
 
     /// What its end is bound by; `None` if no limit binds it.
-    pub fn bound_by(&self) -> Option<&End> {
-        self.ends.first()
+    pub fn bound_by(&self) -> Option<&Deadline> {
+        self.schedule.first()
     }
 
     /// Its end by each kind of limit.
-    pub fn ends(&self) -> &Ends {
-        &self.ends
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
     }
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use time::Duration;
 
-use super::client::{Client, Kind};
+use super::client::{ClientDetails, SessionKind};
 use super::ended::Ended;
-use super::ends::EndsBy;
 use super::id::{SecretHash, SessionId};
 use super::key::{Key, LINK, ORG, USER};
 use super::labels::Labels;
 use super::revision::Revision;
+use super::schedule::FixedDeadline;
 use crate::encoding::Carried;
 use crate::time::Timestamp;
 
@@ -28,7 +28,7 @@ pub struct Record {
     pub(super) previous: Revision,
     pub(super) secret_hash: SecretHash,
     pub(super) user: Arc<str>,
-    pub(super) kind: Kind,
+    pub(super) kind: SessionKind,
     pub(super) created: Timestamp,
     pub(super) authenticated: Timestamp,
     pub(super) seen: Timestamp,
@@ -40,7 +40,7 @@ pub struct Record {
     pub(super) address: Option<IpAddr>,
     pub(super) labels: Option<Labels>,
     // What few records have is kept apart, or all of them would have the room for it.
-    pub(super) ends_by: Option<Box<EndsBy>>,
+    pub(super) fixed_deadline: Option<Box<FixedDeadline>>,
     pub(super) ended: Option<Box<Ended>>,
     pub(super) rare: Option<Box<Rare>>,
 }
@@ -122,7 +122,7 @@ impl Record {
     }
 
     /// What kind of client holds it.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> SessionKind {
         self.kind
     }
 
@@ -157,8 +157,8 @@ impl Record {
     }
 
     /// The latest end that was fixed so far: at sign-in, or by an organization it has left.
-    pub fn ends_by(&self) -> Option<&EndsBy> {
-        self.ends_by.as_deref()
+    pub fn fixed_deadline(&self) -> Option<&FixedDeadline> {
+        self.fixed_deadline.as_deref()
     }
 
     /// Where it stands in the history of the rules for everyone.
@@ -172,9 +172,9 @@ impl Record {
     }
 
     /// What is known of the client. It is decoded anew each time.
-    pub fn client(&self) -> Client {
+    pub fn client(&self) -> ClientDetails {
         let labels = self.labels.as_ref().map(Labels::decode).unwrap_or_default();
-        Client { address: self.address, ..labels }
+        ClientDetails { address: self.address, ..labels }
     }
 
     /// That it has ended, and why. Written once, never taken back.

@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 
 /// An end that is already fixed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndsBy {
+pub struct FixedDeadline {
     /// When.
     pub at: Timestamp,
     /// The organization whose policy fixed it; `None` if the app's own limits did.
@@ -16,21 +16,21 @@ pub struct EndsBy {
 
 /// When a living session will end without further activity, by each kind of limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ends {
+pub struct Schedule {
     /// Fixed: no activity moves it. `None` if no absolute limit binds the session.
-    pub absolute: Option<End>,
+    pub absolute: Option<Deadline>,
     /// Moves with activity. `None` if no idle limit binds the session.
-    pub idle: Option<End>,
+    pub idle: Option<Deadline>,
 }
 
-impl Ends {
+impl Schedule {
     /// When the first of them comes; [`Timestamp::NEVER`] if no limit binds the session.
     pub fn at(&self) -> Timestamp {
         self.first().map_or(Timestamp::NEVER, |end| end.at)
     }
 
     /// The end that comes first; `None` if no limit binds the session.
-    pub fn first(&self) -> Option<&End> {
+    pub fn first(&self) -> Option<&Deadline> {
         match (&self.absolute, &self.idle) {
             (Some(absolute), Some(idle)) if idle.at < absolute.at => Some(idle),
             (Some(absolute), _) => Some(absolute),
@@ -41,7 +41,7 @@ impl Ends {
 
 /// One end that lies ahead, and what fixes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
+pub struct Deadline {
     /// When.
     pub at: Timestamp,
     /// Which limit.

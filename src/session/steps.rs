@@ -3,13 +3,13 @@
 use std::num::NonZeroI64;
 use std::sync::Arc;
 
-use super::client::{Client, Kind};
+use super::client::{ClientDetails, SessionKind};
 use super::ended::Ended;
-use super::ends::EndsBy;
 use super::id::{SecretHash, SessionId};
 use super::labels::Labels;
 use super::record::{Link, Membership, Rare, Record, Stamp};
 use super::revision::Revision;
+use super::schedule::FixedDeadline;
 use crate::limits::Limits;
 use crate::time::{Timestamp, millis};
 
@@ -29,7 +29,7 @@ impl Record {
             previous: Revision::NONE,
             secret_hash,
             user: user.into(),
-            kind: Kind::Browser,
+            kind: SessionKind::Browser,
             created,
             authenticated: created,
             seen: created,
@@ -39,7 +39,7 @@ impl Record {
             memberships: Box::default(),
             address: None,
             labels: None,
-            ends_by: None,
+            fixed_deadline: None,
             ended: None,
             rare: None,
         }
@@ -58,7 +58,7 @@ impl Record {
 
     /// With a client of this kind.
     #[must_use]
-    pub fn with_kind(self, kind: Kind) -> Self {
+    pub fn with_kind(self, kind: SessionKind) -> Self {
         Self { kind, ..self }
     }
 
@@ -86,13 +86,14 @@ impl Record {
     pub fn with_limits(self, limits: Limits) -> Self {
         let absolute = limits.absolute_limit().map(|limit| self.created + limit);
         let idle = limits.idle_limit().and_then(|limit| NonZeroI64::new(millis(limit)));
-        Self { idle, ..self }.with_ends_by(absolute.map(|at| EndsBy { at, org: None }))
+        Self { idle, ..self }
+            .with_fixed_deadline(absolute.map(|at| FixedDeadline { at, org: None }))
     }
 
     /// With an end that is fixed, or none.
     #[must_use]
-    pub fn with_ends_by(self, ends_by: Option<EndsBy>) -> Self {
-        Self { ends_by: ends_by.map(Box::new), ..self }
+    pub fn with_fixed_deadline(self, fixed_deadline: Option<FixedDeadline>) -> Self {
+        Self { fixed_deadline: fixed_deadline.map(Box::new), ..self }
     }
 
     /// With this place in the history of the rules for everyone.
@@ -125,7 +126,7 @@ impl Record {
 
     /// With what is known of the client.
     #[must_use]
-    pub fn with_client(self, client: &Client) -> Self {
+    pub fn with_client(self, client: &ClientDetails) -> Self {
         Self { address: client.address, labels: Labels::of(client), ..self }
     }
 

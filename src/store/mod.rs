@@ -38,6 +38,6 @@ pub use crate::policy::{
     ChangedRules, HistoryFull, Incarnation, OrgRules, PolicyVersion, RulesChanged,
 };
 pub use crate::session::{
-    Client, EndReason, Ended, EndsBy, Key, Kind, MAX_LABEL, Membership, Record, Revision,
-    SecretHash, Selector, SessionId, Stamp,
+    ClientDetails, EndReason, Ended, FixedDeadline, Key, MAX_LABEL, Membership, Record, Revision,
+    SecretHash, Selector, SessionId, SessionKind, Stamp,
 };

@@ -16,7 +16,9 @@ use super::error::Failure;
 use super::*;
 use crate::limits::Limits;
 use crate::policy::OrgPolicy;
-use crate::session::{Client, EndReason, Ended, EndsBy, Kind, Membership, SecretHash, Stamp};
+use crate::session::{
+    ClientDetails, EndReason, Ended, FixedDeadline, Membership, SecretHash, SessionKind, Stamp,
+};
 
 // --- opening -------------------------------------------------------------------------------------
 
@@ -230,17 +232,17 @@ async fn a_new_file_and_its_log_are_for_their_owner_alone() {
 async fn everything_survives_closing_and_opening() {
     let file = File::new();
     let store = file.open().await;
-    let client = Client {
+    let client = ClientDetails {
         agent: Some("agent".into()),
         device: Some("device".into()),
         address: Some("2001:db8::1".parse().unwrap()),
         location: Some("Genève".into()),
     };
     let whole = record(1)
-        .with_kind(Kind::BrowserUntilClosed)
+        .with_kind(SessionKind::BrowserUntilClosed)
         .with_name(Some("laptop".into()))
         .with_limits(Limits::idle(Duration::milliseconds(12_345)))
-        .with_ends_by(Some(EndsBy { at: at(9000), org: Some("acme".into()) }))
+        .with_fixed_deadline(Some(FixedDeadline { at: at(9000), org: Some("acme".into()) }))
         .with_client(&client)
         .with_purge_after(Timestamp::NEVER);
     let ended = Ended { at: at(77), reason: EndReason::Idle, org: Some("acme".into()) };

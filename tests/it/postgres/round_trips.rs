@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tower_curfew::store::{Cap, Inserted, Key, Page, PostgresStore, Replaced, Revision, Store};
-use tower_curfew::{ClientInfo, Curfew, Keyring, NewSession, Overflow};
+use tower_curfew::{AtCap, ClientInfo, Curfew, Keyring, NewSession};
 
 use super::road::Road;
 use super::support::{
@@ -93,7 +93,7 @@ async fn a_sign_in_is_one_read_and_a_transaction_of_three_round_trips() {
     let Some(schema) = Schema::new().await else { return };
     let road = Road::to(&schema).await;
     let store = road.options(&schema).connections(2).connect().await.unwrap();
-    for (cap, expected) in [(None, 4), (Some((5, Overflow::Refuse)), 5)] {
+    for (cap, expected) in [(None, 4), (Some((5, AtCap::Refuse)), 5)] {
         let curfew = handle(store.clone(), cap);
         let signs_in = async || {
             let new = NewSession::for_user("ada").orgs(["acme", "globex"]);
@@ -130,7 +130,7 @@ async fn the_time_of_the_server_costs_a_read_nothing() {
     schema.drop().await;
 }
 
-fn handle(store: PostgresStore, cap: Option<(u32, Overflow)>) -> Curfew {
+fn handle(store: PostgresStore, cap: Option<(u32, AtCap)>) -> Curfew {
     let keyring = Keyring::from_bytes([7; 32]).unwrap();
     let builder = Curfew::builder(store, keyring).purge_by_hand();
     let builder = match cap {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio_postgres::{Client, NoTls};
 use tower_curfew::store::{
-    Client as Device, Ended, Inserted, Key, Listed, Membership, OrgRules, Page, PostgresOptions,
-    PostgresStore, Record, Replaced, SecretHash, SessionId, Stamp, Store,
+    ClientDetails as Device, Ended, Inserted, Key, Listed, Membership, OrgRules, Page,
+    PostgresOptions, PostgresStore, Record, Replaced, SecretHash, SessionId, Stamp, Store,
 };
 use tower_curfew::{Clock as _, SystemClock, Timestamp};
 

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use time::Duration;
 use tower_curfew::axum::{RouterExt as _, account_routes};
-use tower_curfew::{Builder, NewSession, Overflow, SessionId};
+use tower_curfew::{AtCap, Builder, NewSession, SessionId};
 
 use super::accounts::{SESSION, SESSIONS, ada, list, path_of};
 use super::org_refusals::is_problem;
@@ -152,7 +152,7 @@ async fn r27_a_token_issues_no_tokens() {
 #[tokio::test]
 async fn r29_a_token_beyond_the_cap_is_refused_or_displaces_the_oldest() {
     for (overflow, status, oldest_lives) in
-        [(Overflow::Refuse, 409, true), (Overflow::EndOldest, 201, false)]
+        [(AtCap::Refuse, 409, true), (AtCap::EndOldest, 201, false)]
     {
         let configure = |builder: Builder| builder.at_most_per_user(2, overflow);
         on_every_store_with(configure, async |site| {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::http::header::{AUTHORIZATION, COOKIE, USER_AGENT};
 use tower_curfew::{
-    Builder, EndReason, Ended, Event, Keyring, Kind, Limits, NewSession, OrgPolicy, Overflow,
-    Refusal, Selector, Timestamp, What,
+    AtCap, Builder, EndReason, Ended, Event, EventKind, Keyring, Limits, NewSession, OrgPolicy,
+    RefusalReason, Selector, SessionKind, Timestamp,
 };
 
 use crate::support::{Browser, Fault, MS, Site, days, hours, navigation, send};
@@ -29,8 +29,8 @@ impl Events {
     }
 
     fn refusals(&self) -> Vec<&'static str> {
-        let reason = |event: &Event| match &event.what {
-            What::Refused { why, .. } => Some(why.as_str()),
+        let reason = |event: &Event| match &event.kind {
+            EventKind::Refused { why, .. } => Some(why.as_str()),
             _ => None,
         };
         self.take().iter().filter_map(reason).collect()
@@ -66,29 +66,29 @@ async fn a_sign_in_tells_who_with_what_client_and_what_it_replaced() {
     let first = ada.session();
     let event = events.one();
     assert_eq!((event.at, event.actor), (site.now(), somebody("ada")));
-    let What::Started { user, session, kind, client, replaced } = event.what else { panic!() };
-    assert_eq!((&*user, session, kind, replaced), ("ada", first, Kind::Browser, vec![]));
+    let EventKind::Started { user, session, kind, client, replaced } = event.kind else { panic!() };
+    assert_eq!((&*user, session, kind, replaced), ("ada", first, SessionKind::Browser, vec![]));
     assert_eq!(client.agent.as_deref(), Some("curl/8.5.0"));
 
     ada.sign_in("ada", &[]).await;
-    let What::Started { session, replaced, .. } = events.one().what else { panic!() };
+    let EventKind::Started { session, replaced, .. } = events.one().kind else { panic!() };
     assert_eq!((session, replaced), (ada.session(), vec![first]));
 
     let new = NewSession::for_user("ada").named("laptop");
     let issued = site.curfew.acting_as("grace").issue_token(new).await.unwrap();
     let event = events.one();
     assert_eq!(event.actor, somebody("grace"), "she has issued it");
-    let What::Started { user, session, kind, .. } = event.what else { panic!() };
-    assert_eq!((&*user, session, kind), ("ada", issued.id(), Kind::Token));
+    let EventKind::Started { user, session, kind, .. } = event.kind else { panic!() };
+    assert_eq!((&*user, session, kind), ("ada", issued.id(), SessionKind::Token));
 }
 
 #[tokio::test]
 async fn r29_a_sign_in_that_the_cap_refuses_is_told() {
-    let (site, events) = audited_with(|builder| builder.at_most_per_user(1, Overflow::Refuse));
+    let (site, events) = audited_with(|builder| builder.at_most_per_user(1, AtCap::Refuse));
     site.signed_in("ada", &[]).await;
     events.take();
     site.browser().post("/login?user=ada").await;
-    assert_eq!(events.one().what, What::StartRefused { user: "ada".into() });
+    assert_eq!(events.one().kind, EventKind::StartRefused { user: "ada".into() });
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn a_renewal_tells_whether_the_person_proved_who_they_are() {
         ada.post(path).await;
         let event = events.one();
         assert_eq!(event.actor, somebody("ada"));
-        assert_eq!(event.what, What::Renewed { user: "ada".into(), session, reauthenticated });
+        assert_eq!(event.kind, EventKind::Renewed { user: "ada".into(), session, reauthenticated });
     }
 }
 
@@ -117,18 +117,18 @@ async fn r5_an_end_is_told_once_with_its_time_reason_and_organization() {
         assert_eq!(ada.clone().turned_away_because().await, "absolute acme");
         let over = ended(start + days(1), EndReason::Absolute, Some("acme"));
         let user: Arc<str> = "ada".into();
-        let refused = What::Refused {
-            why: Refusal::Ended(over.clone()),
+        let refused = EventKind::Refused {
+            why: RefusalReason::Ended(over.clone()),
             session: Some(session),
             user: Some(user.clone()),
         };
         let mut told = vec![refused];
         if first {
-            told.insert(0, What::Ended { user, session, ended: over });
+            told.insert(0, EventKind::Ended { user, session, ended: over });
         }
         let events = events.take();
         assert!(events.iter().all(|event| event.actor.is_none()), "nobody did it: {events:?}");
-        assert_eq!(events.into_iter().map(|event| event.what).collect::<Vec<_>>(), told);
+        assert_eq!(events.into_iter().map(|event| event.kind).collect::<Vec<_>>(), told);
     }
 
     let mut grace = site.signed_in("grace", &[]).await;
@@ -138,7 +138,7 @@ async fn r5_an_end_is_told_once_with_its_time_reason_and_organization() {
     let event = events.one();
     assert_eq!(event.actor, somebody("grace"));
     let over = ended(site.now(), EndReason::Revoked, None);
-    assert_eq!(event.what, What::Ended { user: "grace".into(), session, ended: over });
+    assert_eq!(event.kind, EventKind::Ended { user: "grace".into(), session, ended: over });
 }
 
 #[tokio::test]
@@ -156,9 +156,9 @@ async fn r26_a_revocation_tells_what_was_chosen_and_how_many_they_were() {
     let told = events.take();
     let [idle, revoked] = &told[..] else { panic!("{told:?}") };
     let over = ended(since + days(7), EndReason::Idle, None);
-    assert_eq!(idle.what, What::Ended { user: "ada".into(), session: away, ended: over });
+    assert_eq!(idle.kind, EventKind::Ended { user: "ada".into(), session: away, ended: over });
     assert_eq!(revoked.actor, somebody("ada"));
-    assert_eq!(revoked.what, What::Revoked { which: others, sessions: 1 });
+    assert_eq!(revoked.kind, EventKind::Revoked { which: others, sessions: 1 });
 
     site.curfew.revoke(Selector::user("nobody")).await.unwrap();
     assert_eq!(events.take(), [], "nothing has happened");
@@ -172,20 +172,20 @@ async fn r14_changes_of_a_policy_and_revocations_of_an_organization_tell_who_did
     grace.set_policy("acme", week).await.unwrap();
     let event = events.one();
     assert_eq!((event.at, event.actor), (site.now(), somebody("grace")));
-    assert_eq!(event.what, What::PolicyChanged { org: Some(org.clone()), policy: Some(week) });
+    assert_eq!(event.kind, EventKind::PolicyChanged { org: Some(org.clone()), policy: Some(week) });
 
     grace.set_policy("acme", week).await.unwrap();
     assert_eq!(events.take(), [], "it was in force already");
     site.curfew.clear_policy("acme").await.unwrap();
     let event = events.one();
     assert_eq!(event.actor, None, "the program has not said who");
-    assert_eq!(event.what, What::PolicyChanged { org: Some(org.clone()), policy: None });
+    assert_eq!(event.kind, EventKind::PolicyChanged { org: Some(org.clone()), policy: None });
     site.curfew.clear_policy("acme").await.unwrap();
     assert_eq!(events.take(), []);
 
     grace.revoke_org("acme").await.unwrap();
     let event = events.one();
-    assert_eq!((event.actor, event.what), (somebody("grace"), What::OrgRevoked { org }));
+    assert_eq!((event.actor, event.kind), (somebody("grace"), EventKind::OrgRevoked { org }));
 }
 
 async fn with_header(site: &Site, name: axum::http::HeaderName, value: &str) {
@@ -213,14 +213,14 @@ async fn r34_each_refusal_is_told_with_its_reason() {
     ada.post("/rotate").await;
     events.take();
     old.clone().open("/landing").await;
-    let what = events.one().what;
-    let (why, user) = (Refusal::Superseded, somebody("ada"));
-    assert_eq!(what, What::Refused { why, session: Some(session), user });
+    let what = events.one().kind;
+    let (why, user) = (RefusalReason::Superseded, somebody("ada"));
+    assert_eq!(what, EventKind::Refused { why, session: Some(session), user });
 
     site.store.break_only("load", Fault::Fail);
     ada.open("/").await;
-    let (why, session) = (Refusal::Unavailable, Some(session));
-    assert_eq!(events.one().what, What::Refused { why, session, user: None });
+    let (why, session) = (RefusalReason::Unavailable, Some(session));
+    assert_eq!(events.one().kind, EventKind::Refused { why, session, user: None });
     site.store.mend();
 
     site.pass(days(35));

@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use time::Duration;
 use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
-use tower_curfew::{Builder, ClientInfo, ErrorKind, NewSession, OrgPolicy, Overflow};
+use tower_curfew::{AtCap, Builder, ClientInfo, ErrorKind, NewSession, OrgPolicy};
 
 use crate::support::{Browser, MS, Site, days, hours, on_every_store_with};
 
-fn at_most(sessions: u32, overflow: Overflow) -> impl Fn(Builder) -> Builder {
+fn at_most(sessions: u32, overflow: AtCap) -> impl Fn(Builder) -> Builder {
     move |builder| builder.at_most_per_user(sessions, overflow).timeout(Duration::MINUTE)
 }
 
@@ -63,7 +63,7 @@ async fn a_rush_of_64(site: &Site, cap: usize) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn r29_trap_13_64_parallel_sign_ins_never_leave_one_more_where_the_oldest_ends() {
-    on_every_store_with(at_most(5, Overflow::EndOldest), async |site| {
+    on_every_store_with(at_most(5, AtCap::EndOldest), async |site| {
         let mut first = site.signed_in("ada", &[]).await;
         site.pass(MS);
         for _ in 0..5 {
@@ -78,7 +78,7 @@ async fn r29_trap_13_64_parallel_sign_ins_never_leave_one_more_where_the_oldest_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn r29_trap_13_64_parallel_sign_ins_never_leave_one_more_where_they_are_refused() {
-    on_every_store_with(at_most(5, Overflow::Refuse), async |site| {
+    on_every_store_with(at_most(5, AtCap::Refuse), async |site| {
         let mut first = site.signed_in("ada", &[]).await;
         assert_eq!(a_rush_of_64(&site, 5).await, 4);
         for _ in 0..4 {
@@ -92,7 +92,7 @@ async fn r29_trap_13_64_parallel_sign_ins_never_leave_one_more_where_they_are_re
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn r29_tokens_count_under_the_cap() {
-    for overflow in [Overflow::EndOldest, Overflow::Refuse] {
+    for overflow in [AtCap::EndOldest, AtCap::Refuse] {
         on_every_store_with(at_most(5, overflow), async |site| {
             let start = Arc::new(Barrier::new(33));
             let starts = (0..32).map(|n| {
@@ -119,7 +119,7 @@ async fn r29_tokens_count_under_the_cap() {
                     Err(error) => assert_eq!(error.kind(), ErrorKind::TooManySessions),
                 }
             }
-            let expected = if overflow == Overflow::Refuse { 5 } else { 32 };
+            let expected = if overflow == AtCap::Refuse { 5 } else { 32 };
             assert_eq!((let_in, living(&site).await), (expected, 5));
         })
         .await;
@@ -128,7 +128,7 @@ async fn r29_tokens_count_under_the_cap() {
 
 #[tokio::test]
 async fn r29_the_session_with_the_oldest_sign_in_ends() {
-    on_every_store_with(at_most(3, Overflow::EndOldest), async |site| {
+    on_every_store_with(at_most(3, AtCap::EndOldest), async |site| {
         let mut browsers = Vec::<Browser>::new();
         for count in 0..7 {
             browsers.push(site.signed_in("ada", &[]).await);
@@ -149,7 +149,7 @@ async fn r29_the_session_with_the_oldest_sign_in_ends() {
 
 #[tokio::test]
 async fn r29_who_is_refused_ends_one_and_comes_in() {
-    on_every_store_with(at_most(2, Overflow::Refuse), async |site| {
+    on_every_store_with(at_most(2, AtCap::Refuse), async |site| {
         let mut laptop = site.signed_in("ada", &[]).await;
         let mut phone = site.signed_in("ada", &[]).await;
         is_refused(&site).await;
@@ -168,7 +168,7 @@ async fn r29_who_is_refused_ends_one_and_comes_in() {
 
 #[tokio::test]
 async fn r29_somebody_elses_session_in_this_browser_makes_no_room() {
-    on_every_store_with(at_most(1, Overflow::Refuse), async |site| {
+    on_every_store_with(at_most(1, AtCap::Refuse), async |site| {
         let mut ada = site.signed_in("ada", &[]).await;
         let mut grace = site.signed_in("grace", &[]).await;
         let answer = grace.post("/login?user=ada").await;
@@ -203,7 +203,7 @@ async fn end_silently(site: &Site, how: &str, keeps: Option<&mut Browser>) {
 }
 
 async fn nobody_is_locked_out(how: &str) {
-    on_every_store_with(at_most(2, Overflow::Refuse), async |site| {
+    on_every_store_with(at_most(2, AtCap::Refuse), async |site| {
         for _ in 0..2 {
             site.started(NewSession::for_user("ada").orgs(["acme"])).await;
         }
@@ -218,7 +218,7 @@ async fn nobody_is_locked_out(how: &str) {
 }
 
 async fn nobody_is_displaced(how: &str) {
-    on_every_store_with(at_most(2, Overflow::EndOldest), async |site| {
+    on_every_store_with(at_most(2, AtCap::EndOldest), async |site| {
         let mut oldest = site.signed_in("ada", &[]).await;
         site.pass(MS);
         site.started(NewSession::for_user("ada").orgs(["acme"])).await;

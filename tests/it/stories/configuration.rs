@@ -2,7 +2,7 @@
 
 use time::Duration;
 use tower_curfew::store::MemoryStore;
-use tower_curfew::{Builder, ConfigError, Curfew, ForwardedHeader, Keyring, Overflow, SameSite};
+use tower_curfew::{AtCap, Builder, ConfigError, Curfew, ForwardedHeader, Keyring, SameSite};
 
 use crate::support::{Browser, Site, hours, keyring, minutes, routes};
 
@@ -107,7 +107,7 @@ fn what_cannot_work_is_refused_when_it_is_built_and_the_message_names_it() {
         (refusal(|b| b.timeout(Duration::minutes(2))), "timeout is 2m"),
         (refusal(|b| b.purge_every(Duration::ZERO)), "purge_every is 0s"),
         (refusal(|b| b.purge_every(Duration::weeks(2))), "purge_every is 14d"),
-        (refusal(|b| b.at_most_per_user(0, Overflow::Refuse)), "at_most_per_user is 0"),
+        (refusal(|b| b.at_most_per_user(0, AtCap::Refuse)), "at_most_per_user is 0"),
     ] {
         assert!(error.to_string().contains(names), "{error}");
     }
@@ -142,7 +142,7 @@ fn what_cannot_work_is_refused_when_it_is_built_and_the_message_names_it() {
     }
     let mut sound = Curfew::builder(MemoryStore::new(), keyring()).login_at("/auth/login?lang=en");
     sound = sound.refresh_every(Duration::SECOND).timeout(Duration::MINUTE);
-    assert!(sound.purge_by_hand().at_most_per_user(1, Overflow::EndOldest).build().is_ok());
+    assert!(sound.purge_by_hand().at_most_per_user(1, AtCap::EndOldest).build().is_ok());
 }
 
 /// Each combination that browsers refuse, and what the explanation must name.

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{HeaderName, USER_AGENT};
 use axum::http::{HeaderValue, Request};
-use tower_curfew::store::Client;
+use tower_curfew::store::ClientDetails;
 use tower_curfew::{AddressRetention, Builder, ForwardedHeader};
 
 use super::devices_table::{DEVICES, HINTED};
@@ -19,7 +19,11 @@ fn from(request: &mut Request<Body>, peer: &str) {
 }
 
 /// The client of ada's only session, after she has signed in with these headers from this peer.
-async fn signed_in_with(site: &Site, headers: &[(&str, &[u8])], peer: &str) -> (Browser, Client) {
+async fn signed_in_with(
+    site: &Site,
+    headers: &[(&str, &[u8])],
+    peer: &str,
+) -> (Browser, ClientDetails) {
     let mut browser = site.browser();
     let mut request = navigation("POST", "/login?user=ada");
     for (name, value) in headers {

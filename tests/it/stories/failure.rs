@@ -10,7 +10,7 @@ use time::Duration;
 use tokio::time::Instant;
 use tower_curfew::store::MemoryStore;
 use tower_curfew::{
-    ClientInfo, Clock as _, Curfew, Error, ErrorKind, Limits, NewSession, Overflow, Selector,
+    AtCap, ClientInfo, Clock as _, Curfew, Error, ErrorKind, Limits, NewSession, Selector,
 };
 
 use crate::support::{
@@ -138,7 +138,7 @@ async fn r32_a_node_with_a_wrong_clock_writes_nobody_as_ended_whatever_it_is_ask
     }
     let mut wrong = Vec::new();
     for what in ["list", "set_orgs", "sign_in"] {
-        let site = Site::with(|builder| builder.at_most_per_user(1, Overflow::Refuse));
+        let site = Site::with(|builder| builder.at_most_per_user(1, AtCap::Refuse));
         let mut ada = site.signed_in("ada", &[]).await;
         let now = site.clock.now();
         site.pass(days(30));
@@ -186,7 +186,7 @@ async fn r32_signing_in_and_out_says_so_and_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn r32_every_call_of_the_handle_is_answered_within_the_timeout() {
-    let site = Site::with(|builder| builder.at_most_per_user(3, Overflow::EndOldest));
+    let site = Site::with(|builder| builder.at_most_per_user(3, AtCap::EndOldest));
     site.signed_in("ada", &[]).await;
     site.store.break_all(Fault::Hang);
     let client = ClientInfo::for_tests();

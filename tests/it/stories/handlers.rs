@@ -9,8 +9,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use time::Duration;
 use tower_curfew::{
-    ClientInfo, Curfew, Error, Limits, NewSession, OrgPolicy, Overflow, Presence, ReturnTo,
-    Selector, Session, SetCookie,
+    AtCap, ClientInfo, Curfew, Error, Limits, NewSession, OrgPolicy, Presence, ReturnTo, Selector,
+    Session, SetCookie,
 };
 
 use crate::support::{
@@ -180,7 +180,7 @@ async fn an_error_is_a_response() {
         assert!(answer.body.starts_with(&start), "{}", answer.body);
         assert!(answer.body.ends_with(&format!(r#","status":{status}}}"#)), "{}", answer.body);
     }
-    let configure = |b: tower_curfew::Builder| b.at_most_per_user(1, Overflow::Refuse);
+    let configure = |b: tower_curfew::Builder| b.at_most_per_user(1, AtCap::Refuse);
     on_every_store_with(configure, async |site| {
         let mut ada = site.signed_in("ada", &[]).await;
         problem(&site.browser().post("/login?user=ada").await, 409, "too many active sessions");
@@ -256,7 +256,7 @@ async fn r30_to_prove_it_again_moves_neither_the_sign_in_nor_any_end() {
             assert_eq!(after.authenticated_at().since(before.authenticated_at()), minutes(30));
             assert_eq!(after.id(), before.id());
             assert_eq!(after.created_at(), before.created_at());
-            assert_eq!(after.ends(), before.ends());
+            assert_eq!(after.schedule(), before.schedule());
             for _ in 0..19 {
                 site.pass(hours(1));
                 assert_eq!(ada.post("/again").await.status, 200);

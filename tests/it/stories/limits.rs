@@ -99,7 +99,7 @@ async fn r02_neither_rotation_nor_proving_again_who_one_is_moves_an_end() {
                 assert_eq!(ada.post(path).await.status, 200, "{path}");
                 let session = site.curfew.list("ada").await.unwrap().remove(0);
                 assert_eq!(session.created_at(), created, "{path}");
-                let absolute = session.ends().absolute.as_ref().unwrap().at;
+                let absolute = session.schedule().absolute.as_ref().unwrap().at;
                 assert_eq!(absolute, created + days(7), "{path}");
                 assert_eq!(session.ends_at(), Some(site.now() + days(2)), "{path}");
             }

@@ -1,6 +1,6 @@
 //! The sessions that people see of themselves, and end.
 
-use tower_curfew::{Kind, Limits, NewSession, OrgPolicy, Selector};
+use tower_curfew::{Limits, NewSession, OrgPolicy, Selector, SessionKind};
 
 use crate::support::{Fault, MS, Site, days, hours, on_every_store, on_every_store_with};
 
@@ -74,14 +74,14 @@ async fn r24_an_entry_says_what_it_is_when_it_began_and_when_it_will_end() {
         assert_eq!((entry.id(), entry.user()), (ada.session(), "ada"));
         assert_eq!(
             (entry.name(), entry.kind()),
-            (Some("at the library"), Kind::BrowserUntilClosed)
+            (Some("at the library"), SessionKind::BrowserUntilClosed)
         );
         assert!(entry.orgs().eq(["acme", "globex"]));
         assert_eq!((entry.created_at(), entry.authenticated_at()), (signed_in, signed_in));
         assert_eq!(entry.updated_at(), signed_in + hours(2));
         assert_eq!(entry.ends_at(), Some(signed_in + days(7)));
         assert_eq!(entry.bound_by().unwrap().org.as_deref(), Some("acme"));
-        let idle = entry.ends().idle.as_ref().unwrap();
+        let idle = entry.schedule().idle.as_ref().unwrap();
         assert_eq!((idle.at, &idle.org), (signed_in + hours(2) + days(28), &None));
     })
     .await;

@@ -9,7 +9,7 @@ use axum::http::{Request, StatusCode};
 use http_body_util::channel::Channel;
 use tower::ServiceExt as _;
 use tower_curfew::axum::RouterExt as _;
-use tower_curfew::{ErrorKind, Event, Limits, NewSession, OrgPolicy, Overflow, Selector, What};
+use tower_curfew::{AtCap, ErrorKind, Event, EventKind, Limits, NewSession, OrgPolicy, Selector};
 
 use crate::support::{Browser, Fault, Site, days, hours, on_every_store, on_every_store_with};
 
@@ -58,7 +58,7 @@ async fn r27_a_session_that_ends_while_it_asks_for_a_token_leaves_none_behind() 
 
 #[tokio::test]
 async fn r29_a_token_that_takes_the_place_of_its_own_session_says_so_to_the_browser() {
-    let cap = |builder: tower_curfew::Builder| builder.at_most_per_user(1, Overflow::EndOldest);
+    let cap = |builder: tower_curfew::Builder| builder.at_most_per_user(1, AtCap::EndOldest);
     on_every_store_with(cap, async |site| {
         let mut ada = site.signed_in("ada", &[]).await;
         let mut request = asks_for_a_token(&ada, Body::from(r#"{"name":"laptop"}"#));
@@ -159,7 +159,7 @@ async fn who_hangs_up_is_told_of_all_the_same() {
         while told.lock().unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
-        let name = told.lock().unwrap()[0].what.name();
+        let name = told.lock().unwrap()[0].kind.name();
         let expected = match call {
             "end" => "session.ended",
             "insert" => "session.started",
@@ -184,7 +184,7 @@ async fn who_signs_in_is_the_actor_whoever_was_signed_in_before() {
     browser.post("/grace").await;
     let events = told.lock().unwrap();
     let started = events.last().unwrap();
-    assert!(matches!(&started.what, What::Started { user, .. } if **user == *"grace"));
+    assert!(matches!(&started.kind, EventKind::Started { user, .. } if **user == *"grace"));
     assert_eq!(started.actor.as_deref(), Some("grace"));
 }
 

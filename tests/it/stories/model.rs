@@ -15,7 +15,7 @@ mod world;
 use std::env;
 
 use time::Duration;
-use tower_curfew::{Limits, ManualClock, Overflow};
+use tower_curfew::{AtCap, Limits, ManualClock};
 
 use crate::support::{AnyStore, Chance, Site, is_long};
 use naive::Rule;
@@ -104,9 +104,9 @@ async fn history(seed: u64, store: AnyStore) {
         None,
         None,
         None,
-        Some((2, Overflow::EndOldest)),
-        Some((2, Overflow::Refuse)),
-        Some((3, Overflow::Refuse)),
+        Some((2, AtCap::EndOldest)),
+        Some((2, AtCap::Refuse)),
+        Some((3, AtCap::Refuse)),
     ]);
     let purges = chance.one_of(&[Purges::Never, Purges::Sometimes, Purges::Promptly]);
     let pace = chance.one_of(&[Pace::Busy, Pace::Busy, Pace::Quiet, Pace::Steady]);

@@ -77,7 +77,7 @@ async fn ends(site: &Site, browsers: &[(String, Browser)]) -> Vec<Option<Timesta
     let mut ends = Vec::new();
     for (name, _) in browsers {
         let list = site.curfew.list(name).await.unwrap();
-        ends.push(list.first().map(|session| session.ends().at()));
+        ends.push(list.first().map(|session| session.schedule().at()));
     }
     ends
 }

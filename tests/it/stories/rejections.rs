@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, Request, Response};
 use axum::routing::any;
 use bytes::Bytes;
-use tower_curfew::{Caller, Cause, Curfew, OrgPolicy, Presence, Rejection, Session};
+use tower_curfew::{Curfew, OrgPolicy, Presence, Rejection, RejectionCause, RequestKind, Session};
 
 use crate::support::{
     Answer, Browser, Site, hours, keyring, navigation, on_every_store, routes, send,
@@ -276,13 +276,13 @@ async fn what_a_superseded_or_an_unknown_session_gets_names_no_reason_and_clears
 async fn an_app_may_answer_in_its_own_words_and_no_cache_keeps_them() {
     let reject = |rejection: &Rejection<'_>| {
         let cause = match rejection.cause() {
-            Cause::Ended(ended) => ended.reason.as_str(),
-            Cause::Anonymous => "anonymous",
+            RejectionCause::Ended(ended) => ended.reason.as_str(),
+            RejectionCause::Anonymous => "anonymous",
             _ => "unavailable",
         };
-        let words = format!("{cause} {:?} {}", rejection.caller(), rejection.login_url());
-        let mut response = match rejection.caller() {
-            Caller::Htmx => rejection.response(),
+        let words = format!("{cause} {:?} {}", rejection.request_kind(), rejection.login_url());
+        let mut response = match rejection.request_kind() {
+            RequestKind::Htmx => rejection.response(),
             _ => Response::new(Bytes::from(words)),
         };
         let public = "public, max-age=3600".parse().unwrap();

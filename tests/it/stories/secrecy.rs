@@ -11,8 +11,7 @@ use time::Duration;
 use tower::{Layer as _, service_fn};
 use tower_curfew::store::MemoryStore;
 use tower_curfew::{
-    ClientInfo, Curfew, Error, ErrorKind, Limits, NewSession, Overflow, Presence, Selector,
-    SessionId,
+    AtCap, ClientInfo, Curfew, Error, ErrorKind, Limits, NewSession, Presence, Selector, SessionId,
 };
 use tracing::Level;
 
@@ -51,7 +50,7 @@ async fn sign_in(site: &Site) -> Browser {
 
 /// Everything that can go wrong, once. Gives back what may be said nowhere.
 async fn everything_goes_wrong() -> Vec<String> {
-    let site = Site::with(|builder| builder.at_most_per_user(3, Overflow::Refuse));
+    let site = Site::with(|builder| builder.at_most_per_user(3, AtCap::Refuse));
     let mut ada = sign_in(&site).await;
     let mut hidden = secrets(&ada);
     for fault in [Fault::Fail, Fault::Hang] {
@@ -138,7 +137,7 @@ async fn r36_the_log_says_what_goes_wrong_and_never_to_whom() {
 
 #[tokio::test]
 async fn r36_errors_name_nobody() {
-    let configure = |builder: tower_curfew::Builder| builder.at_most_per_user(1, Overflow::Refuse);
+    let configure = |builder: tower_curfew::Builder| builder.at_most_per_user(1, AtCap::Refuse);
     on_every_store_with(configure, async |site| {
         let (mut ada, client) = (sign_in(&site).await, ClientInfo::for_tests());
         let new = || NewSession::for_user(USER).orgs([ORG]);

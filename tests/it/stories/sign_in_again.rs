@@ -1,6 +1,6 @@
 //! Signing in where somebody is signed in already.
 
-use tower_curfew::{Overflow, Selector};
+use tower_curfew::{AtCap, Selector};
 
 use crate::support::{Fault, on_every_store, on_every_store_with};
 
@@ -38,7 +38,7 @@ async fn r28_a_sign_in_that_fails_leaves_the_browser_with_what_it_had() {
 
 #[tokio::test]
 async fn r28_a_sign_in_that_is_refused_leaves_the_browser_with_what_it_had() {
-    let cap = |builder: tower_curfew::Builder| builder.at_most_per_user(1, Overflow::Refuse);
+    let cap = |builder: tower_curfew::Builder| builder.at_most_per_user(1, AtCap::Refuse);
     on_every_store_with(cap, async |site| {
         let mut elsewhere = site.signed_in("ada", &[]).await;
         let mut browser = site.signed_in("grace", &[]).await;

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, header};
 use time::Duration;
-use tower_curfew::{Builder, Curfew, ErrorKind, Keyring, Kind, Limits, OrgPolicy};
+use tower_curfew::{Builder, Curfew, ErrorKind, Keyring, Limits, OrgPolicy, SessionKind};
 
 use super::account_refusals::TOKENS;
 use super::accounts::{SESSION, SESSIONS, ada, list, path_of};
@@ -37,7 +37,7 @@ async fn r27_a_person_issues_a_token_under_a_name_with_the_organizations_of_the_
         let listed = list(&mut ada).await.remove(0);
         assert_eq!([&listed["id"], &listed["name"], &listed["kind"]], [&*id, "my laptop", "token"]);
         let session = site.session(&program).await;
-        assert_eq!(session.kind(), Kind::Token);
+        assert_eq!(session.kind(), SessionKind::Token);
         assert!(session.orgs().eq(["acme", "globex"]));
         site.revoke_org("globex").await;
         assert_eq!(program.fetch("GET", "/").await.unauthorized_because(), "revoked globex");

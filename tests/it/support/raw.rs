@@ -5,6 +5,10 @@ use tower_curfew::store::SessionId;
 use super::any_store::AnyStore;
 
 /// Something that a store keeps.
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres", feature = "redis")),
+    expect(dead_code, reason = "the memory store keeps no bytes")
+)]
 #[derive(Clone, Copy, Debug)]
 pub enum Kept<'a> {
     Session(SessionId),
@@ -13,9 +17,13 @@ pub enum Kept<'a> {
 
 impl AnyStore {
     /// Writes other bytes in the place of what is kept; `false` if the store keeps no bytes.
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres", feature = "redis")),
+        expect(unused_variables, reason = "the memory store keeps no bytes")
+    )]
     pub async fn overwrite(&self, kept: Kept<'_>, bytes: &[u8]) -> bool {
         match self {
-            Self::Memory(_) => return false,
+            Self::Memory(_) => false,
             #[cfg(feature = "sqlite")]
             Self::Sqlite { file, .. } => {
                 let file = rusqlite::Connection::open(file).unwrap();
@@ -30,6 +38,7 @@ impl AnyStore {
                     ),
                 };
                 assert_eq!(changed, Ok(1), "{kept:?}");
+                true
             }
             #[cfg(feature = "postgres")]
             Self::Postgres { url, schema, .. } => {
@@ -49,6 +58,7 @@ impl AnyStore {
                     }
                 };
                 assert_eq!(changed.unwrap(), 1, "{kept:?}");
+                true
             }
             #[cfg(feature = "redis")]
             Self::Redis { url, prefix, .. } => {
@@ -69,8 +79,8 @@ impl AnyStore {
                         let () = raw.hset(key, org, [&value[..8], bytes].concat()).await.unwrap();
                     }
                 }
+                true
             }
         }
-        true
     }
 }

@@ -1,7 +1,7 @@
 //! What people do: sign in, change organizations, end their sessions.
 
 use tower_curfew::store::Selector;
-use tower_curfew::{ClientInfo, ErrorKind, NewSession, Overflow};
+use tower_curfew::{AtCap, ClientInfo, ErrorKind, NewSession};
 
 use super::USERS;
 use super::naive::{Due, Session};
@@ -56,10 +56,10 @@ impl World {
         }
         let full = cap <= sure;
         let room = sure + perhaps < cap;
-        if (overflow == Overflow::EndOldest || room) && !stored {
+        if (overflow == AtCap::EndOldest || room) && !stored {
             self.fail("a sign-in is refused though there is room");
         }
-        if overflow == Overflow::Refuse && full && stored {
+        if overflow == AtCap::Refuse && full && stored {
             self.fail("a sign-in is not refused");
         }
         // To make room, those that are over are looked for.
@@ -68,7 +68,7 @@ impl World {
         for known in &mut of_user {
             known.model.perhaps_over |= known.model.due(now) != Due::Alive;
         }
-        if overflow == Overflow::EndOldest && !room {
+        if overflow == AtCap::EndOldest && !room {
             of_user.retain(|known| known.model.due(now) != Due::Over);
             of_user.sort_by_key(|known| (known.model.created, known.id));
             match perhaps {

@@ -127,7 +127,7 @@ impl World {
             };
             let at_or_never =
                 |at: Option<Timestamp>| at.map_or(NEVER, |timestamp| timestamp.unix_millis());
-            let ends = session.ends();
+            let ends = session.schedule();
             let absolute = at_or_never(ends.absolute.as_ref().map(|end| end.at));
             let idle = at_or_never(ends.idle.as_ref().map(|end| end.at));
             let model = &self.known[at].model;

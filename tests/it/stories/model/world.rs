@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use tower_curfew::store::SessionId;
-use tower_curfew::{Overflow, Timestamp};
+use tower_curfew::{AtCap, Timestamp};
 
 use super::naive::{Org, Rule, Session};
 use super::slow::Slow;
@@ -57,7 +57,7 @@ pub struct World {
     ahead: [i64; 2],
     pub time: i64,
     pub app: Rule,
-    pub cap: Option<(u32, Overflow)>,
+    pub cap: Option<(u32, AtCap)>,
     pub purges: Purges,
     pub pace: Pace,
     pub orgs: [Org; ORGS],
