@@ -63,6 +63,7 @@ mod client;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
+mod cookie;
 mod curfew;
 mod encoding;
 mod event;
@@ -70,6 +71,7 @@ mod judge;
 mod limits;
 mod policy;
 mod reject;
+mod request;
 mod service;
 mod session;
 pub mod store;
@@ -83,20 +85,22 @@ pub use self::client::{GeoIp, GeoIpError};
 #[cfg(feature = "ua-db")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ua-db")))]
 pub use self::client::{UaDatabase, UaDatabaseError};
+pub use self::cookie::{SameSite, SetCookie};
 pub use self::curfew::{
     AtCap, Builder, ConfigError, Curfew, Effect, Error, ErrorKind, Preview, RulesChange,
 };
 pub use self::event::{Event, EventKind, RefusalReason};
 pub use self::limits::{InvalidLimit, Limit, Limits};
 pub use self::policy::{OrgPolicy, SessionLength};
-pub use self::reject::{Reject, Rejection, RejectionCause, RequestKind, ReturnTo};
+pub use self::reject::{Reject, Rejection, RejectionCause};
+pub use self::request::{RequestKind, ReturnTo};
 pub use self::service::{CurfewLayer, CurfewService, FromBytes, MakeBody, ResponseFuture};
 pub use self::session::{
     ActiveSession, ClientDetails, Deadline, EndReason, Ended, InvalidSessionId, NewSession,
     Presence, Schedule, Selector, Session, SessionId, SessionKind, UnknownReason,
 };
 pub use self::time::{Clock, ManualClock, SystemClock, Timestamp};
-pub use self::token::{IssuedToken, Keyring, KeyringError, SameSite, SetCookie};
+pub use self::token::{IssuedToken, Keyring, KeyringError};
 
 /// Pages that say more than an item can.
 pub mod docs {

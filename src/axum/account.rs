@@ -11,6 +11,7 @@ use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 
 use super::json::{problem, protected, unreadable};
+use crate::cookie::SetCookie;
 use crate::curfew::{Curfew, Error};
 use crate::limits::Limit;
 use crate::reject::problem_with;
@@ -18,7 +19,6 @@ use crate::session::{
     ActiveSession, Deadline, NewSession, Selector, Session, SessionId, SessionKind, is_valid_name,
 };
 use crate::time::Timestamp;
-use crate::token::SetCookie;
 
 /// Routes by which people see their active sessions, end them, and issue tokens.
 ///
@@ -154,7 +154,8 @@ async fn issue_token(
     let name = name.trim();
     if !is_valid_name(name) || name.contains(char::is_control) {
         let title = "name must have 1 to 512 bytes and no control characters";
-        let refused = problem_with(StatusCode::UNPROCESSABLE_ENTITY, title, r#","field":"name""#);
+        let refused =
+            problem_with(StatusCode::UNPROCESSABLE_ENTITY, title, Field { field: "name" });
         return Err(refused.map(Body::from));
     }
     let new = NewSession::for_user(session.user()).orgs(session.orgs()).named(name);
@@ -262,6 +263,12 @@ fn spelled(at: Timestamp) -> String {
 #[derive(Serialize)]
 struct EndedSessions {
     ended: u64,
+}
+
+/// Which field of the body is meant.
+#[derive(Serialize)]
+struct Field {
+    field: &'static str,
 }
 
 #[derive(Deserialize)]

@@ -10,7 +10,8 @@ use http::request::Parts;
 
 use crate::client::ClientInfo;
 use crate::curfew::Curfew;
-use crate::reject::{Asked, RejectionCause, ReturnTo};
+use crate::reject::RejectionCause;
+use crate::request::{Asked, ReturnTo};
 use crate::service::Context;
 use crate::session::{Presence, Session};
 

@@ -7,6 +7,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Method, StatusCode};
+use serde::Serialize;
 use time::Duration;
 
 use crate::curfew::Curfew;
@@ -55,8 +56,14 @@ async fn pass_fresh(
 fn stale(curfew: &Curfew) -> Response {
     let title = "prove again who you are to do this";
     let login_url = curfew.login_at();
-    let more = format!(r#","reason":"fresh sign-in required","login_url":"{login_url}""#);
-    let mut response = problem_with(StatusCode::FORBIDDEN, title, &more).map(Body::from);
+    let more = FreshSignInRequired { reason: "fresh sign-in required", login_url };
+    let mut response = problem_with(StatusCode::FORBIDDEN, title, more).map(Body::from);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[derive(Serialize)]
+struct FreshSignInRequired<'a> {
+    reason: &'static str,
+    login_url: &'a str,
 }

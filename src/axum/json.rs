@@ -8,6 +8,7 @@ use axum::middleware::{map_request, map_response};
 use axum::response::Response;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderValue, ORIGIN};
+use serde::Serialize;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::reject;
@@ -20,8 +21,15 @@ pub(super) fn problem(status: StatusCode, title: &str) -> Response {
 
 /// What is wrong with one field, and between which numbers it must be.
 pub(super) fn problem_of(field: &str, title: &str, (least, most): (i64, i64)) -> Response {
-    let more = format!(r#","field":"{field}","minimum":{least},"maximum":{most}"#);
-    reject::problem_with(StatusCode::UNPROCESSABLE_ENTITY, title, &more).map(Body::from)
+    let more = OutOfBounds { field, minimum: least, maximum: most };
+    reject::problem_with(StatusCode::UNPROCESSABLE_ENTITY, title, more).map(Body::from)
+}
+
+#[derive(Serialize)]
+struct OutOfBounds<'a> {
+    field: &'a str,
+    minimum: i64,
+    maximum: i64,
 }
 
 /// A body that is not the JSON it should be.

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use axum::body::Body;
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 
+use crate::cookie::SetCookie;
 use crate::curfew::{Error, ErrorKind};
-use crate::token::SetCookie;
 
 /// Sets the cookie, together with `Cache-Control: no-store` and `Vary: Cookie`.
 impl IntoResponseParts for SetCookie {

@@ -11,13 +11,15 @@ use super::detached::BackgroundTask;
 use super::error::ConfigError;
 use super::handle::{Actor, AtCap, Curfew, Inner};
 use crate::client::{AddressRetention, ClientReader, ForwardedHeader, Locate, NameDevice, Proxies};
+use crate::cookie::{CookieSettings, SameSite};
 use crate::event::{Event, EventHook};
 use crate::judge::AppLimits;
 use crate::limits::Limits;
-use crate::reject::{Reject, Rejection, is_plain};
+use crate::reject::{Reject, Rejection};
+use crate::request::is_plain;
 use crate::store::{ErasedStore, Store};
 use crate::time::{Clock, SystemClock};
-use crate::token::{CookieSettings, Keyring, Purpose, SameSite};
+use crate::token::{Keyring, Purpose};
 
 /// Configures a [`Curfew`]. Every setting has a default that is safe.
 #[must_use = "call `build`"]

@@ -9,11 +9,12 @@ use super::budget::TimeBudget;
 use super::detached::to_the_end;
 use super::error::{Contended, Error, UnreadableRecords};
 use super::handle::Curfew;
+use crate::cookie::SetCookie;
 use crate::event::EventKind;
 use crate::judge::Verdict;
 use crate::session::{Ended, Record, Revision, Selector, Session, SessionId, SessionKind};
 use crate::store::{Loaded, Replaced};
-use crate::token::{SetCookie, nonce};
+use crate::token::nonce;
 
 /// So many sessions are ended at the same time.
 const PARALLEL: usize = 16;

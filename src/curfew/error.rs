@@ -7,11 +7,12 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Response, StatusCode};
 
+use crate::cookie::CookieError;
 use crate::encoding::Unreadable;
 use crate::policy::HistoryFull;
-use crate::reject::{RequestKind, problem, unavailable};
+use crate::reject::{problem, unavailable};
+use crate::request::RequestKind;
 use crate::store::StoreError;
-use crate::token::CookieError;
 
 /// Why a call on [`Curfew`](crate::Curfew) failed. It names no user, no session and no address.
 ///

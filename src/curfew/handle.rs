@@ -11,13 +11,15 @@ use time::Duration;
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
 use crate::client::ClientReader;
+use crate::cookie::{SessionCookie, SetCookie};
 use crate::event::EventHook;
 use crate::judge::AppLimits;
-use crate::reject::{Asked, Reject, Rejection, RejectionCause, RequestKind};
+use crate::reject::{Reject, Rejection, RejectionCause};
+use crate::request::{Asked, RequestKind};
 use crate::session::{Record, SessionKind};
 use crate::store::ErasedStore;
 use crate::time::{Clock, Timestamp};
-use crate::token::{Presented, Secret, SessionCookie, SetCookie, Signer, Token, read_bearer};
+use crate::token::{Presented, Secret, Signer, Token, read_bearer};
 
 /// The handle on all sessions of an app. It is cheap to clone, and its clones are the same.
 ///
@@ -102,7 +104,7 @@ impl Curfew {
         let headers = response.headers_mut();
         // Only a navigation clears the cookie. A request in the background may come late, and would
         // clear the cookie of a newer sign-in.
-        if matches!(cause, RejectionCause::Ended(_)) && asked.caller == RequestKind::Navigation {
+        if matches!(cause, RejectionCause::Ended(_)) && asked.kind == RequestKind::Navigation {
             inner.cookie.clear().append_to(headers);
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -8,6 +8,7 @@ use super::error::{Contended, Error};
 use super::handle::{AtCap, Curfew};
 use super::purge;
 use crate::client::ClientInfo;
+use crate::cookie::SetCookie;
 use crate::event::EventKind;
 use crate::judge::purge_after;
 use crate::policy::{OrgRules, Rules};
@@ -15,7 +16,7 @@ use crate::session::{
     ClientDetails, Ended, Membership, NewSession, Record, Selector, Session, SessionId, SessionKind,
 };
 use crate::store::{Cap, Inserted};
-use crate::token::{IssuedToken, Secret, SetCookie, Token, nonce, random_id};
+use crate::token::{IssuedToken, Secret, Token, nonce, random_id};
 
 /// A session that has begun.
 struct Begun {

@@ -9,15 +9,11 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::body::MakeBody;
+use super::check::{Admission, Check, Checker};
 use super::context;
-use super::layer::MakeBody;
-use super::service::{Door, Passed};
+use crate::cookie::SetCookie;
 use crate::curfew::{Checked, Curfew, Error};
-use crate::token::SetCookie;
-
-/// The check of one request, which hands it back.
-pub(super) type Check<B> =
-    Pin<Box<dyn Future<Output = (Request<B>, Result<Checked, Error>)> + Send>>;
 
 pin_project! {
     /// The response of a [`CurfewService`](super::CurfewService).
@@ -37,14 +33,14 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        Checking { check: Check<B>, inner: S, door: Door<M> },
-        Passed { #[pin] response: S::Future, carries: Option<Box<Carries>> },
+        Checking { check: Check<B>, inner: S, checker: Checker<M> },
+        Admitted { #[pin] response: S::Future, pending: Option<Box<PendingCookie>> },
         TurnedAway { response: Option<S::Response> },
     }
 }
 
 /// A cookie for the response to carry.
-struct Carries {
+struct PendingCookie {
     set_cookie: SetCookie,
     curfew: Curfew,
 }
@@ -54,35 +50,35 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     M: MakeBody<R>,
 {
-    pub(super) fn checking(check: Check<B>, inner: S, door: Door<M>) -> Self {
-        Self { state: State::Checking { check, inner, door } }
+    pub(super) fn checking(check: Check<B>, inner: S, checker: Checker<M>) -> Self {
+        Self { state: State::Checking { check, inner, checker } }
     }
 
     pub(super) fn decided(
         request: Request<B>,
         checked: Result<Checked, Error>,
         inner: &mut S,
-        door: &Door<M>,
+        checker: &Checker<M>,
     ) -> Self {
-        match door.decide(&request, checked) {
-            Ok(passed) => Self::passed(request, passed, inner, door),
+        match checker.admit(&request, checked) {
+            Ok(admission) => Self::admitted(request, admission, inner, checker),
             Err(response) => {
-                Self { state: State::TurnedAway { response: Some(door.body(response)) } }
+                Self { state: State::TurnedAway { response: Some(checker.body(response)) } }
             }
         }
     }
 
-    pub(super) fn passed(
+    pub(super) fn admitted(
         mut request: Request<B>,
-        Passed { presence, set_cookie }: Passed,
+        Admission { presence, set_cookie }: Admission,
         inner: &mut S,
-        door: &Door<M>,
+        checker: &Checker<M>,
     ) -> Self {
-        let curfew = door.curfew();
+        let curfew = checker.curfew();
         context::Context { presence, curfew: curfew.clone() }.put_on(&mut request);
-        let carries =
-            set_cookie.map(|set_cookie| Box::new(Carries { set_cookie, curfew: curfew.clone() }));
-        Self { state: State::Passed { response: inner.call(request), carries } }
+        let pending = set_cookie
+            .map(|set_cookie| Box::new(PendingCookie { set_cookie, curfew: curfew.clone() }));
+        Self { state: State::Admitted { response: inner.call(request), pending } }
     }
 }
 
@@ -96,14 +92,14 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let next = match self.as_mut().project().state.project() {
-                StateProjection::Checking { check, inner, door } => {
+                StateProjection::Checking { check, inner, checker } => {
                     let (request, checked) = ready!(check.as_mut().poll(cx));
-                    Self::decided(request, checked, inner, door)
+                    Self::decided(request, checked, inner, checker)
                 }
-                StateProjection::Passed { response, carries } => {
+                StateProjection::Admitted { response, pending } => {
                     let mut response = ready!(response.poll(cx))?;
-                    if let Some(carries) = carries.take() {
-                        carries.put_on(&mut response);
+                    if let Some(pending) = pending.take() {
+                        pending.put_on(&mut response);
                     }
                     return Poll::Ready(Ok(response));
                 }
@@ -117,7 +113,7 @@ where
     }
 }
 
-impl Carries {
+impl PendingCookie {
     /// Puts the cookie on a response, unless another request is to carry it: this one has none of
     /// its own to add to, or may be shown to others, or the handler has just set the cookie.
     fn put_on<R>(self, response: &mut Response<R>) {

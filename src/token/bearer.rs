@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderValue};
 use zeroize::Zeroizing;
 
-use super::cookie::Presented;
+use super::presented::Presented;
 use crate::session::SessionId;
 
 /// A token for a client that is no browser, just issued. It is shown this once: the store keeps

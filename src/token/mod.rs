@@ -1,4 +1,4 @@
-//! The two halves of a session, the token that carries them, and the cookie around it.
+//! The two halves of a session, and the token that carries them.
 //!
 //! The **id** is public: it names the record, survives rotation, and may stand in lists, URLs and
 //! logs. The **secret** signs in: it is nowhere but in the client's token, and the record keeps
@@ -10,22 +10,17 @@
 //! Here, and nowhere else in the crate, randomness is drawn.
 
 mod bearer;
-mod cookie;
 mod key_error;
 mod key_file;
 mod keyring;
+mod presented;
 mod secret;
-mod set_cookie;
-mod settings;
 mod signed;
 
 pub use self::bearer::IssuedToken;
 pub(crate) use self::bearer::{bears_token, read_bearer};
-pub(crate) use self::cookie::{Presented, SessionCookie};
 pub use self::key_error::KeyringError;
 pub use self::keyring::Keyring;
+pub(crate) use self::presented::Presented;
 pub(crate) use self::secret::{Secret, nonce, random_id};
-pub use self::set_cookie::SetCookie;
-pub use self::settings::SameSite;
-pub(crate) use self::settings::{CookieError, CookieSettings};
 pub(crate) use self::signed::{Purpose, Signer, Token};

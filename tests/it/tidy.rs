@@ -9,7 +9,7 @@ mod the_rules_can_fail;
 use source::{Source, is_word, sources, test_modules};
 
 /// The modules of the crate. Each names only those before it.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 17] = [
     "time",
     "limits",
     "encoding",
@@ -17,8 +17,10 @@ const ORDER: [&str; 15] = [
     "policy",
     "judge",
     "token",
+    "cookie",
     "client",
     "event",
+    "request",
     "reject",
     "store",
     "conformance",

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::cookie::SessionCookie;
+use super::session_cookie::SessionCookie;
 
 /// When a browser sends the cookie along with a request that another site caused (RFC 6265bis).
 /// Exhaustive.
@@ -187,7 +187,7 @@ fn check_domain(domain: &str) -> Result<(), CookieError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::SetCookie;
+    use crate::cookie::SetCookie;
 
     fn text(cookie: &SetCookie) -> &str {
         cookie.header_value().unwrap().to_str().unwrap()

@@ -1,6 +1,5 @@
 //! The session cookie: how it is found in a request, set and deleted.
 
-use std::fmt;
 use std::io::BufRead as _;
 use std::iter;
 
@@ -10,6 +9,7 @@ use time::Duration;
 
 use super::set_cookie::SetCookie;
 use crate::limits::COOKIE_LIFE;
+use crate::token::Presented;
 
 /// The cookie that carries a session's token, with settings that browsers accept.
 #[derive(Clone, Debug)]
@@ -80,37 +80,6 @@ impl SessionCookie {
     }
 }
 
-/// What a request presents as its session: a cookie, or a token. The bytes do not print.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Presented<'h> {
-    Nothing,
-    /// One value, however often it is there.
-    One(&'h [u8]),
-    /// Two different values, of which neither counts: one may be planted. (R35)
-    Conflicting,
-}
-
-impl<'h> Presented<'h> {
-    /// This, and one value more.
-    pub(super) fn and(self, value: &'h [u8]) -> Self {
-        match self {
-            Self::Nothing => Self::One(value),
-            Self::One(first) if first == value => self,
-            Self::One(_) | Self::Conflicting => Self::Conflicting,
-        }
-    }
-}
-
-impl fmt::Debug for Presented<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Nothing => "Nothing",
-            Self::One(_) => "One(..)",
-            Self::Conflicting => "Conflicting",
-        })
-    }
-}
-
 /// What stands between the semicolons.
 fn pairs(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     iter::from_fn(move || {
@@ -127,7 +96,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::token::{CookieSettings, SameSite};
+    use crate::cookie::{CookieSettings, SameSite};
 
     fn default() -> SessionCookie {
         CookieSettings::default().build().unwrap()

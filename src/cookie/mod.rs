@@ -1,0 +1,10 @@
+//! The session cookie: how it is found in a request, set and deleted, and with which settings.
+
+mod session_cookie;
+mod set_cookie;
+mod settings;
+
+pub(crate) use self::session_cookie::SessionCookie;
+pub use self::set_cookie::SetCookie;
+pub use self::settings::SameSite;
+pub(crate) use self::settings::{CookieError, CookieSettings};

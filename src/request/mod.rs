@@ -1,0 +1,10 @@
+//! What a request is: who is asking, for which path, and where it is to come back to.
+
+mod asked;
+mod kind;
+mod return_to;
+
+pub(crate) use self::asked::{Asked, original_uri};
+pub use self::kind::RequestKind;
+pub use self::return_to::ReturnTo;
+pub(crate) use self::return_to::is_plain;

@@ -1,0 +1,68 @@
+//! Who passes.
+
+use super::config::Mode;
+use crate::request::RequestKind;
+use crate::session::Presence;
+
+/// What becomes of a request whose session was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    Passes,
+    /// It passes, and the cookie of its session, which has ended, is cleared along the way.
+    PassesAndClears,
+    TurnedAway,
+}
+
+/// Decides by what the check found. `is_open` says whether the request is for a path that always
+/// passes; it and the kind of the request are asked for only where they matter.
+pub(super) fn decide(
+    mode: Mode,
+    presence: &Presence,
+    kind: impl FnOnce() -> RequestKind,
+    is_open: impl Fn() -> bool,
+) -> Decision {
+    match presence {
+        Presence::Live(_) => Decision::Passes,
+        Presence::Anonymous if mode == Mode::AllButLive && !is_open() => Decision::TurnedAway,
+        Presence::Anonymous => Decision::Passes,
+        Presence::Ended(_) => match (kind() == RequestKind::Navigation, is_open()) {
+            (true, true) => Decision::PassesAndClears,
+            (false, true) => Decision::Passes,
+            (true, false) if mode == Mode::EndedNavigations => Decision::TurnedAway,
+            (_, false) if mode == Mode::AllButLive => Decision::TurnedAway,
+            (_, false) => Decision::Passes,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Ended;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn the_three_modes_differ_in_whom_they_turn_away() {
+        use Decision::{Passes, PassesAndClears, TurnedAway};
+        use Mode::{AllButLive, EndedNavigations, Nobody};
+        use RequestKind::{Background, Bearer, Htmx, Navigation};
+
+        let ended = Presence::Ended(Ended::revoked(Timestamp::NEVER));
+        for (mode, anonymous, navigation, other) in [
+            (EndedNavigations, Passes, TurnedAway, Passes),
+            (AllButLive, TurnedAway, TurnedAway, TurnedAway),
+            (Nobody, Passes, Passes, Passes),
+        ] {
+            for kind in [Navigation, Htmx, Bearer, Background] {
+                let decided = |presence: &Presence, open| decide(mode, presence, || kind, || open);
+                let is_navigation = kind == Navigation;
+                assert_eq!(decided(&Presence::Anonymous, false), anonymous, "{mode:?}, {kind:?}");
+                assert_eq!(decided(&Presence::Anonymous, true), Passes, "{mode:?}, {kind:?}");
+                let closed = if is_navigation { navigation } else { other };
+                assert_eq!(decided(&ended, false), closed, "{mode:?}, {kind:?}");
+                let open = if is_navigation { PassesAndClears } else { Passes };
+                assert_eq!(decided(&ended, true), open, "{mode:?}, {kind:?}");
+            }
+        }
+    }
+}
