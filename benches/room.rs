@@ -191,7 +191,7 @@ async fn postgres(url: &str) {
 }
 
 async fn redis(url: &str) {
-    let client = redis::ClientDetails::open(url).expect("an address");
+    let client = redis::Client::open(url).expect("an address");
     let mut raw = client.get_multiplexed_async_connection().await.expect("a server");
     let mut used = async || {
         let info: String =

@@ -1,46 +1,39 @@
 //! How a [`Curfew`] is configured.
 
 use std::fmt;
-use std::sync::Arc;
 
-use http::Uri;
 use time::Duration;
 
-use super::copy::NodeRules;
-use super::detached::BackgroundTask;
-use super::error::ConfigError;
-use super::handle::{Actor, AtCap, Curfew, Inner};
-use crate::client::{AddressRetention, ClientReader, ForwardedHeader, Locate, NameDevice, Proxies};
+use super::handle::{AtCap, Curfew};
+use crate::client::{AddressRetention, ClientReader, ForwardedHeader, Locate, NameDevice};
 use crate::cookie::{CookieSettings, SameSite};
 use crate::event::{Event, EventHook};
-use crate::judge::AppLimits;
 use crate::limits::Limits;
 use crate::reject::{Reject, Rejection};
-use crate::request::is_plain;
 use crate::store::{ErasedStore, Store};
 use crate::time::{Clock, SystemClock};
-use crate::token::{Keyring, Purpose};
+use crate::token::Keyring;
 
 /// Configures a [`Curfew`]. Every setting has a default that is safe.
 #[must_use = "call `build`"]
 pub struct Builder {
-    store: Box<dyn ErasedStore>,
-    keyring: Keyring,
-    cookie: CookieSettings,
-    limits: Limits,
-    token_limits: Option<Limits>,
-    refresh: Duration,
-    cap: Option<(u32, AtCap)>,
-    policy_bounds: (Duration, Duration),
-    login_at: String,
-    reject: Box<dyn Reject>,
-    client_reader: ClientReader,
-    proxies: Option<(Vec<String>, ForwardedHeader)>,
-    trusted_origins: Vec<String>,
-    on_event: Option<EventHook>,
-    timeout: Duration,
-    purge_every: Option<Duration>,
-    clock: Box<dyn Clock>,
+    pub(super) store: Box<dyn ErasedStore>,
+    pub(super) keyring: Keyring,
+    pub(super) cookie: CookieSettings,
+    pub(super) limits: Limits,
+    pub(super) token_limits: Option<Limits>,
+    pub(super) refresh: Duration,
+    pub(super) cap: Option<(u32, AtCap)>,
+    pub(super) policy_bounds: (Duration, Duration),
+    pub(super) login_at: String,
+    pub(super) reject: Box<dyn Reject>,
+    pub(super) client_reader: ClientReader,
+    pub(super) proxies: Option<(Vec<String>, ForwardedHeader)>,
+    pub(super) trusted_origins: Vec<String>,
+    pub(super) on_event: Option<EventHook>,
+    pub(super) timeout: Duration,
+    pub(super) purge_every: Option<Duration>,
+    pub(super) clock: Box<dyn Clock>,
 }
 
 impl Curfew {
@@ -236,102 +229,6 @@ impl Builder {
         self.clock = Box::new(clock);
         self
     }
-
-    /// The handle.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] names the first setting that cannot work, and its value.
-    pub fn build(self) -> Result<Curfew, ConfigError> {
-        between("refresh_every", self.refresh, Duration::SECOND, Duration::WEEK)?;
-        between("timeout", self.timeout, Duration::MILLISECOND, Duration::MINUTE)?;
-        if let Some(interval) = self.purge_every {
-            between("purge_every", interval, Duration::SECOND, Duration::WEEK)?;
-        }
-        let (shortest, longest) = self.policy_bounds;
-        between("policy_bounds", shortest, Duration::MILLISECOND, longest)?;
-        between("policy_bounds", longest, shortest, Duration::days(36_500))?;
-        if let Some((0, _)) = self.cap {
-            let message = "at_most_per_user is 0: nobody could ever sign in".to_owned();
-            return Err(ConfigError::new(message));
-        }
-        // It stands between quotes in a header, and is no pattern of paths.
-        if !is_plain(&self.login_at) || self.login_at.contains(['#', '"', '*']) {
-            return Err(ConfigError::new(format!(
-                "login_at is {:?}, which is no plain path on this host such as \"/login\"",
-                self.login_at
-            )));
-        }
-        if let Some(origin) = self.trusted_origins.iter().find(|origin| !is_origin(origin)) {
-            return Err(ConfigError::new(format!(
-                "trust_origins is given {origin:?}, which is no origin such as \
-                 \"https://app.example.com\""
-            )));
-        }
-        let proxies = self
-            .proxies
-            .map(|(networks, header)| Proxies::new(networks, header))
-            .transpose()
-            .map_err(|invalid| ConfigError::new(format!("trust_proxies: {invalid}")))?;
-        let cookie = self.cookie.build()?;
-        let inner = Inner {
-            store: self.store,
-            rules: NodeRules::default(),
-            signer: self.keyring.signer(Purpose::Cookie, cookie.name()),
-            token_signer: self.keyring.signer(Purpose::Bearer, cookie.name()),
-            cookie,
-            app: AppLimits {
-                browsers: self.limits,
-                tokens: self.token_limits.unwrap_or(self.limits),
-                refresh: self.refresh,
-            },
-            cap: self.cap,
-            policy_bounds: self.policy_bounds,
-            login_at: self.login_at,
-            reject: self.reject,
-            client_reader: ClientReader { proxies, ..self.client_reader },
-            trusted_origins: self.trusted_origins,
-            on_event: self.on_event,
-            timeout: self.timeout.unsigned_abs(),
-            purge_every: self.purge_every.map(Duration::unsigned_abs),
-            purging: BackgroundTask::default(),
-            clock: self.clock,
-        };
-        Ok(Curfew { inner: Arc::new(inner), actor: Actor::default() })
-    }
-}
-
-fn between(
-    setting: &str,
-    given: Duration,
-    least: Duration,
-    most: Duration,
-) -> Result<(), ConfigError> {
-    if (least..=most).contains(&given) {
-        return Ok(());
-    }
-    Err(ConfigError::new(format!("{setting} is {given}, which is not between {least} and {most}")))
-}
-
-/// Whether it is written as browsers write an origin (RFC 6454): scheme, host, and the port unless it
-/// is the usual one.
-fn is_origin(text: &str) -> bool {
-    let Ok(uri) = text.parse::<Uri>() else {
-        return false;
-    };
-    let usual = match uri.scheme_str() {
-        Some("https") => 443,
-        Some("http") => 80,
-        _ => return false,
-    };
-    let port = match uri.port_u16() {
-        Some(port) if port == usual => return false,
-        Some(port) => format!(":{port}"),
-        None => String::new(),
-    };
-    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
-    let scheme = uri.scheme_str().unwrap_or_default();
-    !host.is_empty() && text == format!("{scheme}://{host}{port}")
 }
 
 impl fmt::Debug for Builder {

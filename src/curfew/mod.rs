@@ -1,6 +1,7 @@
 //! The handle: everything that a program does to sessions, besides the layer.
 
 mod budget;
+mod build;
 mod builder;
 mod check;
 mod copy;
@@ -12,6 +13,7 @@ mod handle;
 mod list;
 mod orgs;
 mod policies;
+mod preview;
 mod purge;
 mod renew;
 mod rules;
@@ -22,4 +24,5 @@ pub use self::builder::Builder;
 pub(crate) use self::check::{Activity, Checked};
 pub use self::error::{ConfigError, Error, ErrorKind};
 pub use self::handle::{AtCap, Curfew};
-pub use self::policies::{Effect, Preview, RulesChange};
+pub use self::policies::RulesChange;
+pub use self::preview::{Effect, Preview};

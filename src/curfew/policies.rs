@@ -1,5 +1,5 @@
-//! What admins do: set, preview and remove the policy of an organization or of everyone, and revoke
-//! all their sessions.
+//! What admins do: set and remove the policy of an organization or of everyone, and revoke all their
+//! sessions.
 
 use std::sync::Arc;
 
@@ -9,12 +9,10 @@ use super::budget::TimeBudget;
 use super::detached::to_the_end;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
-use super::verdict::Judged;
 use crate::event::EventKind;
-use crate::judge::{Verdict, judge};
 use crate::limits::Spelled;
 use crate::policy::{OrgPolicy, OrgRules, PolicyVersion, Rules};
-use crate::session::{Selector, Session, is_valid_name};
+use crate::session::is_valid_name;
 use crate::token::nonce;
 
 /// A change of the rules that bind sessions, for [`Curfew::preview`].
@@ -32,28 +30,6 @@ impl From<OrgPolicy> for RulesChange {
     fn from(policy: OrgPolicy) -> Self {
         Self::Policy(policy)
     }
-}
-
-/// What a change of rules would do to living sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Preview {
-    /// How many sessions would end at their next request.
-    pub ends_now: u64,
-    /// How many would end earlier than now scheduled, but not at once.
-    pub shortened: u64,
-    /// What would happen to the session of whoever asks.
-    pub own_session: Effect,
-}
-
-/// What a change of rules does to one session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// It ends at its next request.
-    Ends,
-    /// It ends earlier than scheduled before.
-    Shortened,
-    /// It ends when it would have ended anyway.
-    Unchanged,
 }
 
 /// How often a change is computed again where others change the same rules.
@@ -184,87 +160,12 @@ impl Curfew {
         .await
     }
 
-    /// What a change of an organization's rules would do, without doing it. It reads all sessions of
-    /// the organization.
-    ///
-    /// # Errors
-    ///
-    /// As [`set_policy`](Self::set_policy).
-    pub async fn preview(
-        &self,
-        org: impl ToString,
-        change: impl Into<RulesChange>,
-        own: &Session,
-    ) -> Result<Preview, Error> {
-        let org = named(org)?;
-        let next = self.changed_rules(&org, change.into()).await?;
-        let which = Selector::org(&org);
-        let mut sessions = self.living(&which);
-        let mut preview = Preview { ends_now: 0, shortened: 0, own_session: Effect::Unchanged };
-        while let Some(page) = sessions.next().await? {
-            for judged in page {
-                let effect = self.effect(&judged, &org, &next)?;
-                match effect {
-                    Effect::Ends => preview.ends_now += 1,
-                    Effect::Shortened => preview.shortened += 1,
-                    Effect::Unchanged => {}
-                }
-                if judged.record.id() == own.id() {
-                    preview.own_session = effect;
-                }
-            }
-        }
-        Ok(preview)
-    }
-
-    /// What a change of the rules for everyone would do to the session of whoever asks. It counts
-    /// nobody else's, since they may be very many.
-    ///
-    /// # Errors
-    ///
-    /// As [`set_policy`](Self::set_policy).
-    pub async fn preview_for_everyone(
-        &self,
-        change: impl Into<RulesChange>,
-        own: &Session,
-    ) -> Result<Effect, Error> {
-        let next = self.changed_rules(OrgRules::EVERYONE, change.into()).await?;
-        let mut budget = TimeBudget::default();
-        let judged = self.load(&mut budget, own.id()).await?;
-        match judged {
-            Some(judged) => self.effect(&judged, OrgRules::EVERYONE, &next),
-            None => Ok(Effect::Unchanged),
-        }
-    }
-
-    /// The rules as they would be after a change.
-    async fn changed_rules(&self, org: &str, change: RulesChange) -> Result<OrgRules, Error> {
-        if let RulesChange::Policy(policy) = change {
-            self.check_bounds(policy)?;
-        }
-        let rules = self.read_renewed(|rules| Ok(rules.of(org)?.clone())).await?;
-        Ok(self.changed(&rules, change)?.unwrap_or(rules))
-    }
-
-    fn effect(&self, judged: &Judged, org: &str, next: &OrgRules) -> Result<Effect, Error> {
-        let Verdict::Live(before) = &judged.verdict else {
-            return Ok(Effect::Unchanged);
-        };
-        let copy = self.inner.rules.read();
-        let rules = Rules::new(&copy).with(org, next);
-        Ok(match judge(&judged.record, rules, &self.inner.app, judged.now)? {
-            Verdict::Live(after) if after.schedule.at() < before.schedule.at() => Effect::Shortened,
-            Verdict::Live(_) => Effect::Unchanged,
-            Verdict::Over(_) | Verdict::Gone => Effect::Ends,
-        })
-    }
-
     /// The shortest and the longest limit that a policy may set.
     pub fn policy_bounds(&self) -> (Duration, Duration) {
         self.inner.policy_bounds
     }
 
-    fn check_bounds(&self, policy: OrgPolicy) -> Result<(), Error> {
+    pub(super) fn check_bounds(&self, policy: OrgPolicy) -> Result<(), Error> {
         let (least, most) = self.policy_bounds();
         let limits = [("absolute", policy.absolute_limit()), ("idle", policy.idle_limit())];
         for (kind, limit) in limits {
@@ -279,7 +180,11 @@ impl Curfew {
     }
 
     /// The rules after a change; `None` if it changes nothing.
-    fn changed(&self, rules: &OrgRules, change: RulesChange) -> Result<Option<OrgRules>, Error> {
+    pub(super) fn changed(
+        &self,
+        rules: &OrgRules,
+        change: RulesChange,
+    ) -> Result<Option<OrgRules>, Error> {
         let now = self.now();
         let policy = match change {
             RulesChange::Policy(policy) => Some(policy),
@@ -323,7 +228,7 @@ impl Curfew {
 }
 
 /// The name of an organization, if it can be kept.
-fn named(org: impl ToString) -> Result<Arc<str>, Error> {
+pub(super) fn named(org: impl ToString) -> Result<Arc<str>, Error> {
     let org = org.to_string();
     if is_valid_name(&org) { Ok(org.into()) } else { Err(Error::invalid_name()) }
 }

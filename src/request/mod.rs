@@ -2,9 +2,11 @@
 
 mod asked;
 mod kind;
+mod origin;
 mod return_to;
 
 pub(crate) use self::asked::{Asked, original_uri};
 pub use self::kind::RequestKind;
+pub(crate) use self::origin::is_origin;
 pub use self::return_to::ReturnTo;
 pub(crate) use self::return_to::is_plain;

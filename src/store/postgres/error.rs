@@ -18,7 +18,7 @@ pub(super) fn refused(advice: impl Into<Cow<'static, str>>) -> OpenError {
 
 impl From<Error> for OpenError {
     fn from(error: Error) -> Self {
-        refused(advice(&error)).caused_by(Said::of(&error))
+        refused(advice(&error)).caused_by(ServerMessage::of(&error))
     }
 }
 
@@ -128,7 +128,7 @@ impl From<StoreError> for Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Postgres(error) => Self::new(message(&error), Said::of(&error)),
+            Failure::Postgres(error) => Self::new(message(&error), ServerMessage::of(&error)),
             Failure::Unreadable(unreadable) => unreadable.into(),
             Failure::Exists => {
                 Self::message("the session store holds a record with this id already")
@@ -159,9 +159,9 @@ fn message(error: &Error) -> &'static str {
 
 /// What the server or the driver said, without the details: those quote the rows.
 #[derive(Debug)]
-pub(super) struct Said(String);
+pub(super) struct ServerMessage(String);
 
-impl Said {
+impl ServerMessage {
     pub(super) fn of(error: &Error) -> Self {
         Self(match (error.as_db_error(), error.source()) {
             (Some(error), _) => format!("{} ({})", error.message(), error.code().code()),
@@ -177,10 +177,10 @@ impl Said {
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for ServerMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl StdError for Said {}
+impl StdError for ServerMessage {}

@@ -10,9 +10,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Error, NoTls};
 
-use super::connections::{Kind, Live, State};
-use super::error::Said;
-use super::schema::Sql;
+use super::connection::{Kind, Live};
+use super::connections::State;
+use super::error::ServerMessage;
+use super::statements::Sql;
 
 /// How to open a connection.
 pub(super) struct Connector {
@@ -45,11 +46,11 @@ pub(super) async fn keep(
     state: watch::Sender<State>,
     freed: Arc<Notify>,
 ) {
-    let mut pause = SHORTEST;
+    let mut pause = SHORTEST_PAUSE;
     loop {
-        match tokio::time::timeout(OPENING, open(&connector, kind, &first)).await {
+        match tokio::time::timeout(MAX_TIME_TO_OPEN, open(&connector, kind, &first)).await {
             Ok(Ok((live, pump))) => {
-                pause = SHORTEST;
+                pause = SHORTEST_PAUSE;
                 state.send_replace(State::Open(live.clone()));
                 freed.notify_waiters();
                 watch_over(&live, pump, &freed).await;
@@ -58,13 +59,13 @@ pub(super) async fn keep(
             }
             failed => {
                 let said = match failed {
-                    Ok(Err(error)) => Said::of(&error),
-                    _ => Said::timeout(),
+                    Ok(Err(error)) => ServerMessage::of(&error),
+                    _ => ServerMessage::timeout(),
                 };
                 state.send_replace(State::Down(Arc::new(said)));
                 freed.notify_waiters();
                 tokio::time::sleep(pause).await;
-                pause = LONGEST.min(pause * 2);
+                pause = LONGEST_PAUSE.min(pause * 2);
             }
         }
     }
@@ -113,7 +114,7 @@ impl Drop for Aborted {
 /// Returns when the connection is of no more use.
 async fn watch_over(live: &Live, pump: JoinHandle<()>, freed: &Notify) {
     loop {
-        let _ = tokio::time::timeout(TICK, live.wake.notified()).await;
+        let _ = tokio::time::timeout(CHECK_EVERY, live.wake.notified()).await;
         if live.client.is_closed() {
             return;
         }
@@ -147,9 +148,9 @@ async fn watch_over(live: &Live, pump: JoinHandle<()>, freed: &Notify) {
 }
 
 /// As long as a connection may take to be opened.
-pub(super) const OPENING: Duration = Duration::from_secs(5);
+pub(super) const MAX_TIME_TO_OPEN: Duration = Duration::from_secs(5);
 
-const TICK: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-const SHORTEST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(1);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -1,13 +1,16 @@
 //! A store in a PostgreSQL database.
 
+mod connection;
 mod connections;
 mod error;
 mod keeper;
 mod open;
 mod read;
 mod schema;
+mod statements;
 #[cfg(feature = "postgres-tls")]
 mod tls;
+mod transaction;
 mod values;
 mod write;
 
@@ -18,7 +21,8 @@ use tokio::task::AbortHandle;
 
 use self::connections::Connections;
 pub use self::open::PostgresOptions;
-use self::schema::{Names, Statements};
+use self::schema::Names;
+use self::statements::Statements;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 use super::open_error::OpenError;
 use crate::policy::{OrgRules, RulesChanged};

@@ -8,10 +8,12 @@ use tokio::sync::{Notify, watch};
 use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
 
-use super::connections::{Connections, Kind, State};
+use super::connection::Kind;
+use super::connections::{Connections, State};
 use super::error::refused;
-use super::keeper::{self, Connector, OPENING};
-use super::schema::{self, Names, Sql, Statements};
+use super::keeper::{self, Connector, MAX_TIME_TO_OPEN};
+use super::schema::{self, Names};
+use super::statements::{Sql, Statements};
 use super::{PostgresStore, Shared, Tasks};
 use crate::store::open_error::OpenError;
 use crate::time::ServerClock;
@@ -100,7 +102,7 @@ impl PostgresOptions {
             return Err(refused(advice));
         }
         let connector = Arc::new(self.connector()?);
-        tokio::time::timeout(2 * OPENING, schema::prepare(&connector, &names))
+        tokio::time::timeout(2 * MAX_TIME_TO_OPEN, schema::prepare(&connector, &names))
             .await
             .map_err(|_| refused(SILENT))??;
 
@@ -164,13 +166,16 @@ impl PostgresOptions {
         // A replica may not have yet what was just written.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(OPENING);
+            config.connect_timeout(MAX_TIME_TO_OPEN);
         }
         // A server that is gone without a word is noticed by the operating system, too.
         if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(GONE);
+            config.tcp_user_timeout(MAX_SILENCE);
         }
-        config.keepalives_idle(GONE).keepalives_interval(GONE / 3).keepalives_retries(3);
+        config
+            .keepalives_idle(MAX_SILENCE)
+            .keepalives_interval(MAX_SILENCE / 3)
+            .keepalives_retries(3);
         Ok(Connector {
             #[cfg(feature = "postgres-tls")]
             tls: super::tls::connect_with(self.roots.as_deref())?,
@@ -214,6 +219,6 @@ fn is_name(name: &str) -> bool {
 /// With what follows it, a name stays within the 63 bytes that PostgreSQL allows.
 const MAX_NAME: usize = 40;
 
-const GONE: Duration = Duration::from_secs(10);
+const MAX_SILENCE: Duration = Duration::from_secs(10);
 
 const SILENT: &str = "the server does not answer in time; check host and port, and that it is well";

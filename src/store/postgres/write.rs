@@ -5,9 +5,9 @@
 use std::future::Future;
 
 use super::Shared;
-use super::connections::Transaction;
 use super::error::Failure;
 use super::read::revision;
+use super::transaction::Transaction;
 use super::values::{ClockTime, Hidden, Params};
 use crate::encoding::Unreadable;
 use crate::policy::OrgRules;

@@ -74,8 +74,8 @@ fn clocks_and_dice() {
 
 #[test]
 fn long_files_and_code_in_lib() {
-    let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "\n".repeat(ROOM));
-    let (full, over) = ("\n".repeat(ROOM), "\n".repeat(ROOM + 1));
+    let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "\n".repeat(MAX_LINES));
+    let (full, over) = ("\n".repeat(MAX_LINES), "\n".repeat(MAX_LINES + 1));
     assert!(lines(too_long, "src/policy.rs", &(full + &tests)).is_empty());
     assert_eq!(lines(too_long, "src/policy.rs", &(over + &tests)).len(), 1);
     assert_eq!(

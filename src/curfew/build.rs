@@ -1,0 +1,92 @@
+//! From settings to a handle, or to what is wrong with them.
+
+use std::sync::Arc;
+
+use time::Duration;
+
+use super::builder::Builder;
+use super::copy::NodeRules;
+use super::detached::BackgroundTask;
+use super::error::ConfigError;
+use super::handle::{Actor, Curfew, Inner};
+use crate::client::{ClientReader, Proxies};
+use crate::judge::AppLimits;
+use crate::request::{is_origin, is_plain};
+use crate::token::Purpose;
+
+impl Builder {
+    /// The handle.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the first setting that cannot work, and its value.
+    pub fn build(self) -> Result<Curfew, ConfigError> {
+        between("refresh_every", self.refresh, Duration::SECOND, Duration::WEEK)?;
+        between("timeout", self.timeout, Duration::MILLISECOND, Duration::MINUTE)?;
+        if let Some(interval) = self.purge_every {
+            between("purge_every", interval, Duration::SECOND, Duration::WEEK)?;
+        }
+        let (shortest, longest) = self.policy_bounds;
+        between("policy_bounds", shortest, Duration::MILLISECOND, longest)?;
+        between("policy_bounds", longest, shortest, Duration::days(36_500))?;
+        if let Some((0, _)) = self.cap {
+            let message = "at_most_per_user is 0: nobody could ever sign in".to_owned();
+            return Err(ConfigError::new(message));
+        }
+        // It stands between quotes in a header, and is no pattern of paths.
+        if !is_plain(&self.login_at) || self.login_at.contains(['#', '"', '*']) {
+            return Err(ConfigError::new(format!(
+                "login_at is {:?}, which is no plain path on this host such as \"/login\"",
+                self.login_at
+            )));
+        }
+        if let Some(origin) = self.trusted_origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(ConfigError::new(format!(
+                "trust_origins is given {origin:?}, which is no origin such as \
+                 \"https://app.example.com\""
+            )));
+        }
+        let proxies = self
+            .proxies
+            .map(|(networks, header)| Proxies::new(networks, header))
+            .transpose()
+            .map_err(|invalid| ConfigError::new(format!("trust_proxies: {invalid}")))?;
+        let cookie = self.cookie.build()?;
+        let inner = Inner {
+            store: self.store,
+            rules: NodeRules::default(),
+            signer: self.keyring.signer(Purpose::Cookie, cookie.name()),
+            token_signer: self.keyring.signer(Purpose::Bearer, cookie.name()),
+            cookie,
+            app: AppLimits {
+                browsers: self.limits,
+                tokens: self.token_limits.unwrap_or(self.limits),
+                refresh: self.refresh,
+            },
+            cap: self.cap,
+            policy_bounds: self.policy_bounds,
+            login_at: self.login_at,
+            reject: self.reject,
+            client_reader: ClientReader { proxies, ..self.client_reader },
+            trusted_origins: self.trusted_origins,
+            on_event: self.on_event,
+            timeout: self.timeout.unsigned_abs(),
+            purge_every: self.purge_every.map(Duration::unsigned_abs),
+            purging: BackgroundTask::default(),
+            clock: self.clock,
+        };
+        Ok(Curfew { inner: Arc::new(inner), actor: Actor::default() })
+    }
+}
+
+fn between(
+    setting: &str,
+    given: Duration,
+    least: Duration,
+    most: Duration,
+) -> Result<(), ConfigError> {
+    if (least..=most).contains(&given) {
+        return Ok(());
+    }
+    Err(ConfigError::new(format!("{setting} is {given}, which is not between {least} and {most}")))
+}

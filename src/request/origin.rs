@@ -1,0 +1,24 @@
+//! Where a request comes from.
+
+use http::Uri;
+
+/// Whether it is written as browsers write an origin (RFC 6454): scheme, host, and the port unless it
+/// is the usual one.
+pub(crate) fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else {
+        return false;
+    };
+    let usual = match uri.scheme_str() {
+        Some("https") => 443,
+        Some("http") => 80,
+        _ => return false,
+    };
+    let port = match uri.port_u16() {
+        Some(port) if port == usual => return false,
+        Some(port) => format!(":{port}"),
+        None => String::new(),
+    };
+    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+    let scheme = uri.scheme_str().unwrap_or_default();
+    !host.is_empty() && text == format!("{scheme}://{host}{port}")
+}

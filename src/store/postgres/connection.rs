@@ -1,0 +1,159 @@
+//! One open connection, and the calls under way on it.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio_postgres::{Client, Row, Statement};
+
+use super::error::Failure;
+use super::statements::Sql;
+use super::values::Params;
+
+/// How many calls a connection serves at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Many: each is one statement that only reads. They are sent without waiting for the answers
+    /// to those before.
+    Shared,
+    /// One, from the beginning of its transaction to the end.
+    Exclusive,
+}
+
+impl Kind {
+    pub(super) fn room(self) -> u32 {
+        match self {
+            Self::Shared => 128,
+            Self::Exclusive => 1,
+        }
+    }
+
+    /// How long a connection may be silent while an answer is due.
+    pub(super) fn patience(self) -> Duration {
+        match self {
+            Self::Shared => Duration::from_secs(5),
+            // Longer than one waits for a lock.
+            Self::Exclusive => Duration::from_secs(15),
+        }
+    }
+}
+
+/// An open connection.
+pub(super) struct Live {
+    pub(super) kind: Kind,
+    pub(super) client: Client,
+    /// By their numbers. They are gone with the connection.
+    statements: Mutex<Vec<Option<Statement>>>,
+    /// For so many calls more.
+    room: AtomicU32,
+    /// Calls whose callers stopped waiting. They take their room until the server has answered.
+    pub(super) abandoned: AtomicU32,
+    pub(super) in_transaction: AtomicBool,
+    pub(super) wake: Notify,
+}
+
+impl Live {
+    pub(super) fn new(kind: Kind, client: Client) -> Self {
+        Self {
+            kind,
+            client,
+            statements: Mutex::default(),
+            room: AtomicU32::new(kind.room()),
+            abandoned: AtomicU32::new(0),
+            in_transaction: AtomicBool::new(false),
+            wake: Notify::new(),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.room() == self.kind.room()
+    }
+
+    pub(super) fn room(&self) -> u32 {
+        self.room.load(Ordering::Acquire)
+    }
+
+    pub(super) fn make_room(&self, calls: u32) {
+        self.room.fetch_add(calls, Ordering::AcqRel);
+    }
+
+    pub(super) fn take_room(&self) -> bool {
+        let less = |room: u32| room.checked_sub(1);
+        self.room.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
+    }
+
+    pub(super) async fn prepare(&self, sql: &Sql) -> Result<Statement, tokio_postgres::Error> {
+        if let Some(Some(statement)) = self.statements().get(sql.number) {
+            return Ok(statement.clone());
+        }
+        let statement = Box::pin(self.client.prepare(&sql.text)).await?;
+        self.keep(sql, Some(statement.clone()));
+        Ok(statement)
+    }
+
+    fn keep(&self, sql: &Sql, statement: Option<Statement>) {
+        let mut statements = self.statements();
+        if statements.len() <= sql.number {
+            statements.resize(sql.number + 1, None);
+        }
+        statements[sql.number] = statement;
+    }
+
+    fn statements(&self) -> std::sync::MutexGuard<'_, Vec<Option<Statement>>> {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Room for one call on a connection.
+pub(super) struct Call {
+    pub(super) live: Arc<Live>,
+    freed: Arc<Notify>,
+    finished: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Call {
+    pub(super) fn new(live: Arc<Live>, freed: Arc<Notify>, place: OwnedSemaphorePermit) -> Self {
+        Self { live, freed, finished: false, _place: place }
+    }
+
+    pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        let statement = self.live.prepare(sql).await?;
+        let answer = self.live.client.query(&statement, params).await;
+        answer.map_err(|error| self.failed(sql, error))
+    }
+
+    pub(super) async fn execute(&self, sql: &Sql, params: Params<'_>) -> Result<u64, Failure> {
+        let statement = self.live.prepare(sql).await?;
+        let answer = self.live.client.execute(&statement, params).await;
+        answer.map_err(|error| self.failed(sql, error))
+    }
+
+    fn failed(&self, sql: &Sql, error: tokio_postgres::Error) -> Failure {
+        if Failure::is_stale_statement(&error) {
+            self.live.keep(sql, None);
+        }
+        error.into()
+    }
+
+    /// The server has answered all that was asked.
+    pub(super) fn finish(mut self) {
+        if self.live.kind == Kind::Exclusive {
+            self.live.in_transaction.store(false, Ordering::Release);
+        }
+        self.finished = true;
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if self.finished {
+            self.live.make_room(1);
+            self.freed.notify_one();
+        } else {
+            self.live.abandoned.fetch_add(1, Ordering::AcqRel);
+            self.live.wake.notify_one();
+        }
+    }
+}

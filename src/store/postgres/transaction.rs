@@ -1,0 +1,57 @@
+//! Several statements as one change.
+
+use std::sync::atomic::Ordering;
+
+use tokio_postgres::Row;
+
+use super::connection::Call;
+use super::error::Failure;
+use super::statements::Sql;
+use super::values::Params;
+
+/// A connection with a transaction. Whoever keeps the connection undoes it if its caller goes.
+pub(super) struct Transaction {
+    call: Call,
+}
+
+impl Transaction {
+    pub(super) async fn begin(call: Call) -> Result<Self, Failure> {
+        let transaction = Self { call };
+        transaction.call.live.in_transaction.store(true, Ordering::Release);
+        // Whoever waits for long has no caller any more. And of a node that is lost in the middle the
+        // server knows nothing for hours; whoever waits for what it has locked gets it before giving up.
+        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; \
+                     SET LOCAL idle_in_transaction_session_timeout = '8s'";
+        match transaction.call.live.client.batch_execute(begin).await {
+            Ok(()) => Ok(transaction),
+            Err(error) => transaction.end(Err(error.into())).await,
+        }
+    }
+
+    pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        self.call.query(sql, params).await
+    }
+
+    pub(super) async fn execute(&self, sql: &Sql, params: Params<'_>) -> Result<u64, Failure> {
+        self.call.execute(sql, params).await
+    }
+
+    /// Commits what succeeded, and undoes what failed.
+    pub(super) async fn end<T>(self, outcome: Result<T, Failure>) -> Result<T, Failure> {
+        let client = &self.call.live.client;
+        match outcome {
+            Ok(answer) => {
+                client.batch_execute("COMMIT").await?;
+                self.call.finish();
+                Ok(answer)
+            }
+            Err(failure) => {
+                // If that fails too, the connection is not used again.
+                if client.batch_execute("ROLLBACK").await.is_ok() {
+                    self.call.finish();
+                }
+                Err(failure)
+            }
+        }
+    }
+}
