@@ -64,6 +64,16 @@ fn the_project_stands_alone() {
     refuse(&tops, neighbours);
 }
 
+/// Each fault that the long run plants is there to be found, which it is not where it cannot be planted.
+#[test]
+fn planted_faults_fit_the_sources() {
+    let files = sources(&["src"]);
+    let patches = sources(&["tests/broken"]);
+    assert!(2 <= patches.len(), "these are not the patches");
+    let found = patches.iter().flat_map(|patch| does_not_fit(patch, &files)).collect::<Vec<_>>();
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
 // --- the rules -----------------------------------------------------------------------------------
 
 fn out_of_order(file: &Source) -> Vec<String> {
@@ -173,6 +183,37 @@ fn code_in_lib(file: &Source) -> Vec<String> {
         &["fn", "struct", "enum", "trait", "impl"],
         "lib.rs declares and re-exports, no more",
     )
+}
+
+/// What a patch takes for granted and is not there.
+fn does_not_fit(patch: &Source, files: &[Source]) -> Vec<String> {
+    if !patch.path.ends_with(".patch") {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut changed = None;
+    let head = patch.text.split("--- ").next().unwrap_or_default();
+    for field in ["Features: ", "Found by: "] {
+        if !head.lines().any(|line| line.starts_with(field)) {
+            found.push(patch.finding(0, &format!("it does not say `{field}`")));
+        }
+    }
+    for part in patch.text.split("\n--- a/").skip(1) {
+        let (path, hunks) = part.split_once('\n').unwrap_or_default();
+        for hunk in hunks.split("\n@@").skip(1) {
+            let old = hunk.lines().skip(1).filter_map(|line| line.strip_prefix([' ', '-']));
+            let old = Vec::from_iter(old).join("\n");
+            let file = files.iter().find(|file| file.path == path);
+            if !file.is_some_and(|file| file.text.contains(&old)) {
+                found.push(patch.finding(0, &format!("{path} has no such lines any more")));
+            }
+            changed = Some(path);
+        }
+    }
+    if changed.is_none() {
+        found.push(patch.finding(0, "it changes nothing"));
+    }
+    found
 }
 
 /// A clone has no neighbours: whatever the project needs is inside it.

@@ -89,3 +89,19 @@ fn a_way_out_of_the_project() {
     let text = concat!("\n# see ../sh", "ared/x");
     assert_eq!(lines(neighbours, "README.md", text), ["README.md:2"]);
 }
+
+#[test]
+fn a_patch_that_fits_no_more_is_found() {
+    let files = [Source::new("src/a.rs", "one\ntwo\nthree\n")];
+    let patch = |text: &str| {
+        let head = "Why.\n\nFeatures: axum\nFound by: trap\n\n";
+        does_not_fit(&Source::new("tests/broken/01.patch", &format!("{head}{text}")), &files)
+    };
+    let fits = "--- a/src/a.rs\n+++ b/src/a.rs\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n";
+    assert_eq!(patch(fits), [""; 0]);
+    assert_eq!(patch(&fits.replace("-two", "-zwei")).len(), 1);
+    assert_eq!(patch(&fits.replace("a.rs", "b.rs")).len(), 1);
+    assert_eq!(patch("").len(), 1);
+    let silent = Source::new("tests/broken/01.patch", &format!("Why.\n\n{fits}"));
+    assert_eq!(does_not_fit(&silent, &files).len(), 2);
+}
