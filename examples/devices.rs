@@ -43,7 +43,7 @@ use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
 use tokio::net::TcpListener;
-use tower_curfew::axum::account_routes;
+use tower_curfew::account_routes;
 use tower_curfew::store::MemoryStore;
 use tower_curfew::{
     ActiveSession, ClientInfo, Curfew, Error, Keyring, NewSession, ReturnTo, Selector, Session,

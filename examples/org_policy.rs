@@ -36,7 +36,7 @@ use axum::Router;
 use axum::extract::Path;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
-use tower_curfew::axum::org_routes;
+use tower_curfew::org_routes;
 use tower_curfew::store::MemoryStore;
 use tower_curfew::{ClientInfo, Curfew, Error, Keyring, NewSession, Session, SetCookie};
 

@@ -57,8 +57,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "axum")]
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-pub mod axum;
+mod axum;
 mod client;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
@@ -78,6 +77,11 @@ pub mod store;
 mod time;
 mod token;
 
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub use self::axum::{
+    Authorize, InvalidPolicyForm, PolicyForm, account_routes, fresh_within, org_routes,
+};
 pub use self::client::{AddressRetention, ClientInfo, ForwardedHeader, Locate, NameDevice};
 #[cfg(feature = "geoip")]
 #[cfg_attr(docsrs, doc(cfg(feature = "geoip")))]

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as FormError;
 use time::Duration;
-use tower_curfew::axum::PolicyForm;
+use tower_curfew::PolicyForm;
 use tower_curfew::{Curfew, Effect, Error, ErrorKind, OrgPolicy};
 
 use crate::admin_form::{fields_of, forms};

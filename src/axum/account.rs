@@ -68,16 +68,16 @@ use crate::time::Timestamp;
 ///
 /// Errors are `application/problem+json` (RFC 9457): 401 without a session, 403 for requests that
 /// another site caused, 404, 409 where a cap refuses one more session, 422, 503. With
-/// [`fresh_within`](super::RouterExt::fresh_within) the changing ones want a fresh sign-in.
+/// [`fresh_within`](super::fresh_within) the changing ones want a fresh sign-in.
 ///
 /// ```
 /// use axum::Router;
 /// use time::Duration;
-/// use tower_curfew::axum::{RouterExt, account_routes};
+/// use tower_curfew::{account_routes, fresh_within};
 /// # use tower_curfew::Curfew;
 ///
 /// # fn app(curfew: Curfew) -> Router {
-/// let account = account_routes().fresh_within(Duration::minutes(15));
+/// let account = account_routes().route_layer(fresh_within(Duration::minutes(15)));
 /// Router::new().nest("/account", account).layer(curfew.layer())
 /// # }
 /// ```

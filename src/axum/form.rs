@@ -12,7 +12,7 @@ use crate::policy::OrgPolicy;
 ///
 /// ```
 /// use axum::Form;
-/// use tower_curfew::axum::{InvalidPolicyForm, PolicyForm};
+/// use tower_curfew::{InvalidPolicyForm, PolicyForm};
 ///
 /// async fn save(Form(form): Form<PolicyForm>) -> String {
 ///     match form.policy() {

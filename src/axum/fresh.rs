@@ -1,39 +1,55 @@
 //! Requests that want a fresh sign-in.
 
-use axum::Router;
+use std::convert::Infallible;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use axum::routing::Route;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Serialize;
 use time::Duration;
+use tower_layer::Layer;
+use tower_service::Service;
 
 use crate::curfew::Curfew;
 use crate::reject::problem_with;
 use crate::session::Session;
 
-/// What a router of axum can ask of sessions.
-pub trait RouterExt {
-    /// Lets changing requests pass only if the person proved who they are within the last `window`:
-    /// at sign-in, or since by [`Curfew::reauthenticated`]. OWASP ASVS 7.5.2 asks for it before other
-    /// sessions are ended. `GET`, `HEAD` and `OPTIONS` pass in any case.
-    ///
-    /// Everybody else gets 403 as `application/problem+json`, with the `reason` `fresh sign-in
-    /// required` and a `login_url`; and whoever has no session at all what [`Session`] answers.
-    ///
-    /// # Panics
-    ///
-    /// If the router has no routes yet.
-    #[must_use]
-    fn fresh_within(self, window: Duration) -> Self;
-}
-
-impl<S: Clone + Send + Sync + 'static> RouterExt for Router<S> {
-    fn fresh_within(self, window: Duration) -> Self {
-        self.route_layer(from_fn_with_state(window, pass_fresh))
-    }
+/// A layer that lets changing requests pass only if the person proved who they are within the last
+/// `window`: at sign-in, or since by [`Curfew::reauthenticated`]. OWASP ASVS 7.5.2 asks for it before
+/// other sessions are ended. `GET`, `HEAD` and `OPTIONS` pass in any case.
+///
+/// Everybody else gets 403 as `application/problem+json`, with the `reason` `fresh sign-in required`
+/// and a `login_url`; and whoever has no session at all what [`Session`] answers.
+///
+/// ```
+/// use time::Duration;
+/// use tower_curfew::{account_routes, fresh_within};
+///
+/// # let _: axum::Router<tower_curfew::Curfew> =
+/// account_routes().route_layer(fresh_within(Duration::minutes(15)));
+/// ```
+pub fn fresh_within(
+    window: Duration,
+) -> impl Layer<
+    Route,
+    Service = impl Service<
+        Request,
+        Response = Response,
+        Error = Infallible,
+        Future = impl Send + 'static,
+    > + Clone
+              + Send
+              + Sync
+              + 'static,
+> + Clone
++ Send
++ Sync
++ 'static {
+    from_fn_with_state(window, pass_fresh)
 }
 
 async fn pass_fresh(

@@ -15,5 +15,5 @@ mod response;
 
 pub use self::account::account_routes;
 pub use self::form::{InvalidPolicyForm, PolicyForm};
-pub use self::fresh::RouterExt;
+pub use self::fresh::fresh_within;
 pub use self::orgs::{Authorize, org_routes};

@@ -40,7 +40,7 @@ use crate::session::{Selector, Session};
 ///
 /// ```
 /// use axum::Router;
-/// use tower_curfew::{Session, axum::org_routes};
+/// use tower_curfew::{Session, org_routes};
 /// # use tower_curfew::{Curfew, Keyring, store::MemoryStore};
 ///
 /// async fn is_admin(session: Session, org: String) -> bool {

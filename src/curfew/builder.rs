@@ -186,7 +186,7 @@ impl Builder {
     }
 
     /// Origins such as `https://app.example.com`, beside the app's own, whose pages may send changing
-    /// requests to the [routes](crate::axum) of this crate with the cookie. Default: none. Whatever
+    /// requests to the [routes](crate::account_routes) of this crate with the cookie. Default: none. Whatever
     /// runs on them can do what a person can do there. Browsers want CORS headers besides, see the
     /// [recipe](crate::docs::recipes).
     #[cfg(feature = "axum")]

@@ -4,8 +4,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, header};
 use time::Duration;
-use tower_curfew::axum::{RouterExt as _, account_routes};
 use tower_curfew::{AtCap, Builder, NewSession, SessionId};
+use tower_curfew::{account_routes, fresh_within};
 
 use super::accounts::{SESSION, SESSIONS, ada, list, path_of};
 use super::org_refusals::is_problem;
@@ -175,7 +175,7 @@ const WINDOW: Duration = Duration::minutes(15);
 
 /// The account page where changes want a fresh sign-in.
 fn strict(site: &Site) -> Router {
-    let account = account_routes().fresh_within(WINDOW);
+    let account = account_routes().route_layer(fresh_within(WINDOW));
     site.router_with(Router::new().nest("/strict", account))
 }
 

@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_TYPE, COOKIE};
 use axum::http::{Request, StatusCode};
 use http_body_util::channel::Channel;
 use tower::ServiceExt as _;
-use tower_curfew::axum::RouterExt as _;
+use tower_curfew::fresh_within;
 use tower_curfew::{AtCap, ErrorKind, Event, EventKind, Limits, NewSession, OrgPolicy, Selector};
 
 use crate::support::{Browser, Fault, Site, days, hours, on_every_store, on_every_store_with};
@@ -208,7 +208,7 @@ async fn r30_paths_that_nobody_serves_need_no_fresh_sign_in() {
     let site = Site::new();
     let settings = axum::Router::new()
         .route("/settings", axum::routing::post(async || "saved"))
-        .fresh_within(hours(1));
+        .route_layer(fresh_within(hours(1)));
     let mut browser = site.browser().at(&site.router_with(settings));
     assert_eq!(browser.fetch("POST", "/settings").await.status, 401);
     assert_eq!(browser.fetch("POST", "/nowhere").await.status, 404);

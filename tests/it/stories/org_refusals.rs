@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::{Request, header};
-use tower_curfew::axum::Authorize;
+use tower_curfew::Authorize;
 use tower_curfew::{OrgPolicy, Session, SessionId};
 
 use super::org_routes::{POLICY, PREVIEW, REVOKE, ask, grace, router, router_for};

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, header};
 use axum::routing::get;
-use tower_curfew::axum::{Authorize, org_routes};
+use tower_curfew::{Authorize, org_routes};
 use tower_curfew::{NewSession, OrgPolicy, Session};
 
 use crate::support::{

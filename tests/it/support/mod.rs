@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use time::Duration;
 use tokio::sync::Barrier;
-use tower_curfew::axum::account_routes;
+use tower_curfew::account_routes;
 use tower_curfew::store::Record;
 use tower_curfew::{
     Builder, ClientInfo, Curfew, Error, Keyring, Limits, ManualClock, NewSession, OrgPolicy,
