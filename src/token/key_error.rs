@@ -3,8 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::key_file::MAX_LEN;
-
 /// Why there is no keyring, where, and what to do about it. It never shows a key.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -43,3 +41,6 @@ pub(super) enum Problem {
 /// What a key needs at least, in bytes.
 pub(super) const MIN_LEN: usize = 32;
 const MAKE: &str = "head -c 32 /dev/urandom | base64";
+
+/// A file with more bytes is none of ours.
+pub(super) const MAX_LEN: u64 = 16 * 1024;

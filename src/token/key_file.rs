@@ -9,11 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::key_error::Problem;
+use super::key_error::{MAX_LEN, Problem};
 use super::secret::{fill, random_id};
-
-/// A file with more bytes is none of ours.
-pub(super) const MAX_LEN: u64 = 16 * 1024;
 
 /// The content of the file, if nobody else may see it.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Problem> {

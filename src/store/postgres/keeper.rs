@@ -1,41 +1,18 @@
 //! The task that opens a connection, watches it, and opens it again.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_postgres::Error;
 
 use super::connection::{Kind, Live};
 use super::connections::State;
+use super::connector::Connector;
 use super::error::ServerMessage;
 use super::statements::Sql;
-
-/// How to open a connection.
-pub(super) struct Connector {
-    pub(super) config: Config,
-    #[cfg(feature = "postgres-tls")]
-    pub(super) tls: tokio_postgres_rustls::MakeRustlsConnect,
-}
-
-/// What moves bytes between a client and its server.
-pub(super) type Pump = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
-
-impl Connector {
-    pub(super) async fn open(&self) -> Result<(Client, Pump), Error> {
-        #[cfg(feature = "postgres-tls")]
-        if self.config.get_ssl_mode() != tokio_postgres::config::SslMode::Disable {
-            let (client, connection) = self.config.connect(self.tls.clone()).await?;
-            return Ok((client, Box::pin(connection)));
-        }
-        let (client, connection) = self.config.connect(NoTls).await?;
-        Ok((client, Box::pin(connection)))
-    }
-}
 
 /// Keeps one connection open, until it is aborted. `first` are the statements that no call shall
 /// wait for.

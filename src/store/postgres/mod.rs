@@ -2,6 +2,7 @@
 
 mod connection;
 mod connections;
+mod connector;
 mod error;
 mod keeper;
 mod open;

@@ -10,8 +10,9 @@ use tokio_postgres::config::TargetSessionAttrs;
 
 use super::connection::Kind;
 use super::connections::{Connections, State};
+use super::connector::Connector;
 use super::error::refused;
-use super::keeper::{self, Connector, MAX_TIME_TO_OPEN};
+use super::keeper::{self, MAX_TIME_TO_OPEN};
 use super::schema::{self, Names};
 use super::statements::{Sql, Statements};
 use super::{PostgresStore, Shared, Tasks};

@@ -3,8 +3,8 @@
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use super::connector::Connector;
 use super::error::refused;
-use super::keeper::Connector;
 use crate::store::open_error::OpenError;
 
 /// The tables' names, as they stand in statements.
