@@ -44,6 +44,7 @@
 //! Pages: [the rules](docs::rules), [organizations and everyone](docs::organizations),
 //! [tokens](docs::tokens), [stores and upgrades](docs::stores),
 //! [privacy and the audit log](docs::privacy), [recipes](docs::recipes), [testing](docs::testing).
+//! On the inside: [architecture](docs::architecture), [traps](docs::traps).
 //!
 //! # Features
 //!
@@ -108,6 +109,9 @@ pub use self::token::{IssuedToken, Keyring, KeyringError};
 
 /// Pages that say more than an item can.
 pub mod docs {
+    #[doc = include_str!("docs/architecture.md")]
+    pub mod architecture {}
+
     #[doc = include_str!("docs/organizations.md")]
     pub mod organizations {}
 
@@ -128,8 +132,11 @@ pub mod docs {
 
     #[doc = include_str!("docs/tokens.md")]
     pub mod tokens {}
+
+    #[doc = include_str!("docs/traps.md")]
+    pub mod traps {}
 }
 
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 mod readme {}

@@ -59,8 +59,17 @@ fn lib_rs_holds_no_code() {
 
 #[test]
 fn the_project_stands_alone() {
-    let tops =
-        ["src", "tests", "examples", "benches", "README.md", "CHANGELOG.md", ".ci", "Cargo.toml"];
+    let tops = [
+        "src",
+        "tests",
+        "examples",
+        "benches",
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        ".ci",
+        "Cargo.toml",
+    ];
     refuse(&tops, neighbours);
 }
 
@@ -72,6 +81,15 @@ fn planted_faults_fit_the_sources() {
     assert!(2 <= patches.len(), "these are not the patches");
     let found = patches.iter().flat_map(|patch| does_not_fit(patch, &files)).collect::<Vec<_>>();
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+/// Tests are named after rules and traps, which the pages list by their numbers.
+#[test]
+fn rules_and_traps_that_tests_are_named_after_are_listed() {
+    let pages = sources(&["src/docs"]);
+    let text = |name: &str| &pages.iter().find(|page| page.path.ends_with(name)).unwrap().text;
+    let (rules, traps) = (text("/rules.md"), text("/traps.md"));
+    refuse(&["src", "tests"], |file| unlisted(file, rules, traps));
 }
 
 // --- the rules -----------------------------------------------------------------------------------
@@ -212,6 +230,33 @@ fn does_not_fit(patch: &Source, files: &[Source]) -> Vec<String> {
     }
     if changed.is_none() {
         found.push(patch.finding(0, "it changes nothing"));
+    }
+    found
+}
+
+/// Names of tests with the number of a rule or a trap that no page lists.
+fn unlisted(file: &Source, rules: &str, traps: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    if !file.is_rust() {
+        return found;
+    }
+    for (at, _) in file.code.match_indices("fn ") {
+        let name = file.code[at + 3..].split('(').next().unwrap_or_default();
+        let mut words = name.split('_').peekable();
+        while let Some(word) = words.next() {
+            let number = |digits: &str| digits.parse::<u32>().ok().filter(|_| digits.len() == 2);
+            let listed = match word.strip_prefix('r').and_then(number) {
+                Some(rule) => rules.contains(&format!("**R{rule}**")),
+                None if word == "trap" => match words.peek().and_then(|next| number(next)) {
+                    Some(trap) => traps.contains(&format!("**Trap {trap}**")),
+                    None => true,
+                },
+                None => true,
+            };
+            if !listed {
+                found.push(file.finding(at, &format!("`{name}` is about what no page lists")));
+            }
+        }
     }
     found
 }

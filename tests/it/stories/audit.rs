@@ -106,7 +106,7 @@ async fn a_renewal_tells_whether_the_person_proved_who_they_are() {
 }
 
 #[tokio::test]
-async fn r5_an_end_is_told_once_with_its_time_reason_and_organization() {
+async fn r05_an_end_is_told_once_with_its_time_reason_and_organization() {
     let (site, events) = audited();
     let ada = site.signed_in("ada", &["acme"]).await;
     let (start, session) = (site.now(), ada.session());

@@ -17,7 +17,7 @@ use std::env;
 use time::Duration;
 use tower_curfew::{AtCap, Limits, ManualClock};
 
-use crate::support::{AnyStore, Chance, Site, is_long};
+use crate::support::{AnyStore, Chance, Site, is_long, is_quick};
 use naive::Rule;
 use world::{Pace, Purges, World};
 
@@ -69,7 +69,13 @@ where
     if let Ok(seed) = env::var("CURFEW_SEED") {
         return history(seed.parse().unwrap(), store().await).await;
     }
-    let steps = if is_long() { 1_000_000 } else { 100_000 };
+    let steps = if is_long() {
+        1_000_000
+    } else if is_quick() {
+        5_000
+    } else {
+        100_000
+    };
     let each = (steps / STEPS).div_ceil(at_a_time);
     let lanes = Vec::from_iter((0..at_a_time).map(|lane| {
         tokio::spawn(async move {

@@ -105,3 +105,15 @@ fn a_patch_that_fits_no_more_is_found() {
     let silent = Source::new("tests/broken/01.patch", &format!("Why.\n\n{fits}"));
     assert_eq!(does_not_fit(&silent, &files).len(), 2);
 }
+
+#[test]
+fn a_test_that_is_named_after_what_nobody_lists() {
+    let lines = |name: &str| {
+        let file = Source::new("tests/it/a.rs", &format!("fn {name}() {{}}"));
+        unlisted(&file, "- **R5** …", "- **Trap 17** …").len()
+    };
+    assert_eq!(lines("r05_trap_17_what_is_listed"), 0);
+    assert_eq!(lines("r06_what_is_not"), 1);
+    assert_eq!(lines("r06_trap_18_neither"), 2);
+    assert_eq!(lines("a_trap_for_everybody"), 0);
+}
