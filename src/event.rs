@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::policy::OrgPolicy;
 use crate::session::{ClientDetails, Ended, Selector, SessionId, SessionKind};
-use crate::time::Timestamp;
 
 /// Something that happened to a session or to an organization's policy: who did what to whom, when,
 /// and why. It holds no secret.

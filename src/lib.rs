@@ -60,6 +60,7 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod client;
+mod clock;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
@@ -75,7 +76,7 @@ mod request;
 mod service;
 mod session;
 pub mod store;
-mod time;
+
 mod token;
 
 #[cfg(feature = "axum")]
@@ -90,6 +91,7 @@ pub use self::client::{GeoIp, GeoIpError};
 #[cfg(feature = "ua-db")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ua-db")))]
 pub use self::client::{UaDatabase, UaDatabaseError};
+pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use self::cookie::{SameSite, SetCookie};
 pub use self::curfew::{
     AtCap, Builder, ConfigError, Curfew, Effect, Error, ErrorKind, Preview, RulesChange,
@@ -104,7 +106,6 @@ pub use self::session::{
     ActiveSession, ClientDetails, Deadline, EndReason, Ended, InvalidSessionId, NewSession,
     Presence, Schedule, Selector, Session, SessionId, SessionKind, UnknownReason,
 };
-pub use self::time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use self::token::{IssuedToken, Keyring, KeyringError};
 
 /// Pages that say more than an item can.

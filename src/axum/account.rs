@@ -11,6 +11,7 @@ use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 
 use super::json::{problem, protected, unreadable};
+use crate::clock::Timestamp;
 use crate::cookie::SetCookie;
 use crate::curfew::{Curfew, Error};
 use crate::limits::Limit;
@@ -18,7 +19,6 @@ use crate::reject::problem_with;
 use crate::session::{
     ActiveSession, Deadline, NewSession, Selector, Session, SessionId, SessionKind, is_valid_name,
 };
-use crate::time::Timestamp;
 
 /// Routes by which people see their active sessions, end them, and issue tokens.
 ///

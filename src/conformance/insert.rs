@@ -7,12 +7,12 @@ use super::{
     active, assert_same, began_at, ended, ids_listed, insert, load, member, minute, race, record,
     replace, unique,
 };
+use crate::clock::Timestamp;
 use crate::limits::Limits;
 use crate::session::{
     ClientDetails, FixedDeadline, Key, Link, MAX_LABEL, SessionId, SessionKind, Stamp,
 };
 use crate::store::{Cap, Inserted, Store};
-use crate::time::Timestamp;
 use crate::token::random_id;
 
 /// Every fact of a record is found again as it was set, whether there is much to know or little.

@@ -45,11 +45,11 @@ pub use self::purge::*;
 pub use self::replace::*;
 pub use self::rules::*;
 pub use self::sabotage::*;
+use crate::clock::Timestamp;
 use crate::limits::Limits;
 use crate::policy::OrgRules;
 use crate::session::{Ended, Key, Membership, Record, Revision, SecretHash, SessionId, Stamp};
 use crate::store::{ChangedRules, Inserted, Loaded, Page, Replaced, Store};
-use crate::time::Timestamp;
 use crate::token::{nonce, random_id};
 
 /// Makes a module with one test for each clause of the store contract, see

@@ -4,9 +4,9 @@ use time::Duration;
 use tokio::sync::Mutex;
 
 use super::{active, ended, ids_listed, insert, load, member, record, replace, unique};
+use crate::clock::Timestamp;
 use crate::session::{Ended, Key, Record, SessionId};
 use crate::store::{Cap, Inserted, Replaced, Store};
-use crate::time::Timestamp;
 use crate::token::{nonce, random_id};
 
 /// Whatever is due is purged by whoever comes first, so these tests take turns.

@@ -6,10 +6,10 @@ use super::{
     active, assert_same, ended, ids_listed, insert, load, member, memberships, minute, race,
     random_hash, record, replace, unique, with_unknown_fact,
 };
+use crate::clock::Timestamp;
 use crate::limits::Limits;
 use crate::session::{ClientDetails, EndReason, Ended, FixedDeadline, Key, Record, Stamp};
 use crate::store::{Replaced, Store};
-use crate::time::Timestamp;
 use crate::token::nonce;
 
 /// Every fact of the next record is found again as it was set, and nothing else is.

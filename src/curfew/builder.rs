@@ -6,12 +6,12 @@ use time::Duration;
 
 use super::handle::{AtCap, Curfew};
 use crate::client::{AddressRetention, ClientReader, ForwardedHeader, Locate, NameDevice};
+use crate::clock::{Clock, SystemClock};
 use crate::cookie::{CookieSettings, SameSite};
 use crate::event::{Event, EventHook};
 use crate::limits::Limits;
 use crate::reject::{Reject, Rejection};
 use crate::store::{ErasedStore, Store};
-use crate::time::{Clock, SystemClock};
 use crate::token::Keyring;
 
 /// Configures a [`Curfew`]. Every setting has a default that is safe.

@@ -7,12 +7,12 @@ use super::error::{Contended, Error};
 use super::handle::Curfew;
 use super::purge;
 use super::verdict::Judged;
+use crate::clock::Timestamp;
 use crate::cookie::SetCookie;
 use crate::event::{EventKind, RefusalReason};
 use crate::judge::{LiveState, Verdict};
 use crate::session::{ClientDetails, Presence, Record, Session, SessionId, SessionKind};
 use crate::store::Replaced;
-use crate::time::Timestamp;
 use crate::token::Token;
 
 /// What the check of a request found.

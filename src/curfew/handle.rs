@@ -11,6 +11,7 @@ use time::Duration;
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
 use crate::client::ClientReader;
+use crate::clock::{Clock, Timestamp};
 use crate::cookie::{SessionCookie, SetCookie};
 use crate::event::EventHook;
 use crate::judge::AppLimits;
@@ -18,7 +19,6 @@ use crate::reject::{Reject, Rejection, RejectionCause};
 use crate::request::{Asked, RequestKind};
 use crate::session::{Record, SessionKind};
 use crate::store::ErasedStore;
-use crate::time::{Clock, Timestamp};
 use crate::token::{Presented, Secret, Signer, Token, read_bearer};
 
 /// The handle on all sessions of an app. It is cheap to clone, and its clones are the same.

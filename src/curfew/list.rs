@@ -8,10 +8,10 @@ use super::budget::TimeBudget;
 use super::error::{Contended, Error, UnreadableRecords};
 use super::handle::Curfew;
 use super::verdict::{Judged, check_clock};
+use crate::clock::Timestamp;
 use crate::judge::Verdict;
 use crate::session::{ActiveSession, Ended, Record, Revision, Selector};
 use crate::store::{Listed, Loaded, Page, Place};
-use crate::time::Timestamp;
 
 /// A list is for people to read.
 const MAX_LISTED: usize = 1_000;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::detached::to_the_end;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
+use crate::clock::Timestamp;
 use crate::cookie::SetCookie;
 use crate::event::EventKind;
 use crate::session::{Record, Session, SessionKind};
 use crate::store::{Loaded, Replaced};
-use crate::time::Timestamp;
 use crate::token::{Secret, nonce};
 
 /// Each try but the first follows a change that somebody made since the last one.

@@ -8,12 +8,12 @@ use time::Duration;
 use super::budget::TimeBudget;
 use super::error::{ClocksDiffer, Contended, Error};
 use super::handle::Curfew;
+use crate::clock::Timestamp;
 use crate::event::EventKind;
 use crate::judge::{Verdict, judge, purge_after};
 use crate::policy::Rules;
 use crate::session::{ClientDetails, EndReason, Ended, Record, Revision, SessionId};
 use crate::store::{Loaded, Replaced};
-use crate::time::Timestamp;
 use crate::token::nonce;
 
 /// A session, and what was concluded of it.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use time::Duration;
 
+use crate::clock::Timestamp;
 use crate::encoding::Unreadable;
 use crate::limits::{GRACE, Limit, Limits, shorter};
 use crate::policy::{OrgRules, Rules};
 use crate::session::{
     Deadline, EndReason, Ended, FixedDeadline, Membership, Record, Schedule, SessionKind, Stamp,
 };
-use crate::time::Timestamp;
 
 #[cfg(test)]
 mod tests;

@@ -136,7 +136,7 @@ static NONE: OrgRules = OrgRules::none();
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
+    use crate::clock::Timestamp;
 
     fn revision(count: u64) -> Revision {
         Revision::from_u64(count << 20)

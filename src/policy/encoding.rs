@@ -5,9 +5,9 @@ use time::Duration;
 
 use super::org_policy::OrgPolicy;
 use super::rules::{OrgRules, PolicyVersion};
+use crate::clock::{Timestamp, millis};
 use crate::encoding::{Out, Unreadable, Writer, fact, read};
 use crate::session::Revision;
-use crate::time::{Timestamp, millis};
 
 // Never used for anything else, and never reordered. Times and durations are milliseconds.
 const REVISION: u32 = fact(1);

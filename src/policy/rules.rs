@@ -3,10 +3,10 @@
 use time::Duration;
 
 use super::org_policy::OrgPolicy;
+use crate::clock::Timestamp;
 use crate::encoding::Carried;
 use crate::limits::{GRACE, Limits};
 use crate::session::{Revision, Stamp};
-use crate::time::Timestamp;
 
 /// One entry in the history of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

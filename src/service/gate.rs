@@ -38,8 +38,8 @@ pub(super) fn decide(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
     use crate::session::Ended;
-    use crate::time::Timestamp;
 
     #[test]
     fn the_three_modes_differ_in_whom_they_turn_away() {

@@ -71,9 +71,9 @@ fn stamped(Stamp { generation, version, known }: Stamp) -> String {
 mod tests {
     use time::Duration;
 
+    use crate::clock::Timestamp;
     use crate::limits::Limits;
     use crate::session::{ClientDetails, Ended, Membership, Record, SecretHash, SessionId, Stamp};
-    use crate::time::Timestamp;
 
     #[test]
     fn a_record_shows_all_its_facts_and_no_secret() {

@@ -14,8 +14,8 @@ use super::labels::Labels;
 use super::record::{Link, Membership, Rare, Record, Stamp};
 use super::revision::Revision;
 use super::schedule::FixedDeadline;
+use crate::clock::Timestamp;
 use crate::encoding::{Out, Unreadable, Writer, fact, personal, read};
-use crate::time::Timestamp;
 
 // Never used for anything else, and never reordered. Times are milliseconds.
 const ID: u32 = fact(1);

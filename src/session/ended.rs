@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::limits::{COOKIE_LIFE, Limit};
-use crate::time::Timestamp;
 
 /// That a session has ended, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::ended::Ended;
 use super::record::Record;
 use super::schedule::{Deadline, Schedule};
 use super::{SecretHash, SessionId};
-use crate::time::Timestamp;
+use crate::clock::Timestamp;
 
 /// What a request sees: a session, that it has ended, or nothing.
 #[derive(Clone, Debug)]

@@ -14,8 +14,8 @@ use super::key::{Key, LINK, ORG, USER};
 use super::labels::Labels;
 use super::revision::Revision;
 use super::schedule::FixedDeadline;
+use crate::clock::Timestamp;
 use crate::encoding::Carried;
-use crate::time::Timestamp;
 
 /// Everything that is known of one session: facts, never conclusions.
 ///

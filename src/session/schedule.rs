@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::limits::Limit;
-use crate::time::Timestamp;
 
 /// An end that is already fixed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use super::labels::Labels;
 use super::record::{Link, Membership, Rare, Record, Stamp};
 use super::revision::Revision;
 use super::schedule::FixedDeadline;
+use crate::clock::{Timestamp, millis};
 use crate::limits::Limits;
-use crate::time::{Timestamp, millis};
 
 impl Record {
     /// The first record of a session that begins at `created`: a browser's, without limits. `nonce` is

@@ -4,10 +4,10 @@ use std::error::Error as StdError;
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::encoding::Unreadable;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
-use crate::time::Timestamp;
 
 /// Keeps two kinds of things: *sessions*, one record each under its id, and *rules*, few and rarely
 /// changed.

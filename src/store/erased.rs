@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
+use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
-use crate::time::Timestamp;
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 

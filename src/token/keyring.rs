@@ -230,8 +230,8 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::clock::Timestamp;
     use crate::session::SessionId;
-    use crate::time::Timestamp;
     use crate::token::{Secret, Token};
 
     const BYTES: [u8; 32] = [0xfb; 32];

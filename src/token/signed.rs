@@ -9,8 +9,8 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::secret::Secret;
+use crate::clock::Timestamp;
 use crate::session::SessionId;
-use crate::time::Timestamp;
 
 /// What a token is for. One of another purpose does not verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

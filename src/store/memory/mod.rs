@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use self::open::Tables;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
+use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
-use crate::time::Timestamp;
 
 /// Keeps sessions in the memory of this process: they end with it. For tests, and for single
 /// processes that may forget.

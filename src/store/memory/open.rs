@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use hashbrown::HashTable;
 
 use super::sorted_set::SortedSet;
+use crate::clock::Timestamp;
 use crate::policy::{Incarnation, OrgRules};
 use crate::session::{Record, Revision, SessionId};
-use crate::time::Timestamp;
 use crate::token::random_id;
 
 /// The tables of the store. Locks are taken in one order: the index, a shard, what is shared.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::open::Tables;
+use crate::clock::Timestamp;
 use crate::policy::{ChangedRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 use crate::store::contract::{Listed, Loaded, Page};
-use crate::time::Timestamp;
 
 pub(super) fn load(tables: &Tables, id: SessionId) -> Option<Loaded> {
     let rules = tables.rules_revision();

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::error::{EXISTS, FULL};
 use super::open::{Index, Tables};
 use super::read::LAST;
+use crate::clock::Timestamp;
 use crate::policy::OrgRules;
 use crate::session::{Key, Record, SessionId};
 use crate::store::contract::{Cap, Inserted, Replaced, StoreError, next_rules_revision};
-use crate::time::Timestamp;
 
 pub(super) fn insert(
     tables: &Tables,

@@ -26,9 +26,9 @@ use self::schema::Names;
 use self::statements::Statements;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 use super::open_error::OpenError;
+use crate::clock::{ServerClock, Timestamp};
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
-use crate::time::{ServerClock, Timestamp};
 
 /// Keeps sessions in a PostgreSQL database, for apps on several machines.
 ///

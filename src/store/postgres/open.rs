@@ -16,8 +16,8 @@ use super::keeper::{self, MAX_TIME_TO_OPEN};
 use super::schema::{self, Names};
 use super::statements::{Sql, Statements};
 use super::{PostgresStore, Shared, Tasks};
+use crate::clock::ServerClock;
 use crate::store::open_error::OpenError;
-use crate::time::ServerClock;
 
 /// How a [`PostgresStore`] is set up.
 #[derive(Clone)]

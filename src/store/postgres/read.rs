@@ -7,11 +7,11 @@ use tokio_postgres::Row;
 use super::Shared;
 use super::error::Failure;
 use super::values::{ClockTime, Hidden};
+use crate::clock::{ServerTime, Timestamp};
 use crate::encoding::Unreadable;
 use crate::policy::{ChangedRules, Incarnation, OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 use crate::store::contract::{Listed, Loaded, Page};
-use crate::time::{ServerTime, Timestamp};
 
 pub(super) async fn load(store: &Shared, id: SessionId) -> Result<Option<Loaded>, Failure> {
     let time = store.server_clock.now();

@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use crate::time::Timestamp;
+use crate::clock::Timestamp;
 
 /// A parameter that does not print: the driver writes parameters to the log, where neither hashes
 /// nor addresses belong.

@@ -9,11 +9,11 @@ use super::error::Failure;
 use super::read::revision;
 use super::transaction::Transaction;
 use super::values::{ClockTime, Hidden, Params};
+use crate::clock::{ServerClock, ServerTime, Timestamp};
 use crate::encoding::Unreadable;
 use crate::policy::OrgRules;
 use crate::session::{Key, Record, Revision};
 use crate::store::contract::{Cap, Inserted, Replaced, next_rules_revision};
-use crate::time::{ServerClock, ServerTime, Timestamp};
 
 /// Tries again what other changes stood in the way of, and once more what a connection broke under:
 /// each call may be repeated.

@@ -14,9 +14,9 @@ use self::connections::Connections;
 pub use self::open::RedisOptions;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 use super::open_error::OpenError;
+use crate::clock::{ServerClock, Timestamp};
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
-use crate::time::{ServerClock, Timestamp};
 
 /// Keeps sessions on a Redis or Valkey server, which several machines may share.
 ///

@@ -10,8 +10,8 @@ use super::connections::{Connections, MAX_TIME_TO_CONNECT};
 use super::error::{UNREACHABLE, refused};
 use super::scripts::Scripts;
 use super::{RedisStore, Shared};
+use crate::clock::ServerClock;
 use crate::store::open_error::OpenError;
-use crate::time::ServerClock;
 
 /// A Redis store that is about to connect; made by [`RedisStore::options`].
 #[derive(Clone)]

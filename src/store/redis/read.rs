@@ -6,11 +6,11 @@ use redis::{Cmd, Value};
 
 use super::Shared;
 use super::error::Failure;
+use crate::clock::{ServerTime, Timestamp};
 use crate::encoding::Unreadable;
 use crate::policy::{ChangedRules, Incarnation, OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 use crate::store::contract::{Listed, Loaded, Page};
-use crate::time::{ServerTime, Timestamp};
 
 pub(super) async fn load(store: &Shared, id: SessionId) -> Result<Option<Loaded>, Failure> {
     let (mut found, rules, clock) = records(store, &[id]).await?;

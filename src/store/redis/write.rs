@@ -9,11 +9,11 @@ use time::Duration;
 use super::Shared;
 use super::error::Failure;
 use super::read::{decoded, items, maybe_bytes, places, revision_bytes, time, value, word};
+use crate::clock::{ServerClock, ServerTime, Timestamp};
 use crate::encoding::Unreadable;
 use crate::policy::OrgRules;
 use crate::session::{Key, Record, SessionId};
 use crate::store::contract::{Cap, Inserted, RANDOM_BITS, Replaced};
-use crate::time::{ServerClock, ServerTime, Timestamp};
 
 pub(super) async fn insert(
     store: &Shared,
@@ -257,7 +257,7 @@ fn life(record: &Record) -> Option<i64> {
     let known = record.ended().map_or(record.last_seen(), |ended| ended.at);
     let left = record.purge_after().since(known);
     let is_for_ever = record.purge_after() == Timestamp::NEVER || LONGEST_LIFE < left;
-    (!is_for_ever).then(|| crate::time::millis(left + LIFE_MARGIN))
+    (!is_for_ever).then(|| crate::clock::millis(left + LIFE_MARGIN))
 }
 
 /// How much longer a session is kept than it has to be, if nobody purges.

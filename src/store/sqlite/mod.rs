@@ -20,9 +20,9 @@ use self::read::Readers;
 use self::writer::Writer;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 use super::open_error::OpenError;
+use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
-use crate::time::Timestamp;
 
 /// Keeps sessions in an SQLite file: durable, and with nothing to install.
 ///

@@ -8,11 +8,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::error::Failure;
+use crate::clock::Timestamp;
 use crate::encoding::Unreadable;
 use crate::policy::{ChangedRules, Incarnation, OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 use crate::store::contract::{Listed, Loaded, Page, StoreError};
-use crate::time::Timestamp;
 
 /// The connections that read.
 pub(super) struct Readers {

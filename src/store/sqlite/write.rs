@@ -4,10 +4,10 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use super::error::Failure;
 use super::read::{decoded, head, revision};
+use crate::clock::Timestamp;
 use crate::policy::OrgRules;
 use crate::session::{Key, Record, Revision};
 use crate::store::contract::{Cap, Inserted, Replaced, next_rules_revision};
-use crate::time::Timestamp;
 
 pub(super) fn insert(
     file: &Connection,

@@ -56,7 +56,7 @@ fn but_not_what_is_prose_or_a_test() {
         "#[cfg(test)]\nmod tests {\n    use crate::axum::X;\n    fn f() {}\n}\n",
         "use my_crate::axum;\nuse crate::store::X;\n",
     );
-    assert_eq!(lines(out_of_order, "src/time.rs", text), ["src/time.rs:11"]);
+    assert_eq!(lines(out_of_order, "src/clock.rs", text), ["src/clock.rs:11"]);
     assert!(lines(out_of_order, "src/judge/tests.rs", "use crate::store::X;").is_empty());
 }
 
@@ -67,7 +67,7 @@ fn clocks_and_dice() {
         lines(clock_readings, "src/curfew.rs", text),
         [1, 3, 4].map(|n| format!("src/curfew.rs:{n}"))
     );
-    assert!(clock_readings(&Source::new("src/time.rs", text)).is_empty());
+    assert!(clock_readings(&Source::new("src/clock.rs", text)).is_empty());
     assert_eq!(lines(randomness, "src/session/id.rs", "getrandom::fill(x)").len(), 1);
     assert!(lines(randomness, "src/token/mod.rs", "getrandom::fill(x)").is_empty());
 }
