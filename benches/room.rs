@@ -22,11 +22,10 @@ use std::sync::Arc;
 use allocation_counter::measure;
 use time::Duration;
 use tokio::task::JoinSet;
-use tower_curfew::store::{
-    ClientDetails, Inserted, Membership, MemoryStore, PostgresStore, Record, RedisStore, SecretHash,
-    SessionId, SqliteStore, Stamp, Store,
-};
-use tower_curfew::{Limits, Timestamp};
+use tower_curfew::store::{Inserted, Membership, MemoryStore, PostgresStore, Record, RedisStore, SecretHash, SqliteStore, Stamp, Store};
+use tower_curfew::{ClientDetails, SessionId};
+use tower_curfew::clock::Timestamp;
+use tower_curfew::Limits;
 
 const SESSIONS: u64 = 1_000_000;
 
@@ -200,7 +199,7 @@ async fn redis(url: &str) {
         used.and_then(|used| used.trim().parse::<f64>().ok()).expect("a number")
     };
     let before = used().await;
-    let options = RedisStore::options(url).key_prefix("room:").without_clock_check();
+    let options = RedisStore::options(url).prefix("room:").without_clock_check();
     fill(options.connect().await.expect("a server")).await;
     println!("{:7.1}  Redis", (used().await - before) / FEWER as f64);
     let keys: Vec<Vec<u8>> =

@@ -27,7 +27,8 @@ use cpu_time::ProcessTime;
 use redis::AsyncCommands;
 use tokio_postgres::NoTls;
 use tower::ServiceExt;
-use tower_curfew::store::{MemoryStore, PostgresStore, RedisStore, SessionId, SqliteStore, Store};
+use tower_curfew::store::{MemoryStore, PostgresStore, RedisStore, SqliteStore, Store};
+use tower_curfew::SessionId;
 use tower_curfew::{ClientInfo, Curfew, Keyring, NewSession, Session};
 use tower_sessions::cookie::Key;
 use tower_sessions::{Expiry, SessionManagerLayer, SessionStore};
@@ -106,7 +107,7 @@ async fn sqlite(folder: &std::path::Path) {
 }
 
 async fn redis(url: &str) {
-    let store = RedisStore::options(url).key_prefix(REDIS_PREFIX).connect();
+    let store = RedisStore::options(url).prefix(REDIS_PREFIX).connect();
     let store = store.await.expect("a server");
     let client = redis::Client::open(url).expect("a URL");
     let mut connection = client.get_multiplexed_async_connection().await.expect("a server");

@@ -136,7 +136,7 @@ mod tests {
     use tempfile::TempDir;
     use time::Duration;
     use tower::ServiceExt;
-    use tower_curfew::ManualClock;
+    use tower_curfew::clock::ManualClock;
 
     use super::*;
 

@@ -218,7 +218,7 @@ mod tests {
     use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, SET_COOKIE};
     use axum::http::{HeaderName, HeaderValue, Request};
     use tower::ServiceExt;
-    use tower_curfew::ManualClock;
+    use tower_curfew::clock::ManualClock;
 
     use super::*;
 

@@ -178,7 +178,7 @@ mod tests {
     use hyper::header::{ACCEPT, COOKIE, SET_COOKIE};
     use time::Duration;
     use tower::ServiceExt;
-    use tower_curfew::ManualClock;
+    use tower_curfew::clock::ManualClock;
 
     use super::*;
 

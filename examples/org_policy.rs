@@ -95,7 +95,7 @@ mod tests {
     use axum::http::{HeaderValue, Request};
     use time::Duration;
     use tower::ServiceExt;
-    use tower_curfew::ManualClock;
+    use tower_curfew::clock::ManualClock;
 
     use super::*;
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use tower_curfew::{EndReason, Limit, Presence, Session, Timestamp};
+use tower_curfew::clock::Timestamp;
+use tower_curfew::{EndReason, Limit, Presence, Session};
 
 /// For everybody.
 pub(crate) fn welcome(presence: &Presence) -> String {
@@ -34,7 +35,7 @@ pub(crate) fn reports(session: &Session, query: Option<&str>) -> String {
 /// The form to sign in with, and from the query of the request why that is needed. Without an
 /// `action` it is sent to the URL that it stands on, so `return_to` stays with it.
 pub(crate) fn sign_in(query: Option<&str>, refused: Option<&str>) -> String {
-    let reason = parameter(query, "reason").and_then(|name| name.parse().ok());
+    let reason = parameter(query, "reason").and_then(|name| EndReason::named(&name));
     let notice = match (refused, reason) {
         (Some(_), _) => said("This user name and password do not go together."),
         (None, Some(reason)) => said(&why(reason, parameter(query, "organization").as_deref())),

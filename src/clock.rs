@@ -205,7 +205,7 @@ impl Clock for SystemClock {
 ///
 /// ```
 /// use time::Duration;
-/// use tower_curfew::{Clock, ManualClock};
+/// use tower_curfew::clock::{Clock, ManualClock};
 ///
 /// let clock = ManualClock::default();
 /// let before = clock.now();

@@ -187,12 +187,12 @@ impl Event {
                 });
             }
             EventKind::Revoked { which, sessions } => {
-                let (user, organization) = (which.by_user(), which.by_org());
+                let user = which.by_user();
                 let (link_kind, link) = which.by_link().unzip();
                 let session = which.by_session().map(tracing::field::display);
                 let except = which.left_out().map(tracing::field::display);
                 trace!(self, INFO, "session.revoked", {
-                    user, organization, link_kind, link, session, except, sessions,
+                    user, link_kind, link, session, except, sessions,
                 });
             }
             // As many as there are requests, and anybody can cause them.

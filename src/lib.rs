@@ -59,52 +59,41 @@
 
 #[cfg(feature = "axum")]
 mod axum;
-mod client;
-mod clock;
+pub mod client;
+pub mod clock;
 #[cfg(feature = "conformance")]
 #[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
 pub mod conformance;
 mod cookie;
 mod curfew;
 mod encoding;
-mod event;
+pub mod event;
 mod judge;
 mod limits;
 mod policy;
-mod reject;
+pub mod reject;
 mod request;
-mod service;
+pub mod service;
 mod session;
 pub mod store;
-
 mod token;
+
+/// The crate that durations are of, as this one uses it.
+pub use time;
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-pub use self::axum::{
-    Authorize, InvalidPolicyForm, PolicyForm, account_routes, fresh_within, org_routes,
-};
-pub use self::client::{AddressRetention, ClientInfo, ForwardedHeader, Locate, NameDevice};
-#[cfg(feature = "geoip")]
-#[cfg_attr(docsrs, doc(cfg(feature = "geoip")))]
-pub use self::client::{GeoIp, GeoIpError};
-#[cfg(feature = "ua-db")]
-#[cfg_attr(docsrs, doc(cfg(feature = "ua-db")))]
-pub use self::client::{UaDatabase, UaDatabaseError};
-pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use self::axum::{Authorize, account_routes, fresh_within, org_routes};
 pub use self::cookie::{SameSite, SetCookie};
 pub use self::curfew::{
     AtCap, Builder, ConfigError, Curfew, Effect, Error, ErrorKind, Preview, RulesChange,
 };
-pub use self::event::{Event, EventKind, RefusalReason};
 pub use self::limits::{InvalidLimit, Limit, Limits};
-pub use self::policy::{OrgPolicy, SessionLength};
-pub use self::reject::{Reject, Rejection, RejectionCause};
-pub use self::request::{RequestKind, ReturnTo};
-pub use self::service::{CurfewLayer, CurfewService, FromBytes, MakeBody, ResponseFuture};
+pub use self::policy::OrgPolicy;
+pub use self::request::ReturnTo;
 pub use self::session::{
-    ActiveSession, ClientDetails, Deadline, EndReason, Ended, InvalidSessionId, NewSession,
-    Presence, Schedule, Selector, Session, SessionId, SessionKind, UnknownReason,
+    ActiveSession, ClientDetails, ClientInfo, Deadline, EndReason, Ended, InvalidSessionId,
+    NewSession, Presence, Schedule, Selector, Session, SessionId, SessionKind,
 };
 pub use self::token::{IssuedToken, Keyring, KeyringError};
 

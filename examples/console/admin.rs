@@ -9,16 +9,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use maud::{Markup, html};
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::Error as FormError;
 use time::Duration;
-use tower_curfew::PolicyForm;
 use tower_curfew::{Curfew, Effect, Error, ErrorKind, OrgPolicy};
 
 use crate::admin_form::{fields_of, forms};
 use crate::app::{App, is_admin};
 use crate::page::{Refusal, Viewer, alert, sentence, status};
+use crate::policy_form::wanted;
 use crate::words;
 
 pub(crate) type Fields = HashMap<String, String>;
@@ -149,44 +146,6 @@ async fn save(admin: Admin, Form(fields): Form<Fields>) -> Result<Response, Refu
             Ok(Redirect::to(&path(&admin.org, "?done=saved")).into_response())
         }
     }
-}
-
-/// The policy that one of the forms asks for, or what is wrong with it.
-fn wanted(fields: &Fields) -> Result<OrgPolicy, String> {
-    const NOTHING: &str = "Fill in a length. To have none, disable it.";
-    let policy = if fields.contains_key("days") {
-        session_length(fields)?
-    } else {
-        let form = PolicyForm::deserialize(fields.clone().into_deserializer());
-        let form = form.map_err(|error: FormError| sentence(&error))?;
-        form.policy().map_err(|wrong| sentence(&wrong).replace('_', " "))?
-    };
-    policy.ok_or_else(|| NOTHING.to_owned())
-}
-
-/// The form of one length, which is an idle limit if sessions are refreshed automatically and an
-/// absolute one if not.
-fn session_length(fields: &Fields) -> Result<Option<OrgPolicy>, String> {
-    let field = |name: &str| fields.get(name).map_or("", |text| text.trim());
-    let (number, unit) = match field("days") {
-        "own" => (field("number"), field("unit")),
-        days => (days, "days"),
-    };
-    let number = number.parse::<u32>().map_err(|_| "The length must be a whole number.")?;
-    let unit = match unit {
-        "days" => Duration::DAY,
-        "hours" => Duration::HOUR,
-        "minutes" => Duration::MINUTE,
-        _ => Duration::SECOND,
-    };
-    let seconds = unit.whole_seconds().saturating_mul(i64::from(number));
-    let length = Some(Duration::seconds(seconds));
-    let policy = if fields.contains_key("refresh") {
-        OrgPolicy::try_new(None, length)
-    } else {
-        OrgPolicy::try_new(length, None)
-    };
-    policy.map_err(|wrong| sentence(&wrong))
 }
 
 async fn disable(admin: Admin) -> Result<Redirect, Refusal> {

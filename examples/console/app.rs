@@ -8,7 +8,8 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
-use tower_curfew::{Clock, Curfew, Limit, Limits, Session};
+use tower_curfew::clock::Clock;
+use tower_curfew::{Curfew, Limit, Limits, Session};
 use tower_curfew::{account_routes, org_routes};
 use tower_http::csrf::CsrfLayer;
 

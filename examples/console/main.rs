@@ -17,6 +17,7 @@ mod admin_form;
 mod app;
 mod options;
 mod page;
+mod policy_form;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use clap::Parser;
 use tokio::net::TcpListener;
-use tower_curfew::SystemClock;
+use tower_curfew::clock::SystemClock;
 
 use options::Options;
 

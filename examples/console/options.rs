@@ -6,8 +6,9 @@ use std::str::FromStr;
 use anyhow::Context;
 use clap::Parser;
 use time::Duration;
+use tower_curfew::client::{ForwardedHeader, GeoIp};
 use tower_curfew::store::{MemoryStore, PostgresStore, RedisStore, SqliteStore, Store};
-use tower_curfew::{Curfew, ForwardedHeader, GeoIp, Keyring, Limits, SessionId};
+use tower_curfew::{Curfew, Keyring, Limits, SessionId};
 
 /// Sessions to look at: a small app with the pages that people and admins know.
 #[derive(Parser)]

@@ -7,7 +7,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
-use tower_curfew::{Error, ErrorKind, Session, Timestamp};
+use tower_curfew::clock::Timestamp;
+use tower_curfew::{Error, ErrorKind, Session};
 
 use crate::app::App;
 use crate::{users, words};

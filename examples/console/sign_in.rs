@@ -41,7 +41,7 @@ async fn why(
     app: &App,
     curfew: &Curfew,
 ) -> Result<Option<String>, Error> {
-    let Some(reason) = query.get("reason").and_then(|reason| reason.parse().ok()) else {
+    let Some(reason) = query.get("reason").and_then(|reason| EndReason::named(reason)) else {
         return Ok(None);
     };
     let named = query.get("organization");
@@ -107,7 +107,7 @@ async fn sign_in(
         let wrong = alert(Some("This user name and password do not go together."));
         return Err((StatusCode::UNAUTHORIZED, page(&wrong, &username)).into_response());
     };
-    let mut new = NewSession::for_user(user.name).orgs(user.orgs);
+    let mut new = NewSession::for_user(user.name).orgs(user.orgs.iter().copied());
     if shared.is_some() {
         new = new.until_browser_closes();
     }

@@ -8,8 +8,9 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Request};
 use time::Duration;
 use tower::ServiceExt;
+use tower_curfew::clock::ManualClock;
 use tower_curfew::store::MemoryStore;
-use tower_curfew::{Curfew, Keyring, Limits, ManualClock};
+use tower_curfew::{Curfew, Keyring, Limits};
 
 use crate::app::app;
 

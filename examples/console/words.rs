@@ -1,7 +1,8 @@
 //! Lengths, times and reasons as people say them.
 
 use time::Duration;
-use tower_curfew::{EndReason, OrgPolicy, Preview, Timestamp};
+use tower_curfew::clock::Timestamp;
+use tower_curfew::{EndReason, OrgPolicy, Preview};
 
 const UNITS: [(&str, i64); 4] = [("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)];
 

@@ -17,11 +17,11 @@ use std::sync::Arc;
 use anyhow::bail;
 use tokio::sync::Mutex;
 use tokio::task::block_in_place;
-use tower_curfew::Timestamp;
+use tower_curfew::SessionId;
+use tower_curfew::clock::Timestamp;
 use tower_curfew::store::{
     Cap, ChangedRules, Incarnation, Inserted, Key, Listed, Loaded, OrgRules, Page, Record,
-    Replaced, Revision, RulesChanged, SessionId, Store, StoreError, Unreadable,
-    next_rules_revision,
+    Replaced, Revision, RulesChanged, Store, StoreError, Unreadable, next_rules_revision,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -8,14 +8,13 @@ use axum::http::header::{COOKIE, SET_COOKIE};
 use tempfile::TempDir;
 use time::Duration;
 use tower::ServiceExt;
+use tower_curfew::SessionId;
+use tower_curfew::clock::{ManualClock, Timestamp};
 use tower_curfew::conformance::Sabotage;
 use tower_curfew::store::{
-    Inserted, Key, Listed, Page, Record, Replaced, Revision, SecretHash, SessionId, Store,
+    Inserted, Key, Listed, Page, Record, Replaced, Revision, SecretHash, Store,
 };
-use tower_curfew::{
-    ClientInfo, Curfew, Keyring, ManualClock, NewSession, OrgPolicy, Selector, Timestamp,
-    store_tests,
-};
+use tower_curfew::{ClientInfo, Curfew, Keyring, NewSession, OrgPolicy, Selector, store_tests};
 
 use super::app;
 use crate::store::FolderStore;

@@ -8,15 +8,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use http::request::Parts;
 
-use crate::client::ClientInfo;
 use crate::curfew::Curfew;
 use crate::reject::RejectionCause;
 use crate::request::{Asked, ReturnTo};
 use crate::service::Context;
-use crate::session::{Presence, Session};
+use crate::session::{ClientInfo, Presence, Session};
 
 /// The living session. Without one, whoever asks is sent to sign in, as
-/// [`Rejection::response`](crate::Rejection::response) says.
+/// [`Rejection::response`](crate::reject::Rejection::response) says.
 impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = Response;
 

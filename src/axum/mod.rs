@@ -7,13 +7,11 @@
 
 mod account;
 mod extract;
-mod form;
 mod fresh;
 mod json;
 mod orgs;
 mod response;
 
 pub use self::account::account_routes;
-pub use self::form::{InvalidPolicyForm, PolicyForm};
 pub use self::fresh::fresh_within;
 pub use self::orgs::{Authorize, org_routes};

@@ -15,7 +15,7 @@ use time::Duration;
 use super::json::{problem, problem_of, protected, unreadable};
 use crate::curfew::{Curfew, Effect, Error, Preview};
 use crate::policy::{OrgPolicy, PolicyVersion};
-use crate::session::{Selector, Session};
+use crate::session::Session;
 
 /// Routes to see, set, preview and remove the policy of an organization, and to revoke all its
 /// sessions, for whoever `authorize` lets.
@@ -115,7 +115,7 @@ async fn preview(
 }
 
 async fn revoke(admin: Admin) -> Result<Json<Revoked>, Error> {
-    let ended = admin.curfew.count(&Selector::org(&admin.org)).await?;
+    let ended = admin.curfew.count_org(&admin.org).await?;
     admin.curfew.revoke_org(&admin.org).await?;
     Ok(Json(Revoked { ended }))
 }

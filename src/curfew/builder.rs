@@ -198,7 +198,7 @@ impl Builder {
 
     /// Shows every [`Event`] to the app, for its audit log: each start, end, refusal, change of a
     /// policy, and revocation. It is called on the way of a request, so it must not block: send the
-    /// event elsewhere. Anybody can cause [refusals](crate::EventKind::Refused), as many as they like: do
+    /// event elsewhere. Anybody can cause [refusals](crate::event::EventKind::Refused), as many as they like: do
     /// not let them crowd out the others.
     pub fn on_event(mut self, on_event: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Box::new(on_event));

@@ -11,8 +11,8 @@ impl Curfew {
     /// causes. As an extractor of axum, the handle acts on behalf of whoever the session of the request
     /// belongs to.
     #[must_use]
-    pub fn acting_as(&self, user: impl ToString) -> Self {
-        Self { inner: self.inner.clone(), actor: Actor::Named(user.to_string().into()) }
+    pub fn acting_as(&self, user: impl Into<String>) -> Self {
+        Self { inner: self.inner.clone(), actor: Actor::Named(user.into().into()) }
     }
 
     #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for routes"))]

@@ -40,12 +40,20 @@ impl Curfew {
     ///
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, or holds a session
     /// among them that this version cannot read.
-    pub async fn list(&self, user: impl ToString) -> Result<Vec<ActiveSession>, Error> {
+    pub async fn list(&self, user: &str) -> Result<Vec<ActiveSession>, Error> {
         self.list_by(&Selector::user(user)).await
     }
 
-    /// As [`list`](Self::list), of the sessions that a selector names: those of an organization, say,
-    /// or those with a link.
+    /// The active sessions of an organization, as [`list`](Self::list) shows those of a user.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub async fn list_org(&self, org: &str) -> Result<Vec<ActiveSession>, Error> {
+        self.list_by(&Selector::org(org)).await
+    }
+
+    /// As [`list`](Self::list), of the sessions that a selector names, such as those with a link.
     ///
     /// # Errors
     ///
@@ -63,14 +71,15 @@ impl Curfew {
         Ok(active)
     }
 
-    /// How many of these sessions are alive. It reads them all.
+    /// How many sessions of an organization are active. It reads them all.
     ///
     /// # Errors
     ///
     /// As [`list`](Self::list).
-    pub async fn count(&self, which: &Selector) -> Result<u64, Error> {
+    pub async fn count_org(&self, org: &str) -> Result<u64, Error> {
         let mut living = 0;
-        let mut sessions = self.living(which);
+        let which = Selector::org(org);
+        let mut sessions = self.living(&which);
         while let Some(page) = sessions.next().await? {
             living += page.len() as u64;
         }

@@ -30,11 +30,10 @@ impl Curfew {
     /// and others not; call it again.
     pub async fn set_orgs(
         &self,
-        user: impl ToString,
-        orgs: impl IntoIterator<Item = impl ToString>,
+        user: &str,
+        orgs: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<(), Error> {
-        let mut orgs =
-            orgs.into_iter().map(|org| org.to_string().into()).collect::<Vec<Arc<str>>>();
+        let mut orgs = orgs.into_iter().map(|org| org.into().into()).collect::<Vec<Arc<str>>>();
         orgs.sort_unstable();
         orgs.dedup();
         if !orgs.iter().all(|org| is_valid_name(org)) {

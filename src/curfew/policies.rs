@@ -41,12 +41,11 @@ impl Curfew {
     /// # Errors
     ///
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
-    pub async fn policy(&self, org: impl ToString) -> Result<Option<PolicyVersion>, Error> {
-        let org = org.to_string();
-        if !is_valid_name(&org) {
+    pub async fn policy(&self, org: &str) -> Result<Option<PolicyVersion>, Error> {
+        if !is_valid_name(org) {
             return Ok(None);
         }
-        self.policy_of(&org).await
+        self.policy_of(org).await
     }
 
     /// The policy for everyone with the time it came into force; `None` if there never was one.
@@ -76,7 +75,7 @@ impl Curfew {
     /// bind sessions, unless this one only tightens the last one, and after 128 in any case;
     /// [`InvalidName`](crate::ErrorKind::InvalidName) if the organization's name
     /// cannot be kept, [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
-    pub async fn set_policy(&self, org: impl ToString, policy: OrgPolicy) -> Result<(), Error> {
+    pub async fn set_policy(&self, org: impl Into<String>, policy: OrgPolicy) -> Result<(), Error> {
         self.check_bounds(policy)?;
         self.replace_policy(named(org)?, Some(policy)).await
     }
@@ -98,7 +97,7 @@ impl Curfew {
     /// # Errors
     ///
     /// As [`set_policy`](Self::set_policy).
-    pub async fn clear_policy(&self, org: impl ToString) -> Result<(), Error> {
+    pub async fn clear_policy(&self, org: impl Into<String>) -> Result<(), Error> {
         self.replace_policy(named(org)?, None).await
     }
 
@@ -131,7 +130,7 @@ impl Curfew {
     /// # Errors
     ///
     /// As [`set_policy`](Self::set_policy).
-    pub async fn revoke_org(&self, org: impl ToString) -> Result<(), Error> {
+    pub async fn revoke_org(&self, org: impl Into<String>) -> Result<(), Error> {
         self.revoke_under(named(org)?).await
     }
 
@@ -228,7 +227,7 @@ impl Curfew {
 }
 
 /// The name of an organization, if it can be kept.
-pub(super) fn named(org: impl ToString) -> Result<Arc<str>, Error> {
-    let org = org.to_string();
+pub(super) fn named(org: impl Into<String>) -> Result<Arc<str>, Error> {
+    let org = org.into();
     if is_valid_name(&org) { Ok(org.into()) } else { Err(Error::invalid_name()) }
 }

@@ -40,7 +40,7 @@ impl Curfew {
     /// As [`set_policy`](Self::set_policy).
     pub async fn preview(
         &self,
-        org: impl ToString,
+        org: &str,
         change: impl Into<RulesChange>,
         own: &Session,
     ) -> Result<Preview, Error> {

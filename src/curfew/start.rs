@@ -7,13 +7,13 @@ use super::detached::to_the_end;
 use super::error::{Contended, Error};
 use super::handle::{AtCap, Curfew};
 use super::purge;
-use crate::client::ClientInfo;
 use crate::cookie::SetCookie;
 use crate::event::EventKind;
 use crate::judge::purge_after;
 use crate::policy::{OrgRules, Rules};
 use crate::session::{
-    ClientDetails, Ended, Membership, NewSession, Record, Selector, Session, SessionId, SessionKind,
+    ClientDetails, ClientInfo, Ended, Membership, NewSession, Record, Selector, Session, SessionId,
+    SessionKind,
 };
 use crate::store::{Cap, Inserted};
 use crate::token::{IssuedToken, Secret, Token, nonce, random_id};
@@ -199,7 +199,7 @@ impl Curfew {
             return Ok(());
         };
         let mut living = Vec::new();
-        let which = Selector::user(record.user());
+        let which = Selector::user(&**record.user());
         let mut sessions = self.living(&which);
         while let Some(page) = sessions.next().await? {
             living.extend(page.into_iter().filter(|judged| Some(judged.record.id()) != except));

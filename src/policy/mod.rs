@@ -7,5 +7,6 @@ mod rules;
 
 pub use self::copy::{ChangedRules, Incarnation, RulesChanged};
 pub(crate) use self::copy::{Filed, Rules, RulesCopy};
-pub use self::org_policy::{OrgPolicy, SessionLength};
-pub use self::rules::{HistoryFull, OrgRules, PolicyVersion};
+pub use self::org_policy::OrgPolicy;
+pub(crate) use self::rules::HistoryFull;
+pub use self::rules::{OrgRules, PolicyVersion};

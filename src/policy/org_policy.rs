@@ -51,10 +51,11 @@ impl OrgPolicy {
         Ok((limits != Limits::unlimited()).then_some(Self(limits)))
     }
 
-    /// What the settings pages of products call the session length: it starts anew with each
-    /// activity if sessions are refreshed automatically, and counts from the sign-in if not.
-    pub const fn session_length(length: Duration) -> SessionLength {
-        SessionLength(length)
+    /// What the settings pages of products call the session length, with a check box "refresh
+    /// automatically": an idle limit of this length if it is checked, an absolute one if not.
+    #[must_use]
+    pub const fn session_length(length: Duration, refresh_automatically: bool) -> Self {
+        if refresh_automatically { Self::idle(length) } else { Self::absolute(length) }
     }
 
     /// How long after the sign-in sessions end.
@@ -69,22 +70,5 @@ impl OrgPolicy {
 
     pub(super) fn limits(&self) -> Limits {
         self.0
-    }
-}
-
-/// A session length, for which it is yet to say whether sessions are refreshed automatically.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "say whether sessions are refreshed automatically"]
-pub struct SessionLength(Duration);
-
-impl SessionLength {
-    /// An idle limit of this length if they are, an absolute one if not.
-    ///
-    /// # Panics
-    ///
-    /// As the constructors of [`OrgPolicy`].
-    #[must_use]
-    pub const fn refreshed_automatically(self, refreshed: bool) -> OrgPolicy {
-        if refreshed { OrgPolicy::idle(self.0) } else { OrgPolicy::absolute(self.0) }
     }
 }

@@ -215,7 +215,7 @@ const CLOCK_MARGIN: Duration = Duration::DAY;
     "this policy was changed 64 times within the lifetime of a session; only a change that tightens it \
      is taken. Revoke all of its sessions, or wait until older versions no longer bind any"
 )]
-pub struct HistoryFull;
+pub(crate) struct HistoryFull;
 
 #[cfg(test)]
 mod tests {

@@ -7,3 +7,4 @@ mod rejection;
 pub(crate) use self::problem::problem_with;
 pub(crate) use self::problem::{problem, unavailable};
 pub use self::rejection::{Reject, Rejection, RejectionCause};
+pub use crate::request::RequestKind;

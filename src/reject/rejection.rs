@@ -18,7 +18,7 @@ use crate::session::Ended;
 /// ```
 /// use bytes::Bytes;
 /// use http::Response;
-/// use tower_curfew::{Rejection, RequestKind};
+/// use tower_curfew::reject::{Rejection, RequestKind};
 ///
 /// let reject = |rejection: &Rejection<'_>| match rejection.request_kind() {
 ///     RequestKind::Background => Response::new(Bytes::from_static(b"please sign in")),

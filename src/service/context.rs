@@ -2,9 +2,8 @@
 
 use http::{Extensions, HeaderMap, Request};
 
-use crate::client::ClientInfo;
 use crate::curfew::Curfew;
-use crate::session::Presence;
+use crate::session::{ClientInfo, Presence};
 
 /// What the layer tells the handlers behind it.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// No label of a session (name, user agent, device, location, user, organization) is longer, in bytes.
-pub const MAX_LABEL: usize = 512;
+pub(crate) const MAX_LABEL: usize = 512;
 
 /// What kind of client holds a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,7 +31,7 @@ impl SessionKind {
 /// What is known of the client behind a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientDetails {
-    /// The `User-Agent` header as it came, at most [`MAX_LABEL`] bytes of it.
+    /// The `User-Agent` header as it came, at most 512 bytes of it.
     pub agent: Option<Arc<str>>,
     /// Device and browser in words, as in `Chrome on macOS`.
     pub device: Option<Arc<str>>,

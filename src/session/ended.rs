@@ -1,7 +1,6 @@
 //! That a session has ended, and why.
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -51,6 +50,13 @@ impl EndReason {
             Self::Revoked => "revoked",
         }
     }
+
+    /// The reason with this [name](Self::as_str), as a login page finds it in its query; `None` for
+    /// any other text.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Absolute, Self::Idle, Self::Revoked];
+        all.into_iter().find(|reason| reason.as_str() == name)
+    }
 }
 
 impl fmt::Display for EndReason {
@@ -58,22 +64,6 @@ impl fmt::Display for EndReason {
         f.write_str(self.as_str())
     }
 }
-
-impl FromStr for EndReason {
-    type Err = UnknownReason;
-
-    fn from_str(name: &str) -> Result<Self, UnknownReason> {
-        [Self::Absolute, Self::Idle, Self::Revoked]
-            .into_iter()
-            .find(|reason| reason.as_str() == name)
-            .ok_or(UnknownReason)
-    }
-}
-
-/// Not the name of a reason: `absolute`, `idle` and `revoked` are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the name of a reason: use `absolute`, `idle` or `revoked`")]
-pub struct UnknownReason;
 
 impl From<Limit> for EndReason {
     fn from(limit: Limit) -> Self {

@@ -1,6 +1,7 @@
 //! What a session is: its ids, the facts on its record, and the proof that it was found alive.
 
 mod client;
+mod client_info;
 mod display;
 mod encoding;
 mod ended;
@@ -15,8 +16,10 @@ mod schedule;
 mod selector;
 mod steps;
 
-pub use self::client::{ClientDetails, MAX_LABEL, SessionKind};
-pub use self::ended::{EndReason, Ended, UnknownReason};
+pub(crate) use self::client::MAX_LABEL;
+pub use self::client::{ClientDetails, SessionKind};
+pub use self::client_info::ClientInfo;
+pub use self::ended::{EndReason, Ended};
 pub use self::id::{InvalidSessionId, SecretHash, SessionId};
 pub use self::key::Key;
 pub use self::new::NewSession;

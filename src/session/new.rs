@@ -30,9 +30,9 @@ pub struct NewSession {
 
 impl NewSession {
     /// A session of this user, as the app names its users: 1 to 512 bytes without NUL.
-    pub fn for_user(user: impl ToString) -> Self {
+    pub fn for_user(user: impl Into<String>) -> Self {
         Self {
-            user: user.to_string().into(),
+            user: user.into().into(),
             orgs: Vec::new(),
             at_most: Limits::unlimited(),
             kind: SessionKind::Browser,
@@ -43,8 +43,8 @@ impl NewSession {
 
     /// The organizations whose policies bind it, as the app names them: each 1 to 512 bytes without
     /// NUL. Give the current list at every sign-in.
-    pub fn orgs(mut self, orgs: impl IntoIterator<Item = impl ToString>) -> Self {
-        self.orgs = orgs.into_iter().map(|org| org.to_string().into()).collect();
+    pub fn orgs(mut self, orgs: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.orgs = orgs.into_iter().map(|org| org.into().into()).collect();
         self.orgs.sort_unstable();
         self.orgs.dedup();
         self
@@ -65,8 +65,8 @@ impl NewSession {
     }
 
     /// A name that its owner will know it by in the list, at most 512 bytes.
-    pub fn named(mut self, name: impl ToString) -> Self {
-        self.name = Some(name.to_string().into());
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into().into());
         self
     }
 }
@@ -77,8 +77,8 @@ impl NewSession {
     ///
     /// A kind is 1 to 32 lower-case letters, digits, hyphens or underscores, a value 1 to 512 bytes
     /// without NUL. A session has at most 4 links.
-    pub fn link(mut self, kind: impl ToString, value: impl ToString) -> Self {
-        let link = Link { kind: kind.to_string().into(), value: value.to_string().into() };
+    pub fn link(mut self, kind: impl Into<String>, value: impl Into<String>) -> Self {
+        let link = Link { kind: kind.into().into(), value: value.into().into() };
         if !self.links.contains(&link) {
             self.links.push(link);
         }

@@ -31,20 +31,20 @@ impl Selector {
 
     /// All sessions of a user.
     #[must_use]
-    pub fn user(user: impl ToString) -> Self {
-        Self { user: Some(user.to_string().into()), ..Self::EVERYTHING }
+    pub fn user(user: impl Into<String>) -> Self {
+        Self { user: Some(user.into().into()), ..Self::EVERYTHING }
     }
 
-    /// All sessions that belong to an organization.
-    #[must_use]
-    pub fn org(org: impl ToString) -> Self {
-        Self { org: Some(org.to_string().into()), ..Self::EVERYTHING }
+    /// All sessions that belong to an organization. Not for others: an organization is revoked by
+    /// its rules, in one write.
+    pub(crate) fn org(org: &str) -> Self {
+        Self { org: Some(org.into()), ..Self::EVERYTHING }
     }
 
     /// All sessions with this [link](super::NewSession::link).
     #[must_use]
-    pub fn link(kind: impl ToString, value: impl ToString) -> Self {
-        let link = Link { kind: kind.to_string().into(), value: value.to_string().into() };
+    pub fn link(kind: impl Into<String>, value: impl Into<String>) -> Self {
+        let link = Link { kind: kind.into().into(), value: value.into().into() };
         Self { link: Some(link), ..Self::EVERYTHING }
     }
 
@@ -97,11 +97,6 @@ impl Selector {
     /// The condition on the user.
     pub fn by_user(&self) -> Option<&str> {
         self.user.as_deref()
-    }
-
-    /// The condition on the organization.
-    pub fn by_org(&self) -> Option<&str> {
-        self.org.as_deref()
     }
 
     /// The condition on the link: its kind and its value.

@@ -34,10 +34,5 @@ pub use self::redis::{RedisOptions, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
 pub use crate::encoding::Unreadable;
-pub use crate::policy::{
-    ChangedRules, HistoryFull, Incarnation, OrgRules, PolicyVersion, RulesChanged,
-};
-pub use crate::session::{
-    ClientDetails, EndReason, Ended, FixedDeadline, Key, MAX_LABEL, Membership, Record, Revision,
-    SecretHash, Selector, SessionId, SessionKind, Stamp,
-};
+pub use crate::policy::{ChangedRules, Incarnation, OrgRules, PolicyVersion, RulesChanged};
+pub use crate::session::{FixedDeadline, Key, Membership, Record, Revision, SecretHash, Stamp};

@@ -68,7 +68,7 @@ use crate::session::{Key, Record, Revision, SessionId};
 ///
 /// **Tables.** [`connect`](Self::connect) creates them: names begin with `curfew_`, and are found by
 /// the search path unless there is a [`schema`](PostgresOptions::schema). A role that may not create
-/// tables will do if somebody else runs [`schema_sql`](Self::schema_sql).
+/// tables will do if somebody else runs [`schema_sql`](PostgresOptions::schema_sql).
 ///
 /// Clones share the same connections, which belong to the runtime that they were opened in; when the
 /// last clone is dropped, they are closed.
@@ -102,18 +102,13 @@ impl PostgresStore {
     /// # Errors
     ///
     /// [`OpenError`] says what stands in the way and what to do about it.
-    pub async fn connect(url: impl AsRef<str>) -> Result<Self, OpenError> {
+    pub async fn connect(url: impl Into<String>) -> Result<Self, OpenError> {
         Self::options(url).connect().await
     }
 
     /// Starts to set up a store.
-    pub fn options(url: impl AsRef<str>) -> PostgresOptions {
-        PostgresOptions::new(url.as_ref())
-    }
-
-    /// The tables as SQL, to be run by somebody who may create them. It may be run again.
-    pub fn schema_sql(&self) -> String {
-        schema::sql(&self.0.names)
+    pub fn options(url: impl Into<String>) -> PostgresOptions {
+        PostgresOptions::new(url.into())
     }
 }
 

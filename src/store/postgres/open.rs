@@ -33,9 +33,9 @@ pub struct PostgresOptions {
 }
 
 impl PostgresOptions {
-    pub(super) fn new(url: &str) -> Self {
+    pub(super) fn new(url: String) -> Self {
         Self {
-            url: url.to_owned(),
+            url,
             schema: None,
             prefix: "curfew_".to_owned(),
             connections: 4,
@@ -47,13 +47,13 @@ impl PostgresOptions {
 
     /// Keeps the tables in this schema, which is created if it does not exist. Otherwise they are
     /// where the search path of the connection leads.
-    pub fn schema(self, schema: impl ToString) -> Self {
-        Self { schema: Some(schema.to_string()), ..self }
+    pub fn schema(self, schema: impl Into<String>) -> Self {
+        Self { schema: Some(schema.into()), ..self }
     }
 
     /// Begins the names of the tables with this instead of `curfew_`.
-    pub fn table_prefix(self, prefix: impl ToString) -> Self {
-        Self { prefix: prefix.to_string(), ..self }
+    pub fn prefix(self, prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into(), ..self }
     }
 
     /// Opens so many connections, at least 2, instead of 4. Half of them, rounded down, read; the

@@ -50,7 +50,7 @@ use crate::session::{Key, Record, Revision, SessionId};
 ///
 /// # Keys
 ///
-/// All begin with the [prefix](RedisOptions::key_prefix). An id is its 16 bytes as they are.
+/// All begin with the [prefix](RedisOptions::prefix). An id is its 16 bytes as they are.
 ///
 /// - `session:<id>`: a string, the whole record. It expires by itself a week after it became due, in
 ///   case nobody purges; if it is never due, never.
@@ -84,13 +84,13 @@ impl RedisStore {
     /// # Errors
     ///
     /// [`OpenError`] says what is wrong and what to do about it.
-    pub async fn connect(address: impl Into<String>) -> Result<Self, OpenError> {
-        Self::options(address).connect().await
+    pub async fn connect(url: impl Into<String>) -> Result<Self, OpenError> {
+        Self::options(url).connect().await
     }
 
     /// A store on the server at this address that is yet to be set up.
-    pub fn options(address: impl Into<String>) -> RedisOptions {
-        RedisOptions::new(address.into())
+    pub fn options(url: impl Into<String>) -> RedisOptions {
+        RedisOptions::new(url.into())
     }
 }
 

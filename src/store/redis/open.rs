@@ -30,7 +30,7 @@ impl RedisOptions {
     /// What the names of all keys begin with; `curfew:` by default.
     ///
     /// Stores that share a database need prefixes of which none begins with another.
-    pub fn key_prefix(self, prefix: impl Into<String>) -> Self {
+    pub fn prefix(self, prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..self }
     }
 

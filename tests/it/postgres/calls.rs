@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use tower_curfew::store::{
-    Cap, Inserted, Key, PostgresStore, Record, Replaced, Revision, SessionId, Store,
-};
+use tower_curfew::SessionId;
+use tower_curfew::store::{Cap, Inserted, Key, PostgresStore, Record, Replaced, Revision, Store};
 
 use super::road::Road;
 use super::support::{

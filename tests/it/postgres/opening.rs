@@ -26,7 +26,7 @@ async fn tables_are_created_once_by_nodes_that_start_together() {
     let again = schema.store().await;
     let loaded = again.load(id(1)).await.unwrap().expect("what was there stays");
     assert_eq!(loaded.rules, stood, "and so does the revision of all rules");
-    schema.run(&again.schema_sql()).await;
+    schema.run(&schema.options().schema_sql().unwrap()).await;
     let loaded = again.load(id(1)).await.unwrap().expect("also when it is run by hand");
     assert_eq!(loaded.rules, stood);
     schema.drop().await;
@@ -39,8 +39,8 @@ async fn tables_may_be_where_the_search_path_leads_and_have_other_names() {
     let url = with(&schema.url, &format!("options=-csearch_path%3D{}", schema.name));
     let options = || PostgresStore::options(&url).without_clock_check();
     let stores = [
-        options().table_prefix("app_").connect().await.unwrap(),
-        options().table_prefix("other_").connect().await.unwrap(),
+        options().prefix("app_").connect().await.unwrap(),
+        options().prefix("other_").connect().await.unwrap(),
     ];
     stored(&stores[0], record(1, "ada", &[])).await;
     assert!(stores[1].load(id(1)).await.unwrap().is_none(), "each has tables of its own");
@@ -110,7 +110,7 @@ async fn tables_of_another_format_are_refused() {
     let text = refused(schema.options()).await;
     assert!(text.contains("its tables have format 1, that of a version before"), "{text}");
     assert!(text.ends_with("or drop them, which signs everybody out"), "{text}");
-    let beside = schema.options().table_prefix("new_").connect().await.unwrap();
+    let beside = schema.options().prefix("new_").connect().await.unwrap();
     assert!(beside.load(id(1)).await.unwrap().is_none(), "as it advises");
     drop(beside);
     set(2).await;
@@ -176,7 +176,7 @@ async fn what_is_no_name_is_refused_by_name() {
     let options = || PostgresStore::options("postgres://nobody@127.0.0.1:1/nothing");
     let long = "a".repeat(41);
     for name in ["", "1a", "A", "a-b", "a\"b", "a;b", "ä", &long] {
-        for options in [options().schema(name), options().table_prefix(name)] {
+        for options in [options().schema(name), options().prefix(name)] {
             let text = options.schema_sql().unwrap_err().to_string();
             assert!(text.contains(&format!("`{name}` is no ")), "{text}");
             assert_eq!(refused(options).await, text);

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio_postgres::{Client, NoTls};
+use tower_curfew::clock::{Clock as _, SystemClock, Timestamp};
 use tower_curfew::store::{
-    ClientDetails as Device, Ended, Inserted, Key, Listed, Membership, OrgRules, Page,
-    PostgresOptions, PostgresStore, Record, Replaced, SecretHash, SessionId, Stamp, Store,
+    Inserted, Key, Listed, Membership, OrgRules, Page, PostgresOptions, PostgresStore, Record,
+    Replaced, SecretHash, Stamp, Store,
 };
-use tower_curfew::{Clock as _, SystemClock, Timestamp};
+use tower_curfew::{ClientDetails as Device, Ended, SessionId};
 
 pub(super) struct Schema {
     pub(super) url: String,

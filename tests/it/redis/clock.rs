@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use time::Duration;
-use tower_curfew::Timestamp;
+use tower_curfew::clock::Timestamp;
 use tower_curfew::store::{Key, Store as _};
 
 use super::support::{FIRST_PAGE, began, first_rules, now, place};

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use redis::AsyncCommands as _;
 use time::Duration;
-use tower_curfew::store::{Cap, Inserted, Key, Page, Replaced, SessionId, Store as _};
-use tower_curfew::{Selector, Timestamp};
+use tower_curfew::Selector;
+use tower_curfew::SessionId;
+use tower_curfew::clock::Timestamp;
+use tower_curfew::store::{Cap, Inserted, Key, Page, Replaced, Store as _};
 
 use super::support::{
     FIRST_PAGE, Place, active, began, due, ended, join, member, now, place, record,
@@ -132,14 +134,14 @@ async fn very_many_sessions_end_page_by_page() {
     for _ in 0..1100 {
         sessions.push(place.insert(member("ada", &["acme"])).await.id());
     }
-    let key = Key::org("acme");
+    let key = Key::user("ada");
     let all = Page { after: None, at_most: u32::MAX };
     assert_eq!(place.store.list(&key, all).await.unwrap().records.len(), 1100);
-    let which = Selector::org("acme").except(sessions[7]);
+    let which = Selector::user("ada").except(sessions[7]);
     let curfew = place.handle();
     assert_eq!(curfew.revoke(which.clone()).await.unwrap(), 1099);
     assert_eq!(curfew.revoke(which).await.unwrap(), 0);
-    assert_eq!(place.listed(&Key::user("ada")).await, [sessions[7]]);
+    assert_eq!(place.listed(&Key::org("acme")).await, [sessions[7]]);
     assert_eq!(place.entries(&key).await, 1);
     place.clear().await;
 }

@@ -2,8 +2,9 @@
 
 use redis::AsyncCommands as _;
 use time::Duration;
+use tower_curfew::clock::Timestamp;
 use tower_curfew::store::{Key, SecretHash, Store as _};
-use tower_curfew::{ClientInfo, NewSession, Timestamp};
+use tower_curfew::{ClientInfo, NewSession};
 
 use super::support::{
     Place, active, began, ended, first_rules, join, member, next, now, place, record,

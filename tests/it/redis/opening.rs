@@ -52,7 +52,7 @@ async fn keys_from_before_there_were_formats_are_refused_with_advice() {
 async fn a_prefix_must_be_plain() {
     let Some(place) = place("a_prefix_must_be_plain").await else { return };
     for prefix in ["", "{a}", "a b", "ä:", "a\n", &"a".repeat(65)] {
-        let error = place.options().key_prefix(prefix).connect().await.unwrap_err();
+        let error = place.options().prefix(prefix).connect().await.unwrap_err();
         assert!(error.to_string().contains("prefix"), "{error}");
     }
     place.clear().await;

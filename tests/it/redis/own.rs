@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redis::AsyncCommands as _;
 use redis::aio::MultiplexedConnection;
-use tower_curfew::Timestamp;
+use tower_curfew::clock::Timestamp;
 use tower_curfew::store::{Cap, Key, Page, RedisStore, Replaced, Revision, Store as _};
 
 use super::server::{info, server};

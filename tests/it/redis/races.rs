@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use tower_curfew::SessionId;
 use tower_curfew::store::{
-    Cap, Inserted, Key, Loaded, RedisStore, Replaced, SecretHash, SessionId, Store as _,
+    Cap, Inserted, Key, Loaded, RedisStore, Replaced, SecretHash, Store as _,
 };
 
 use super::support::{Place, active, assert_same, ended, join, member, next, place, record};

@@ -9,11 +9,13 @@ use std::{env, process};
 use redis::AsyncCommands as _;
 use redis::aio::MultiplexedConnection;
 use time::Duration;
+use tower_curfew::clock::Timestamp;
 use tower_curfew::store::{
-    Ended, Inserted, Key, Membership, MemoryStore, OrgRules, Page, Record, RedisOptions,
-    RedisStore, Replaced, Revision, SecretHash, SessionId, Stamp, Store,
+    Inserted, Key, Membership, MemoryStore, OrgRules, Page, Record, RedisOptions, RedisStore,
+    Replaced, Revision, SecretHash, Stamp, Store,
 };
-use tower_curfew::{Curfew, Keyring, Limits, Timestamp};
+use tower_curfew::{Curfew, Keyring, Limits};
+use tower_curfew::{Ended, SessionId};
 
 /// A store under a prefix that no other test has, on a connection that sees its keys.
 pub(super) struct Place {
@@ -45,14 +47,14 @@ impl Place {
     /// One whose store reaches the server by another address.
     pub(super) async fn behind(own_url: &str, url: &str) -> Self {
         let prefix = format!("test-{}-{}-{}:", process::id(), now().unix_millis(), unique());
-        let options = RedisStore::options(own_url).key_prefix(&prefix).without_clock_check();
+        let options = RedisStore::options(own_url).prefix(&prefix).without_clock_check();
         let store = options.connect().await.unwrap();
         let raw = raw(url).await;
         Self { store, raw, prefix, url: own_url.to_owned() }
     }
 
     pub(super) fn options(&self) -> RedisOptions {
-        RedisStore::options(&self.url).key_prefix(&self.prefix)
+        RedisStore::options(&self.url).prefix(&self.prefix)
     }
 
     /// The store with connections of its own, as another machine has it.

@@ -1,9 +1,7 @@
 //! What an admin of an organization does with the handle, and what its people see of it.
 
 use tower_curfew::store::OrgRules;
-use tower_curfew::{
-    Curfew, Error, ErrorKind, NewSession, OrgPolicy, Selector, Session, SessionLength,
-};
+use tower_curfew::{Curfew, Error, ErrorKind, NewSession, OrgPolicy, Session};
 
 use crate::support::{
     Browser, Fault, MS, Site, days, hours, is_long, minutes, on_every_store, on_every_store_with,
@@ -146,9 +144,9 @@ async fn r08_15_idle_minutes_set_while_people_work_sign_out_nobody_but_who_was_a
 
 #[tokio::test]
 async fn r20_a_session_length_is_an_idle_limit_if_refreshed_automatically_and_absolute_if_not() {
-    const WEEK: SessionLength = OrgPolicy::session_length(time::Duration::days(7));
-    const SLIDING: OrgPolicy = WEEK.refreshed_automatically(true);
-    const FIXED: OrgPolicy = WEEK.refreshed_automatically(false);
+    const WEEK: time::Duration = time::Duration::days(7);
+    const SLIDING: OrgPolicy = OrgPolicy::session_length(WEEK, true);
+    const FIXED: OrgPolicy = OrgPolicy::session_length(WEEK, false);
     assert_eq!((SLIDING.idle_limit(), SLIDING.absolute_limit()), (Some(days(7)), None));
     assert_eq!((FIXED.idle_limit(), FIXED.absolute_limit()), (None, Some(days(7))));
     on_every_store(async |site| {
@@ -226,7 +224,7 @@ async fn r19_revoking_an_organization_of_100_000_sessions_is_one_write_and_ends_
             assert_eq!(browser.turned_away_because().await, "revoked acme");
         }
         assert!(after.is_signed_in().await && elsewhere.is_signed_in().await);
-        assert_eq!(site.curfew.count(&Selector::org("acme")).await.unwrap(), 1, "of {sessions}");
+        assert_eq!(site.curfew.count_org("acme").await.unwrap(), 1, "of {sessions}");
     })
     .await;
 }
@@ -262,7 +260,7 @@ async fn r32_while_the_store_is_down_an_admin_is_told_so_and_nothing_is_half_don
                 site.store.break_only("rules_since", fault);
                 all_fail(&site.curfew, &own, false).await;
                 site.store.break_only("list", fault);
-                let counted = site.curfew.count(&Selector::org("acme")).await;
+                let counted = site.curfew.count_org("acme").await;
                 assert_eq!(counted.unwrap_err().kind(), ErrorKind::Unavailable);
                 let previewed = site.curfew.preview("acme", absolute(1), &own).await;
                 assert_eq!(previewed.unwrap_err().kind(), ErrorKind::Unavailable);

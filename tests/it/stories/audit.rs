@@ -4,9 +4,10 @@
 use std::sync::{Arc, Mutex};
 
 use axum::http::header::{AUTHORIZATION, COOKIE, USER_AGENT};
+use tower_curfew::clock::Timestamp;
+use tower_curfew::event::{Event, EventKind, RefusalReason};
 use tower_curfew::{
-    AtCap, Builder, EndReason, Ended, Event, EventKind, Keyring, Limits, NewSession, OrgPolicy,
-    RefusalReason, Selector, SessionKind, Timestamp,
+    AtCap, Builder, EndReason, Ended, Keyring, Limits, NewSession, OrgPolicy, Selector, SessionKind,
 };
 
 use crate::support::{Browser, Fault, MS, Site, days, hours, navigation, send};

@@ -97,7 +97,7 @@ async fn r29_tokens_count_under_the_cap() {
             let start = Arc::new(Barrier::new(33));
             let starts = (0..32).map(|n| {
                 let (curfew, start) = (site.curfew.clone(), start.clone());
-                let new = NewSession::for_user("ada").named(n);
+                let new = NewSession::for_user("ada").named(n.to_string());
                 tokio::spawn(async move {
                     start.wait().await;
                     match n % 2 {

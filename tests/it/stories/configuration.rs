@@ -1,8 +1,9 @@
 //! What is set when a handle is built: the cookie and its keys, and what is refused.
 
 use time::Duration;
+use tower_curfew::client::ForwardedHeader;
 use tower_curfew::store::MemoryStore;
-use tower_curfew::{AtCap, Builder, ConfigError, Curfew, ForwardedHeader, Keyring, SameSite};
+use tower_curfew::{AtCap, Builder, ConfigError, Curfew, Keyring, SameSite};
 
 use crate::support::{Browser, Site, hours, keyring, minutes, routes};
 

@@ -7,8 +7,9 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{HeaderName, USER_AGENT};
 use axum::http::{HeaderValue, Request};
-use tower_curfew::store::ClientDetails;
-use tower_curfew::{AddressRetention, Builder, ForwardedHeader};
+use tower_curfew::Builder;
+use tower_curfew::ClientDetails;
+use tower_curfew::client::{AddressRetention, ForwardedHeader};
 
 use super::devices_table::{DEVICES, HINTED};
 use crate::support::{Browser, Site, hours, navigation, on_every_store, on_every_store_with};

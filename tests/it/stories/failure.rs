@@ -8,10 +8,9 @@ use axum::extract::State;
 use axum::routing::any;
 use time::Duration;
 use tokio::time::Instant;
+use tower_curfew::clock::Clock as _;
 use tower_curfew::store::MemoryStore;
-use tower_curfew::{
-    AtCap, ClientInfo, Clock as _, Curfew, Error, ErrorKind, Limits, NewSession, Selector,
-};
+use tower_curfew::{AtCap, ClientInfo, Curfew, Error, ErrorKind, Limits, NewSession, Selector};
 
 use crate::support::{
     Answer, AnyStore, Browser, Fault, MS, Site, days, hours, minutes, on_every_store, routes,
@@ -283,7 +282,7 @@ async fn r37_a_list_shows_the_newest_thousand() {
     let site = Site::new();
     let client = ClientInfo::for_tests();
     for n in 0..1_003 {
-        let new = NewSession::for_user("ada").named(n);
+        let new = NewSession::for_user("ada").named(n.to_string());
         drop(site.curfew.start(new, &client).await.unwrap());
         site.pass(MS);
     }

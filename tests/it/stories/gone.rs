@@ -1,7 +1,8 @@
 //! What has ended stays ended, and what is known of it stays for a while.
 
 use time::Duration;
-use tower_curfew::store::{Ended, Record};
+use tower_curfew::Ended;
+use tower_curfew::store::Record;
 use tower_curfew::{EndReason, Limits, NewSession, OrgPolicy};
 
 use crate::support::{

@@ -1,6 +1,7 @@
 //! Rows that must not be made, rows that must go, and whose clock it is.
 
-use tower_curfew::{Limits, NewSession, OrgPolicy, Timestamp};
+use tower_curfew::clock::Timestamp;
+use tower_curfew::{Limits, NewSession, OrgPolicy};
 
 use crate::support::{Fault, MS, Site, days, hours, minutes, on_every_store, on_every_store_with};
 
@@ -111,7 +112,7 @@ async fn trap_10_purging_deletes_what_is_spent_and_nothing_else() {
     on_every_store(async |site| {
         // More than one batch.
         for number in 0..2_100 {
-            site.started(NewSession::for_user(number % 7)).await;
+            site.started(NewSession::for_user((number % 7).to_string())).await;
         }
         site.pass(days(1));
         let mut alive = site.signed_in("ada", &["acme"]).await;

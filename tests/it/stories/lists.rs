@@ -9,7 +9,7 @@ async fn names(site: &Site, user: &str) -> Vec<String> {
     list.iter().map(|session| session.name().unwrap_or("-").to_owned()).collect()
 }
 
-fn named(name: impl ToString) -> NewSession {
+fn named(name: impl Into<String>) -> NewSession {
     NewSession::for_user("ada").named(name)
 }
 
@@ -92,7 +92,7 @@ async fn r24_none_is_left_out_where_a_page_of_the_list_ends() {
     on_every_store(async |site| {
         // Some of them began in the same millisecond.
         for n in 0..250 {
-            let _ = site.started(named(n)).await;
+            let _ = site.started(named(n.to_string())).await;
             if n % 70 == 0 {
                 site.pass(MS);
             }

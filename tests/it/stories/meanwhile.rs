@@ -8,8 +8,9 @@ use axum::http::header::{CONTENT_TYPE, COOKIE};
 use axum::http::{Request, StatusCode};
 use http_body_util::channel::Channel;
 use tower::ServiceExt as _;
+use tower_curfew::event::{Event, EventKind};
 use tower_curfew::fresh_within;
-use tower_curfew::{AtCap, ErrorKind, Event, EventKind, Limits, NewSession, OrgPolicy, Selector};
+use tower_curfew::{AtCap, ErrorKind, Limits, NewSession, OrgPolicy, Selector};
 
 use crate::support::{Browser, Fault, Site, days, hours, on_every_store, on_every_store_with};
 

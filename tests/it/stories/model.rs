@@ -15,7 +15,8 @@ mod world;
 use std::env;
 
 use time::Duration;
-use tower_curfew::{AtCap, Limits, ManualClock};
+use tower_curfew::clock::ManualClock;
+use tower_curfew::{AtCap, Limits};
 
 use crate::support::{AnyStore, Chance, Site, is_long, is_quick};
 use naive::Rule;

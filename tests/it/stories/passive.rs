@@ -3,7 +3,8 @@
 use axum::Router;
 use axum::routing::any;
 use time::Duration;
-use tower_curfew::{Builder, CurfewLayer, Limits, NewSession};
+use tower_curfew::service::CurfewLayer;
+use tower_curfew::{Builder, Limits, NewSession};
 
 use super::accounts::SESSION;
 use crate::support::{

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use tower_curfew::{GeoIp, GeoIpError, Locate};
+use tower_curfew::client::{GeoIp, GeoIpError, Locate};
 
 fn data(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/data").join(file)

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use tower_curfew::clock::Timestamp;
 use tower_curfew::store::Record;
-use tower_curfew::{Effect, ErrorKind, Limits, NewSession, OrgPolicy, Preview, Session, Timestamp};
+use tower_curfew::{Effect, ErrorKind, Limits, NewSession, OrgPolicy, Preview, Session};
 
 use crate::support::{Browser, MS, Site, days, hours, minutes, on_every_store};
 
@@ -134,7 +135,7 @@ async fn r21_a_preview_equals_what_then_happens_to_every_session_and_does_nothin
                 own.push((at, site.session(&browsers[at].1).await));
             }
             // Whoever looks at a session that is over writes that down, and so does a preview.
-            site.curfew.count(&tower_curfew::Selector::org("acme")).await.unwrap();
+            site.curfew.count_org("acme").await.unwrap();
             // Whoever is active at the very moment of the change is bound by the new idle limit alone.
             site.pass(MS);
             let before = records(&site, &browsers).await;

@@ -4,8 +4,9 @@ use axum::Router;
 use axum::extract::OriginalUri;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::routing::any;
+use tower_curfew::service::CurfewLayer;
 use tower_curfew::store::MemoryStore;
-use tower_curfew::{Curfew, CurfewLayer, Session};
+use tower_curfew::{Curfew, Session};
 
 use crate::support::{Answer, Browser, Site, keyring, navigation, on_every_store, routes};
 

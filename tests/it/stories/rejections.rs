@@ -5,7 +5,8 @@ use axum::body::Body;
 use axum::http::{HeaderName, Request, Response};
 use axum::routing::any;
 use bytes::Bytes;
-use tower_curfew::{Curfew, OrgPolicy, Presence, Rejection, RejectionCause, RequestKind, Session};
+use tower_curfew::reject::{Rejection, RejectionCause, RequestKind};
+use tower_curfew::{Curfew, OrgPolicy, Presence, Session};
 
 use crate::support::{
     Answer, Browser, Site, hours, keyring, navigation, on_every_store, routes, send,

@@ -80,7 +80,7 @@ async fn everything_goes_wrong() -> Vec<String> {
     site.store.garble_rules();
     ada.open("/").await;
     site.store.mend();
-    site.store.tell_time(tower_curfew::Timestamp::from_unix_millis(0));
+    site.store.tell_time(tower_curfew::clock::Timestamp::from_unix_millis(0));
     ada.open("/").await;
     site.store.mend();
     site.store.break_only("end", Fault::Fail);

@@ -110,7 +110,7 @@ async fn end_in(site: &Site, after: Duration, [one, other]: &mut [Browser; 2], b
 }
 
 async fn two_programs(site: &Site, orgs: &[&str]) -> [Browser; 2] {
-    let new = ada().named("backup").orgs(orgs);
+    let new = ada().named("backup").orgs(orgs.iter().copied());
     [site.program(new.clone()).await, site.program(new).await]
 }
 

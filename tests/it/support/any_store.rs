@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tower_curfew::Timestamp;
+use tower_curfew::SessionId;
+use tower_curfew::clock::Timestamp;
 #[cfg(feature = "postgres")]
 use tower_curfew::store::PostgresStore;
 #[cfg(feature = "redis")]
@@ -13,7 +14,7 @@ use tower_curfew::store::RedisStore;
 use tower_curfew::store::SqliteStore;
 use tower_curfew::store::{
     Cap, Inserted, Key, Listed, Loaded, MemoryStore, OrgRules, Page, Record, Replaced, Revision,
-    RulesChanged, SessionId, Store, StoreError,
+    RulesChanged, Store, StoreError,
 };
 
 /// One of the stores that the crate ships. The only list of them: what runs over every store, runs
@@ -122,7 +123,7 @@ impl AnyStore {
 
     #[cfg(feature = "redis")]
     async fn connected(url: &str, own_url: &str, prefix: String) -> Self {
-        let options = RedisStore::options(own_url).key_prefix(&prefix).without_clock_check();
+        let options = RedisStore::options(own_url).prefix(&prefix).without_clock_check();
         let store = options.connect().await.unwrap();
         Self::Redis { store, url: url.to_owned(), prefix }
     }

@@ -16,10 +16,11 @@ use axum::routing::{get, post};
 use time::Duration;
 use tokio::sync::Barrier;
 use tower_curfew::account_routes;
+use tower_curfew::clock::{ManualClock, Timestamp};
 use tower_curfew::store::Record;
 use tower_curfew::{
-    Builder, ClientInfo, Curfew, Error, Keyring, Limits, ManualClock, NewSession, OrgPolicy,
-    Presence, ReturnTo, Session, SetCookie, Timestamp,
+    Builder, ClientInfo, Curfew, Error, Keyring, Limits, NewSession, OrgPolicy, Presence, ReturnTo,
+    Session, SetCookie,
 };
 
 pub use self::any_store::AnyStore;
@@ -182,7 +183,7 @@ impl Site {
     }
 
     pub fn now(&self) -> Timestamp {
-        tower_curfew::Clock::now(&self.clock)
+        tower_curfew::clock::Clock::now(&self.clock)
     }
 }
 

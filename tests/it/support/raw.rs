@@ -1,6 +1,6 @@
 //! What a store keeps, as bytes: past the store itself.
 
-use tower_curfew::store::SessionId;
+use tower_curfew::SessionId;
 
 use super::any_store::AnyStore;
 

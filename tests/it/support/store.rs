@@ -6,10 +6,11 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
-use tower_curfew::Timestamp;
+use tower_curfew::SessionId;
+use tower_curfew::clock::Timestamp;
 use tower_curfew::store::{
     Cap, ChangedRules, Inserted, Key, Listed, Loaded, OrgRules, Page, Record, Replaced, Revision,
-    RulesChanged, SessionId, Store, StoreError, Unreadable,
+    RulesChanged, Store, StoreError, Unreadable,
 };
 
 use super::any_store::AnyStore;

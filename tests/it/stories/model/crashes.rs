@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use time::Duration;
 use tokio::task::JoinSet;
-use tower_curfew::{Builder, Curfew, Error, ErrorKind, Limits, OrgPolicy, Timestamp};
+use tower_curfew::clock::Timestamp;
+use tower_curfew::{Builder, Curfew, Error, ErrorKind, Limits, OrgPolicy};
 
 use crate::support::{AnyStore, Browser, Chance, Site, days, hours, is_long, on_every_store_with};
 
@@ -337,7 +338,7 @@ impl World {
                 let answer = known.browser.at(&node.router).fetch("GET", "/presence").await;
                 self.check(answer.status == 200, format!("{answer:?}"));
                 alive.push(answer.body.starts_with("live"));
-                let listed = node.curfew.list(format!("user{}", known.user)).await.unwrap();
+                let listed = node.curfew.list(&format!("user{}", known.user)).await.unwrap();
                 let id = known.browser.session();
                 let entry = listed.iter().find(|entry| entry.id() == id);
                 alive.push(entry.is_some());
@@ -395,18 +396,18 @@ async fn made(call: Call, curfew: Curfew, mut browser: Browser) -> Answer {
     match call {
         Call::SetPolicy(org, length) => {
             Answer::Done(helped(match (ORGS.get(org), length.map(OrgPolicy::absolute)) {
-                (Some(org), Some(policy)) => curfew.set_policy(org, policy).await,
-                (Some(org), None) => curfew.clear_policy(org).await,
+                (Some(org), Some(policy)) => curfew.set_policy(*org, policy).await,
+                (Some(org), None) => curfew.clear_policy(*org).await,
                 (None, Some(policy)) => curfew.set_policy_for_everyone(policy).await,
                 (None, None) => curfew.clear_policy_for_everyone().await,
             }))
         }
         Call::Revoke(org) => Answer::Done(helped(match ORGS.get(org) {
-            Some(org) => curfew.revoke_org(org).await,
+            Some(org) => curfew.revoke_org(*org).await,
             None => curfew.revoke_everyone().await,
         })),
         Call::SetOrgs(user, orgs) => {
-            Answer::Done(helped(curfew.set_orgs(format!("user{user}"), names(&orgs)).await))
+            Answer::Done(helped(curfew.set_orgs(&format!("user{user}"), names(&orgs)).await))
         }
         Call::SignIn(user, orgs) => {
             let orgs = names(&orgs).iter().map(|org| format!("&org={org}")).collect::<String>();
@@ -419,7 +420,7 @@ async fn made(call: Call, curfew: Curfew, mut browser: Browser) -> Answer {
             Answer::Requested(helped.then(|| answer.body.starts_with("live")))
         }
         Call::List(user) => {
-            let listed = helped(curfew.list(format!("user{user}")).await);
+            let listed = helped(curfew.list(&format!("user{user}")).await);
             Answer::Listed(listed.map(|listed| listed.iter().map(|one| one.id()).collect()))
         }
     }

@@ -1,6 +1,6 @@
 //! What people do: sign in, change organizations, end their sessions.
 
-use tower_curfew::store::Selector;
+use tower_curfew::Selector;
 use tower_curfew::{AtCap, ClientInfo, ErrorKind, NewSession};
 
 use super::USERS;
@@ -84,7 +84,7 @@ impl World {
         let orgs = self.some_orgs();
         let names = self.names(orgs);
         let (site, now) = self.node();
-        site.curfew.set_orgs(name(user), names).await.unwrap();
+        site.curfew.set_orgs(&name(user), names).await.unwrap();
         self.log(format!("{now} {} belongs to {orgs:?}", name(user)));
         for known in self.known.iter_mut().filter(|known| known.model.user == user) {
             known.model.orgs_set(orgs, &self.orgs, now);

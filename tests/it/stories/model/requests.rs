@@ -1,6 +1,6 @@
 //! Requests and lists: the answers that are compared.
 
-use tower_curfew::Timestamp;
+use tower_curfew::clock::Timestamp;
 
 use super::USERS;
 use super::naive::{Due, NEVER};
@@ -109,7 +109,7 @@ impl World {
 
     pub async fn list_of(&mut self, user: usize) {
         let (site, now) = self.node();
-        let listed = site.curfew.list(name(user)).await.unwrap();
+        let listed = site.curfew.list(&name(user)).await.unwrap();
         for session in &listed {
             if !self.known.iter().any(|known| known.id == session.id()) {
                 self.fail("a session is listed that was over long ago");

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use tower_curfew::store::SessionId;
+use tower_curfew::SessionId;
 
 use super::USERS;
 use super::naive::{Due, Session};

@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 
-use tower_curfew::store::SessionId;
-use tower_curfew::{AtCap, Timestamp};
+use tower_curfew::AtCap;
+use tower_curfew::SessionId;
+use tower_curfew::clock::Timestamp;
 
 use super::naive::{Org, Rule, Session};
 use super::slow::Slow;
