@@ -12,8 +12,8 @@ use serde::Serialize;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::reject;
+use crate::request::bears_our_token;
 use crate::service::Context;
-use crate::token::{Presented, read_bearer};
 
 pub(super) fn problem(status: StatusCode, title: &str) -> Response {
     reject::problem(status, title).map(Body::from)
@@ -54,7 +54,7 @@ async fn vouch(mut request: Request) -> Request {
             .is_some_and(|context| context.curfew.trusts_origin(origin))
     };
     let trusted = request.headers().get(ORIGIN).is_some_and(trusts);
-    if trusted || read_bearer(request.headers()) != Presented::Nothing {
+    if trusted || bears_our_token(request.headers()) {
         request.headers_mut().remove(ORIGIN);
         request.headers_mut().remove("sec-fetch-site");
     }

@@ -11,8 +11,7 @@ use super::error::ConfigError;
 use super::handle::{Actor, Curfew, Inner};
 use crate::client::{ClientReader, Proxies};
 use crate::judge::AppLimits;
-use crate::request::{is_origin, is_plain};
-use crate::token::Purpose;
+use crate::request::{Credentials, is_origin, is_plain};
 
 impl Builder {
     /// The handle.
@@ -55,8 +54,7 @@ impl Builder {
         let inner = Inner {
             store: self.store,
             rules: NodeRules::default(),
-            signer: self.keyring.signer(Purpose::Cookie, cookie.name()),
-            token_signer: self.keyring.signer(Purpose::Bearer, cookie.name()),
+            credentials: Credentials::new(&self.keyring, cookie.name()),
             cookie,
             app: AppLimits {
                 browsers: self.limits,

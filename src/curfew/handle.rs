@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Response;
 use http::header::{self, HeaderValue};
-use http::{HeaderMap, Response};
 use time::Duration;
 
 use super::copy::NodeRules;
@@ -16,10 +16,10 @@ use crate::cookie::{SessionCookie, SetCookie};
 use crate::event::EventHook;
 use crate::judge::AppLimits;
 use crate::reject::{Reject, Rejection, RejectionCause};
-use crate::request::{Asked, RequestKind};
+use crate::request::{Asked, Credentials, RequestKind};
 use crate::session::{Record, SessionKind};
 use crate::store::ErasedStore;
-use crate::token::{Presented, Secret, Signer, Token, read_bearer};
+use crate::token::{Secret, Token};
 
 /// The handle on all sessions of an app. It is cheap to clone, and its clones are the same.
 ///
@@ -47,8 +47,7 @@ pub(super) enum Actor {
 pub(super) struct Inner {
     pub(super) store: Box<dyn ErasedStore>,
     pub(super) rules: NodeRules,
-    pub(super) signer: Signer,
-    pub(super) token_signer: Signer,
+    pub(super) credentials: Credentials,
     pub(super) cookie: SessionCookie,
     pub(super) app: AppLimits,
     pub(super) cap: Option<(u32, AtCap)>,
@@ -83,7 +82,8 @@ impl Curfew {
     pub(super) fn cookie(&self, record: &Record, secret: Secret, now: Timestamp) -> SetCookie {
         // Rounded up to the token's whole seconds, so that it is never due early.
         let issued_at = now + Duration::milliseconds(999);
-        let token = self.inner.signer.sign(&Token { id: record.id(), secret, issued_at });
+        let token =
+            self.inner.credentials.sign_cookie(&Token { id: record.id(), secret, issued_at });
         let max_age = match record.kind() {
             SessionKind::BrowserUntilClosed => None,
             SessionKind::Browser => Some(record.purge_after().since(now)),
@@ -115,13 +115,8 @@ impl Curfew {
         &self.inner.cookie
     }
 
-    /// The session that a request presents, and what verifies it. A token comes before a cookie: a
-    /// browser sends the cookie along unasked.
-    pub(crate) fn presented<'h>(&self, headers: &'h HeaderMap) -> (Presented<'h>, &Signer) {
-        match read_bearer(headers) {
-            Presented::Nothing => (self.inner.cookie.read(headers), &self.inner.signer),
-            bearer => (bearer, &self.inner.token_signer),
-        }
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.inner.credentials
     }
 
     pub(crate) fn client_reader(&self) -> &ClientReader {

@@ -91,7 +91,7 @@ impl Curfew {
         let Begun { record, secret, replaced } =
             self.begin(new, &ClientDetails::default(), None).await?;
         let (id, issued_at) = (record.id(), record.created());
-        let signed = self.inner.token_signer.sign(&Token { id, secret, issued_at });
+        let signed = self.inner.credentials.sign_bearer(&Token { id, secret, issued_at });
         Ok((IssuedToken::new(id, &signed), replaced))
     }
 

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header;
 
-use crate::token::bears_token;
+use super::credentials::bears_token;
 
 /// Who is asking, which decides what answer helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,16 @@
-//! What a request is: who is asking, for which path, and where it is to come back to.
+//! What a request is: who is asking, with which credentials, for which path, and where it is to come
+//! back to.
 
 mod asked;
+mod credentials;
 mod kind;
 mod origin;
 mod return_to;
 
 pub(crate) use self::asked::{Asked, original_uri};
+pub(crate) use self::credentials::Credentials;
+#[cfg(feature = "axum")]
+pub(crate) use self::credentials::bears_our_token;
 pub use self::kind::RequestKind;
 pub(crate) use self::origin::is_origin;
 pub use self::return_to::ReturnTo;

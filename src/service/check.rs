@@ -12,11 +12,10 @@ use super::config::Config;
 use super::gate::{Decision, decide};
 use crate::cookie::SetCookie;
 use crate::curfew::{Checked, Curfew, Error};
-use crate::event::RefusalReason;
 use crate::reject::RejectionCause;
 use crate::request::{Asked, RequestKind};
 use crate::session::Presence;
-use crate::token::{Presented, Token};
+use crate::token::Token;
 
 /// The check of one request, which hands it back.
 pub(super) type Check<B> =
@@ -47,17 +46,10 @@ impl<M> Checker<M> {
 
     /// What the request presents as its session, if it verifies.
     pub(super) fn token(&self, headers: &HeaderMap) -> Option<Token> {
-        let (presented, signer) = self.curfew().presented(headers);
-        let why = match presented {
-            Presented::Nothing => return None,
-            Presented::One(value) => match signer.verify(value) {
-                Some(token) => return Some(token),
-                None => RefusalReason::Unverified,
-            },
-            Presented::Conflicting => RefusalReason::Conflicting,
-        };
-        self.curfew().refused(why, None, None);
-        None
+        self.curfew().credentials().read(headers).unwrap_or_else(|why| {
+            self.curfew().refused(why, None, None);
+            None
+        })
     }
 
     pub(super) fn check<B: Send + 'static>(&self, token: Token, request: Request<B>) -> Check<B> {

@@ -1,12 +1,10 @@
-//! Tokens for clients that are no browsers, in the `Authorization` header (RFC 6750).
+//! A token for a client that is no browser, as it is shown once.
 
 use std::fmt;
 
-use http::HeaderMap;
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::HeaderValue;
 use zeroize::Zeroizing;
 
-use super::presented::Presented;
 use crate::session::SessionId;
 
 /// A token for a client that is no browser, just issued. It is shown this once: the store keeps
@@ -21,7 +19,7 @@ pub struct IssuedToken {
 
 impl IssuedToken {
     pub(crate) fn new(id: SessionId, signed: &str) -> Self {
-        Self { id, text: Zeroizing::new(format!("{PREFIX}{signed}")) }
+        Self { id, text: Zeroizing::new(format!("{BEARER_PREFIX}{signed}")) }
     }
 
     /// The public name of the session that the token stands for, which ends it and signs nobody in.
@@ -49,69 +47,12 @@ impl fmt::Debug for IssuedToken {
     }
 }
 
-/// By which scanners for leaked secrets know a token.
-const PREFIX: &str = "curfew_";
-
-/// Looks for one of our tokens. Tokens of others, which the app may have besides, are not seen.
-pub(crate) fn read_bearer(headers: &HeaderMap) -> Presented<'_> {
-    let mut found = Presented::Nothing;
-    for header in headers.get_all(AUTHORIZATION) {
-        let Some(token) = bearer(header).and_then(|bearer| bearer.strip_prefix(PREFIX.as_bytes()))
-        else {
-            continue;
-        };
-        found = found.and(token);
-    }
-    found
-}
-
-/// Whether a client presents a token, ours or another. Browsers do so for no page.
-pub(crate) fn bears_token(headers: &HeaderMap) -> bool {
-    headers.get_all(AUTHORIZATION).iter().any(|header| bearer(header).is_some())
-}
-
-fn bearer(header: &HeaderValue) -> Option<&[u8]> {
-    let (scheme, rest) = header.as_bytes().split_at_checked(SCHEME.len())?;
-    scheme.eq_ignore_ascii_case(SCHEME).then(|| rest.trim_ascii())
-}
-
-const SCHEME: &[u8] = b"Bearer ";
+/// What every token begins with, by which scanners for leaked secrets know it.
+pub(crate) const BEARER_PREFIX: &str = "curfew_";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(values: &[&'static str]) -> Option<String> {
-        let headers: HeaderMap =
-            values.iter().map(|value| (AUTHORIZATION, HeaderValue::from_static(value))).collect();
-        match read_bearer(&headers) {
-            Presented::Nothing => None,
-            Presented::One(token) => Some(String::from_utf8(token.to_vec()).unwrap()),
-            Presented::Conflicting => Some("conflicting".to_owned()),
-        }
-    }
-
-    #[test]
-    fn only_our_tokens_are_seen() {
-        for (values, token) in [
-            (&["Bearer curfew_abc"][..], Some("abc")),
-            (&["bearer  curfew_abc "], Some("abc")),
-            (&["BEARER curfew_"], Some("")),
-            (&["Basic YTpi", "Bearer curfew_abc"], Some("abc")),
-            (&["Bearer eyJhbGciOi", "Bearer curfew_abc"], Some("abc")),
-            (&["Bearer curfew_abc", "Bearer curfew_abc"], Some("abc")),
-            (&["Bearer curfew_abc", "Bearer curfew_abd"], Some("conflicting")),
-            (&[], None),
-            (&["Bearer "], None),
-            (&["Bearer"], None),
-            (&["Bearer Curfew_abc"], None),
-            (&["Bearer abc"], None),
-            (&["Basic curfew_abc"], None),
-            (&["curfew_abc"], None),
-        ] {
-            assert_eq!(read(values).as_deref(), token, "{values:?}");
-        }
-    }
 
     #[test]
     fn r36_it_does_not_print() {

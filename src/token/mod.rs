@@ -13,14 +13,12 @@ mod bearer;
 mod key_error;
 mod key_file;
 mod keyring;
-mod presented;
 mod secret;
 mod signed;
 
+pub(crate) use self::bearer::BEARER_PREFIX;
 pub use self::bearer::IssuedToken;
-pub(crate) use self::bearer::{bears_token, read_bearer};
 pub use self::key_error::KeyringError;
 pub use self::keyring::Keyring;
-pub(crate) use self::presented::Presented;
 pub(crate) use self::secret::{Secret, nonce, random_id};
 pub(crate) use self::signed::{Purpose, Signer, Token};
