@@ -92,9 +92,9 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// Tells the time.
+/// Tells what time it is, for everything that this crate decides.
 pub trait Clock: Send + Sync + 'static {
-    /// The current time.
+    /// The time now; it may stand still or step back.
     fn now(&self) -> Timestamp;
 }
 
@@ -111,7 +111,7 @@ pub(crate) struct ServerClock {
 #[cfg(any(feature = "postgres", feature = "redis"))]
 #[derive(Clone, Copy, Debug)]
 struct Asked {
-    /// What it showed.
+    /// The time that it showed.
     shown: Timestamp,
     at: Instant,
     /// What this machine's clock showed then.
@@ -226,13 +226,13 @@ impl ManualClock {
         self.set(self.now() + by);
     }
 
-    /// Sets the clock.
+    /// Sets the clock to this time, which may be earlier.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.0, Ordering::SeqCst);
     }
 }
 
-/// Stands at 2026-01-01T00:00:00Z.
+/// A clock that stands at 2026-01-01T00:00:00Z.
 impl Default for ManualClock {
     fn default() -> Self {
         Self::new(Timestamp(1_767_225_600_000))

@@ -1,5 +1,6 @@
 //! What happened to sessions, for an audit log.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -12,28 +13,28 @@ use crate::session::{ClientDetails, Ended, Selector, SessionId, SessionKind};
 /// [`Builder::on_event`](crate::Builder::on_event) hands each to the app. Each is an event of
 /// `tracing` too, with the target `tower_curfew::audit`, the name that [`EventKind`] says, and the fields
 /// of the same names; client and address are left out there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// When.
+    /// When it happened, by the clock of the node that tells it.
     pub at: Timestamp,
     /// Who did it: a user as the app names them, as far as that is known. `None` where nobody did
     /// it, as when a limit is reached, and where a call says nothing of it: see
     /// [`Curfew::acting_as`](crate::Curfew::acting_as).
     pub actor: Option<Arc<str>>,
-    /// What happened.
+    /// What happened, to whom and why.
     pub kind: EventKind,
 }
 
-/// What happened. The names stay the same in all versions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What happened. The names stay the same in all versions, which may add others.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
     /// `session.started`: somebody signed in, or a token was issued.
     Started {
         /// Whose session it is.
         user: Arc<str>,
-        /// The new session.
+        /// The public name of the new session.
         session: SessionId,
         /// What kind of client holds it.
         kind: SessionKind,
@@ -52,7 +53,7 @@ pub enum EventKind {
     Renewed {
         /// Whose session it is.
         user: Arc<str>,
-        /// The session.
+        /// The public name of the session.
         session: SessionId,
         /// Whether the person had just proved again who they are.
         reauthenticated: bool,
@@ -61,21 +62,21 @@ pub enum EventKind {
     Ended {
         /// Whose session it was.
         user: Arc<str>,
-        /// The session.
+        /// The public name of the session.
         session: SessionId,
         /// When and why it ended.
         ended: Ended,
     },
     /// `session.revoked`: somebody ended sessions.
     Revoked {
-        /// Which.
+        /// Which sessions were meant.
         which: Selector,
         /// How many they were.
         sessions: u64,
     },
     /// `request.refused`: what a request presented as its session does not sign in.
     Refused {
-        /// Why.
+        /// Why it does not sign in.
         why: RefusalReason,
         /// The session that it would be.
         session: Option<SessionId>,
@@ -91,7 +92,7 @@ pub enum EventKind {
     },
     /// `organization.revoked`: all sessions of an organization ended.
     OrgRevoked {
-        /// The organization.
+        /// The organization that was revoked.
         org: Arc<str>,
     },
     /// `everyone.revoked`: all sessions ended.
@@ -99,7 +100,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// The stable name.
+    /// The name of the event, which stays the same in all versions.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Started { .. } => "session.started",
@@ -112,6 +113,23 @@ impl EventKind {
             Self::OrgRevoked { .. } => "organization.revoked",
             Self::EveryoneRevoked => "everyone.revoked",
         }
+    }
+}
+
+/// Shows no user and no client, so that it may stand in a log.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("at", &self.at)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Shows the name alone: neither user nor client.
+impl fmt::Debug for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -134,7 +152,7 @@ pub enum RefusalReason {
 }
 
 impl RefusalReason {
-    /// A stable name.
+    /// A name that stays the same in all versions.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Unverified => "unverified",
@@ -144,6 +162,12 @@ impl RefusalReason {
             Self::Ended(ended) => ended.reason.as_str(),
             Self::Unavailable => "unavailable",
         }
+    }
+}
+
+impl fmt::Display for RefusalReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -167,7 +191,7 @@ macro_rules! trace {
 }
 
 impl Event {
-    /// Tells the log.
+    /// Tells the log of it.
     pub(crate) fn trace(&self) {
         match &self.kind {
             EventKind::Started { user, session, kind, client: _, replaced } => {

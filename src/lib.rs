@@ -54,6 +54,7 @@
 //! - `redis`: the same on Redis or Valkey; `redis-tls` encrypts its connections.
 //! - `geoip`: locations from a database file that the app brings along.
 //! - `ua-db`: device names by the uap-core database, which the app brings along.
+//! - `serde`: `Serialize` for what answers in JSON carry; `axum` brings it.
 //! - `conformance`: the store contract as tests, for a store of your own.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -73,6 +74,8 @@ mod limits;
 mod policy;
 pub mod reject;
 mod request;
+#[cfg(feature = "serde")]
+mod serialize;
 pub mod service;
 mod session;
 pub mod store;

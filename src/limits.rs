@@ -51,13 +51,13 @@ impl Limits {
     /// An absolute limit alone.
     #[must_use]
     pub const fn absolute(after: Duration) -> Self {
-        Self { absolute: Some(sound(after)), idle: None }
+        Self { absolute: Some(valid(after)), idle: None }
     }
 
     /// An idle limit alone: sessions slide, without an end, as long as they are used.
     #[must_use]
     pub const fn idle(after: Duration) -> Self {
-        Self { absolute: None, idle: Some(sound(after)) }
+        Self { absolute: None, idle: Some(valid(after)) }
     }
 
     /// No limit at all: sessions end only when somebody ends them, and the records of those that
@@ -70,13 +70,13 @@ impl Limits {
     /// These limits with this absolute limit.
     #[must_use]
     pub const fn and_absolute(self, after: Duration) -> Self {
-        Self { absolute: Some(sound(after)), idle: self.idle }
+        Self { absolute: Some(valid(after)), idle: self.idle }
     }
 
     /// These limits with this idle limit.
     #[must_use]
     pub const fn and_idle(self, after: Duration) -> Self {
-        Self { absolute: self.absolute, idle: Some(sound(after)) }
+        Self { absolute: self.absolute, idle: Some(valid(after)) }
     }
 
     /// Limits from numbers that come from outside. `None` is no limit of that kind.
@@ -89,11 +89,11 @@ impl Limits {
         idle: Option<Duration>,
     ) -> Result<Self, InvalidLimit> {
         for given in [absolute, idle].into_iter().flatten() {
-            if !is_sound(given) {
+            if !is_valid(given) {
                 return Err(InvalidLimit(given));
             }
         }
-        Ok(Self { absolute: absolute.map(sound), idle: idle.map(sound) })
+        Ok(Self { absolute: absolute.map(valid), idle: idle.map(valid) })
     }
 
     /// How long after the sign-in a session ends, whatever happens since.
@@ -183,7 +183,7 @@ impl Default for Limits {
 #[error("a limit of {0} is not between 1 millisecond and 36,500 days")]
 pub struct InvalidLimit(pub(crate) Duration);
 
-/// One of the two limits.
+/// One of the two limits on a session. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
     /// Counted from the sign-in.
@@ -192,14 +192,30 @@ pub enum Limit {
     Idle,
 }
 
-const fn is_sound(after: Duration) -> bool {
+impl Limit {
+    /// A name that stays the same in all versions: `absolute` or `idle`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Absolute => "absolute",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+const fn is_valid(after: Duration) -> bool {
     after.whole_milliseconds() >= 1 && after.whole_milliseconds() <= LONGEST.whole_milliseconds()
 }
 
 /// Whole milliseconds, or a panic.
-const fn sound(after: Duration) -> Duration {
-    assert!(is_sound(after), "a limit must be between 1 millisecond and 36,500 days");
-    #[expect(clippy::cast_possible_truncation, reason = "is_sound keeps it far within i64")]
+const fn valid(after: Duration) -> Duration {
+    assert!(is_valid(after), "a limit must be between 1 millisecond and 36,500 days");
+    #[expect(clippy::cast_possible_truncation, reason = "is_valid keeps it far within i64")]
     Duration::milliseconds(after.whole_milliseconds() as i64)
 }
 

@@ -14,7 +14,6 @@ use super::json::{problem, protected, unreadable};
 use crate::clock::Timestamp;
 use crate::cookie::SetCookie;
 use crate::curfew::{Curfew, Error};
-use crate::limits::Limit;
 use crate::reject::problem_with;
 use crate::session::{
     ActiveSession, Deadline, NewSession, Selector, Session, SessionId, SessionKind, is_valid_name,
@@ -41,15 +40,16 @@ use crate::session::{
 ///   "device": "Chrome on macOS",
 ///   "location": "Berlin, Germany",
 ///   "created_at": "2026-01-01T08:00:00Z",
+///   "last_seen_at": "2026-01-03T17:30:00Z",
 ///   "updated_at": "2026-01-03T17:30:00Z",
 ///   "ends_at": "2026-01-08T08:00:00Z",
-///   "bound_by": { "limit": "absolute", "organization": "acme" },
+///   "bound_by": { "at": "2026-01-08T08:00:00Z", "limit": "absolute", "organization": "acme" },
 ///   "current": true
 /// }
 /// ```
 ///
 /// `kind` is `browser` or `token`; `name`, `device`, `location` and `organization` are `null` where
-/// nothing is known, and `ends_at` and `bound_by` where no limit binds the session. `GET /session` is
+/// nothing is known, `last_seen_at` for a token that was never used, and `ends_at` and `bound_by` where no limit binds the session. `GET /session` is
 ///
 /// ```json
 /// {
@@ -58,7 +58,7 @@ use crate::session::{
 ///   "ends_in_seconds": 397800,
 ///   "absolute_ends_at": "2026-01-08T08:00:00Z",
 ///   "idle_ends_at": "2026-01-31T17:30:00Z",
-///   "bound_by": { "limit": "absolute", "organization": "acme" }
+///   "bound_by": { "at": "2026-01-08T08:00:00Z", "limit": "absolute", "organization": "acme" }
 /// }
 /// ```
 ///
@@ -91,10 +91,10 @@ pub fn account_routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     protected(routes)
 }
 
-async fn list(session: Session, curfew: Curfew) -> Result<Json<List>, Error> {
+async fn list(session: Session, curfew: Curfew) -> Result<Response, Error> {
     let sessions = curfew.list(session.user()).await?;
-    let entry = |listed: &ActiveSession| Entry::of(listed, session.id());
-    Ok(Json(List { sessions: sessions.iter().map(entry).collect() }))
+    let entry = |listed| Entry { session: listed, current: listed.id() == session.id() };
+    Ok(Json(List { sessions: sessions.iter().map(entry).collect() }).into_response())
 }
 
 async fn end_one(
@@ -129,16 +129,18 @@ async fn end_all(
     Ok((cookie, Json(EndedSessions { ended })))
 }
 
-async fn current(session: Session) -> Json<Current> {
-    let at = |end: &Option<Deadline>| end.as_ref().map(|end| end.at.to_string());
+async fn current(session: Session) -> Response {
+    let at = |end: &Option<Deadline>| end.as_ref().map(|end| end.at);
+    let left = |ends_at: Timestamp| ends_at.since(session.checked_at()).whole_seconds();
     Json(Current {
-        user: session.user().to_owned(),
-        ends_at: session.ends_at().map(spelled),
-        ends_in_seconds: session.ends_at().map(|at| at.since(session.checked_at()).whole_seconds()),
+        user: session.user(),
+        ends_at: session.ends_at(),
+        ends_in_seconds: session.ends_at().map(left),
         absolute_ends_at: at(&session.schedule().absolute),
         idle_ends_at: at(&session.schedule().idle),
-        bound_by: session.bound_by().map(BoundBy::of),
+        bound_by: session.bound_by(),
     })
+    .into_response()
 }
 
 async fn issue_token(
@@ -191,73 +193,25 @@ fn no_such_session() -> Response {
 }
 
 #[derive(Serialize)]
-struct List {
-    sessions: Vec<Entry>,
+struct List<'a> {
+    sessions: Vec<Entry<'a>>,
 }
 
 #[derive(Serialize)]
-struct Entry {
-    id: String,
-    kind: &'static str,
-    name: Option<String>,
-    device: Option<String>,
-    location: Option<String>,
-    created_at: String,
-    updated_at: String,
-    ends_at: Option<String>,
-    bound_by: Option<BoundBy>,
+struct Entry<'a> {
+    #[serde(flatten)]
+    session: &'a ActiveSession,
     current: bool,
 }
 
-impl Entry {
-    fn of(listed: &ActiveSession, current: SessionId) -> Self {
-        Self {
-            id: listed.id().to_string(),
-            kind: match listed.kind() {
-                SessionKind::Browser | SessionKind::BrowserUntilClosed => "browser",
-                SessionKind::Token => "token",
-            },
-            name: listed.name().map(str::to_owned),
-            device: listed.client().device.as_deref().map(str::to_owned),
-            location: listed.client().location.as_deref().map(str::to_owned),
-            created_at: spelled(listed.created_at()),
-            updated_at: spelled(listed.updated_at()),
-            ends_at: listed.ends_at().map(spelled),
-            bound_by: listed.bound_by().map(BoundBy::of),
-            current: listed.id() == current,
-        }
-    }
-}
-
 #[derive(Serialize)]
-struct BoundBy {
-    limit: &'static str,
-    organization: Option<String>,
-}
-
-impl BoundBy {
-    fn of(end: &Deadline) -> Self {
-        let limit = match end.limit {
-            Limit::Absolute => "absolute",
-            Limit::Idle => "idle",
-        };
-        Self { limit, organization: end.org.as_deref().map(str::to_owned) }
-    }
-}
-
-#[derive(Serialize)]
-struct Current {
-    user: String,
-    ends_at: Option<String>,
+struct Current<'a> {
+    user: &'a str,
+    ends_at: Option<Timestamp>,
     ends_in_seconds: Option<i64>,
-    absolute_ends_at: Option<String>,
-    idle_ends_at: Option<String>,
-    bound_by: Option<BoundBy>,
-}
-
-/// As RFC 3339 writes it.
-fn spelled(at: Timestamp) -> String {
-    at.to_string()
+    absolute_ends_at: Option<Timestamp>,
+    idle_ends_at: Option<Timestamp>,
+    bound_by: Option<&'a Deadline>,
 }
 
 #[derive(Serialize)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use time::Duration;
 
 use super::json::{problem, problem_of, protected, unreadable};
-use crate::curfew::{Curfew, Effect, Error, Preview};
+use crate::curfew::{Curfew, Error, Preview};
 use crate::policy::{OrgPolicy, PolicyVersion};
 use crate::session::Session;
 
@@ -104,14 +104,9 @@ async fn clear_policy(admin: Admin) -> Result<Json<PolicyBody>, Error> {
 async fn preview(
     admin: Admin,
     body: Result<Json<PolicyBody>, JsonRejection>,
-) -> Result<Json<Previewed>, Response> {
+) -> Result<Json<Preview>, Response> {
     let preview = admin.preview(checked(&admin, body)?).await?;
-    let own_session = match preview.own_session {
-        Effect::Ends => "ends",
-        Effect::Shortened => "shortened",
-        Effect::Unchanged => "unchanged",
-    };
-    Ok(Json(Previewed { changed: Changed::by(preview), own_session }))
+    Ok(Json(preview))
 }
 
 async fn revoke(admin: Admin) -> Result<Json<Revoked>, Error> {
@@ -217,13 +212,6 @@ impl Changed {
     fn by(preview: Preview) -> Self {
         Self { ends_now: preview.ends_now, shortened: preview.shortened }
     }
-}
-
-#[derive(Serialize)]
-struct Previewed {
-    #[serde(flatten)]
-    changed: Changed,
-    own_session: &'static str,
 }
 
 #[derive(Serialize)]

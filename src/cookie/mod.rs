@@ -1,4 +1,4 @@
-//! The session cookie: how it is found in a request, set and deleted, and with which settings.
+//! The session cookie: how it is set and deleted, and with which settings.
 
 mod session_cookie;
 mod set_cookie;

@@ -9,6 +9,25 @@ use http::{HeaderMap, HeaderValue};
 /// session is that of a token: there is no browser.
 ///
 /// It does not print, and its header is marked as sensitive.
+///
+/// With axum it is a part of a response: `(set_cookie, Redirect::to("/"))`. Elsewhere:
+///
+/// ```
+/// # use tower_curfew::{ClientInfo, Curfew, Keyring, NewSession, store::MemoryStore};
+/// use http::{Response, header};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// # let curfew = Curfew::builder(MemoryStore::new(), Keyring::from_bytes([7; 32])?).build()?;
+/// # let client = ClientInfo::for_tests();
+/// let set_cookie = curfew.start(NewSession::for_user("ada"), &client).await?;
+/// let mut response = Response::new("hello ada");
+/// set_cookie.append_to(response.headers_mut());
+/// assert!(response.headers().contains_key(header::SET_COOKIE));
+/// assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 #[must_use = "return it from the handler, or the browser never gets it"]
 pub struct SetCookie(Option<HeaderValue>);
@@ -22,7 +41,7 @@ impl SetCookie {
         Self(Some(header))
     }
 
-    /// Tells nothing.
+    /// Nothing to tell the browser.
     pub(crate) fn nothing() -> Self {
         Self(None)
     }

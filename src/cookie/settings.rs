@@ -25,10 +25,10 @@ pub(crate) struct CookieSettings {
     pub(crate) name: Option<String>,
     /// By default none: the cookie goes to the very host that set it.
     pub(crate) domain: Option<String>,
-    /// By default `/`.
+    /// The path; by default `/`.
     pub(crate) path: Option<String>,
     pub(crate) same_site: SameSite,
-    /// Without `Secure`.
+    /// Whether to leave out `Secure`.
     pub(crate) insecure: bool,
 }
 
@@ -46,10 +46,10 @@ impl CookieSettings {
             name.to_owned()
         });
 
-        if !is_sound_name(&name) {
+        if !is_valid_name(&name) {
             return Err(CookieError::Name(name));
         }
-        if !is_sound_path(&path) {
+        if !is_valid_path(&path) {
             return Err(CookieError::Path(path));
         }
         if let Some(domain) = &self.domain {
@@ -148,7 +148,7 @@ impl Demands {
 const MAX_NAME: usize = 64;
 const NAME_SIGNS: &str = "!#$%&'*+-.^_`|~";
 
-fn is_sound_name(name: &str) -> bool {
+fn is_valid_name(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len())
         && name.chars().all(|sign| sign.is_ascii_alphanumeric() || NAME_SIGNS.contains(sign))
 }
@@ -156,7 +156,7 @@ fn is_sound_name(name: &str) -> bool {
 /// Browsers ignore longer attributes.
 const MAX_PATH: usize = 1023;
 
-fn is_sound_path(path: &str) -> bool {
+fn is_valid_path(path: &str) -> bool {
     path.starts_with('/')
         && path.len() <= MAX_PATH
         && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';')

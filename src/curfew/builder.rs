@@ -15,6 +15,21 @@ use crate::store::{ErasedStore, Store};
 use crate::token::Keyring;
 
 /// Configures a [`Curfew`]. Every setting has a default that is safe.
+///
+/// ```
+/// use time::Duration;
+/// use tower_curfew::store::MemoryStore;
+/// use tower_curfew::{AtCap, Curfew, Keyring, Limits};
+///
+/// # let key = [7; 32];
+/// let curfew = Curfew::builder(MemoryStore::new(), Keyring::from_bytes(key)?)
+///     .limits(Limits::absolute(Duration::days(30)).and_idle(Duration::days(7)))
+///     .token_limits(Limits::idle(Duration::days(90)))
+///     .at_most_per_user(10, AtCap::EndOldest)
+///     .login_at("/sign-in")
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "call `build`"]
 pub struct Builder {
     pub(super) store: Box<dyn ErasedStore>,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::budget::TimeBudget;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
-use super::purge;
 use super::verdict::Judged;
 use crate::clock::Timestamp;
 use crate::cookie::SetCookie;
@@ -36,7 +35,7 @@ impl Checked {
 /// What a request is to the session that it comes with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activity {
-    /// Somebody uses it.
+    /// Somebody uses the session.
     Active,
     /// A program looks on its own whether there is something new.
     Passive,
@@ -67,7 +66,6 @@ impl Curfew {
         activity: Activity,
         client: impl Fn() -> ClientDetails,
     ) -> Result<Checked, Error> {
-        purge::keep_running(self);
         let hash = token.secret.hash();
         // All calls share it, so that the handler is not kept waiting twice as long.
         let mut budget = TimeBudget::default();

@@ -26,6 +26,26 @@ use crate::token::{Secret, Token};
 /// The layer reads, the handle writes: [`layer`](Self::layer) checks each request, and signing in
 /// and out, listing and revoking are calls on the handle. What the browser must learn is a
 /// [`SetCookie`] that they return.
+///
+/// ```
+/// use tower_curfew::store::MemoryStore;
+/// use tower_curfew::{ClientInfo, Curfew, Keyring, NewSession, Selector};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// # let key = [7; 32];
+/// let curfew = Curfew::builder(MemoryStore::new(), Keyring::from_bytes(key)?).build()?;
+///
+/// let client = ClientInfo::for_tests(); // an argument of your handler, with axum
+/// let cookie = curfew.start(NewSession::for_user("ada"), &client).await?;
+/// assert!(cookie.header_value().is_some()); // return it from the handler
+///
+/// assert_eq!(curfew.list("ada").await?.len(), 1);
+/// assert_eq!(curfew.revoke(Selector::user("ada")).await?, 1);
+/// assert_eq!(curfew.list("ada").await?.len(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Curfew {
     pub(super) inner: Arc<Inner>,
@@ -63,7 +83,7 @@ pub(super) struct Inner {
     pub(super) clock: Box<dyn Clock>,
 }
 
-/// What happens when a user with as many sessions as one may have signs in once more.
+/// What happens when a user with as many sessions as one may have signs in once more. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtCap {
     /// The session with the oldest sign-in ends.

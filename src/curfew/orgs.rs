@@ -135,7 +135,7 @@ impl Curfew {
         if copy.revision() < judged.stands {
             return Ok(None);
         }
-        let (rules, app, record) = (Rules::new(&copy), &self.inner.app, &judged.record);
+        let (rules, app, record) = (copy.rules(), &self.inner.app, &judged.record);
         let join = |org: &Arc<str>| match record.membership(org) {
             Some(listed) => Ok(listed.clone()),
             None => {

@@ -11,11 +11,11 @@ use super::error::{Contended, Error};
 use super::handle::Curfew;
 use crate::event::EventKind;
 use crate::limits::Spelled;
-use crate::policy::{OrgPolicy, OrgRules, PolicyVersion, Rules};
+use crate::policy::{OrgPolicy, OrgRules, PolicyVersion};
 use crate::session::is_valid_name;
 use crate::token::nonce;
 
-/// A change of the rules that bind sessions, for [`Curfew::preview`].
+/// A change of the rules that bind sessions, for [`Curfew::preview`]. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RulesChange {
     /// This policy is set.
@@ -203,7 +203,7 @@ impl Curfew {
     /// The rules of an organization, as this node knows them.
     fn rules_of(&self, org: &str) -> Result<OrgRules, Error> {
         let copy = self.inner.rules.read();
-        Ok(Rules::new(&copy).of(org)?.clone())
+        Ok(copy.rules().of(org)?.clone())
     }
 
     /// Replaces rules, as this node knows them, by what `change` makes of them, and says so; nothing if

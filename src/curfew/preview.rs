@@ -1,16 +1,19 @@
 //! What a change of rules would do, told before it is made.
 
+use std::fmt;
+
 use super::budget::TimeBudget;
 use super::error::Error;
 use super::handle::Curfew;
 use super::policies::{RulesChange, named};
 use super::verdict::Judged;
 use crate::judge::{Verdict, judge};
-use crate::policy::{OrgRules, Rules};
+use crate::policy::OrgRules;
 use crate::session::{Selector, Session};
 
-/// What a change of rules would do to living sessions.
+/// What a change of rules would do to living sessions. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Preview {
     /// How many sessions would end at their next request.
     pub ends_now: u64,
@@ -20,7 +23,7 @@ pub struct Preview {
     pub own_session: Effect,
 }
 
-/// What a change of rules does to one session.
+/// What a change of rules does to one session. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It ends at its next request.
@@ -29,6 +32,23 @@ pub enum Effect {
     Shortened,
     /// It ends when it would have ended anyway.
     Unchanged,
+}
+
+impl Effect {
+    /// A name that stays the same in all versions: `ends`, `shortened` or `unchanged`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ends => "ends",
+            Self::Shortened => "shortened",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Curfew {
@@ -99,7 +119,7 @@ impl Curfew {
             return Ok(Effect::Unchanged);
         };
         let copy = self.inner.rules.read();
-        let rules = Rules::new(&copy).with(org, next);
+        let rules = copy.rules().with(org, next);
         Ok(match judge(&judged.record, rules, &self.inner.app, judged.now)? {
             Verdict::Live(after) if after.schedule.at() < before.schedule.at() => Effect::Shortened,
             Verdict::Live(_) => Effect::Unchanged,

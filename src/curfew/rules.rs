@@ -8,34 +8,11 @@ use super::budget::TimeBudget;
 use super::copy::LastTurn;
 use super::error::{Contended, Error, RulesNotRenewed};
 use super::handle::Curfew;
+use super::purge;
 use crate::policy::{Filed, Rules};
 use crate::session::Revision;
 
 impl Curfew {
-    /// Sees to it that the copy is no older than an answer of the store. Says whether it is: if not,
-    /// that answer may come from another life of the store than the rules, and one asks again.
-    ///
-    /// `before` is the revision that the copy had before the store was asked, and `stands` the one
-    /// at which all rules stand by its answer.
-    pub(super) async fn catch_up(
-        &self,
-        budget: &mut TimeBudget,
-        before: Revision,
-        stands: Revision,
-    ) -> Result<bool, Error> {
-        let rules = &self.inner.rules;
-        if before <= stands && stands <= rules.revision() {
-            return Ok(true);
-        }
-        let lost = stands < before;
-        if lost {
-            rules.forget(before);
-        }
-        // Rare, and boxed: else every request would carry the room for it.
-        Box::pin(self.renew_rules(budget)).await?;
-        Ok(!lost && stands <= rules.revision())
-    }
-
     /// Reads the rules with whatever was changed when this was called.
     pub(super) async fn read_renewed<T>(
         &self,
@@ -46,7 +23,7 @@ impl Curfew {
             let copy = self.inner.rules.read();
             // Unless somebody has forgotten it since.
             if stands <= copy.revision() {
-                return read(Rules::new(&copy));
+                return read(copy.rules());
             }
         }
         Err(Error::unavailable(Contended))
@@ -55,6 +32,8 @@ impl Curfew {
     /// Asks the store what has changed, once for all who wait for it. Whatever was changed when this
     /// was called is then in the copy, which is at the revision that this returns.
     pub(super) async fn renew_rules(&self, budget: &mut TimeBudget) -> Result<Revision, Error> {
+        // Each handle does this first of all: its copy is empty.
+        purge::keep_running(self);
         let rules = &self.inner.rules;
         let begun = rules.begun.load(Ordering::SeqCst);
         let mut last = self.within(budget, rules.turn.lock()).await?;

@@ -6,7 +6,6 @@ use super::budget::TimeBudget;
 use super::detached::to_the_end;
 use super::error::{Contended, Error};
 use super::handle::{AtCap, Curfew};
-use super::purge;
 use crate::cookie::SetCookie;
 use crate::event::EventKind;
 use crate::judge::purge_after;
@@ -108,7 +107,6 @@ impl Curfew {
         if !new.has_valid_links() {
             return Err(Error::invalid_link());
         }
-        purge::keep_running(self);
         let secret = Secret::random();
         let record = Arc::new(self.new_record(&new, client, &secret).await?);
         let mut replaced = Vec::new();
@@ -138,7 +136,7 @@ impl Curfew {
             let copy = self.inner.rules.read();
             // Unless somebody has forgotten them since.
             if stands <= copy.revision() {
-                return self.stamped(new, client, secret, Rules::new(&copy));
+                return self.stamped(new, client, secret, copy.rules());
             }
         }
         Err(Error::unavailable(Contended))

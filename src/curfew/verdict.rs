@@ -11,7 +11,6 @@ use super::handle::Curfew;
 use crate::clock::Timestamp;
 use crate::event::EventKind;
 use crate::judge::{Verdict, judge, purge_after};
-use crate::policy::Rules;
 use crate::session::{ClientDetails, EndReason, Ended, Record, Revision, SessionId};
 use crate::store::{Loaded, Replaced};
 use crate::token::nonce;
@@ -56,6 +55,30 @@ impl Curfew {
         Err(Error::unavailable(Contended))
     }
 
+    /// Sees to it that the copy is no older than an answer of the store. Says whether it is: if not,
+    /// that answer may come from another life of the store than the rules, and one asks again.
+    ///
+    /// `before` is the revision that the copy had before the store was asked, and `stands` the one
+    /// at which all rules stand by its answer.
+    pub(super) async fn catch_up(
+        &self,
+        budget: &mut TimeBudget,
+        before: Revision,
+        stands: Revision,
+    ) -> Result<bool, Error> {
+        let rules = &self.inner.rules;
+        if before <= stands && stands <= rules.revision() {
+            return Ok(true);
+        }
+        let lost = stands < before;
+        if lost {
+            rules.forget(before);
+        }
+        // Rare, and boxed: else every request would carry the room for it.
+        Box::pin(self.renew_rules(budget)).await?;
+        Ok(!lost && stands <= rules.revision())
+    }
+
     /// The verdict on a record; `None` if the copy of the rules was forgotten since it caught up.
     pub(super) async fn judge(
         &self,
@@ -85,7 +108,7 @@ impl Curfew {
         if copy.revision() < stands {
             return Ok(None);
         }
-        Ok(Some(judge(record, Rules::new(&copy), &self.inner.app, now)?))
+        Ok(Some(judge(record, copy.rules(), &self.inner.app, now)?))
     }
 
     /// The next record of a living session, with activity now, and what then lies ahead of it; `None`
@@ -99,7 +122,7 @@ impl Curfew {
         if copy.revision() < judged.stands {
             return Ok(None);
         }
-        let (rules, app, now) = (Rules::new(&copy), &self.inner.app, judged.now);
+        let (rules, app, now) = (copy.rules(), &self.inner.app, judged.now);
         let next = judged.record.next(nonce()).with_activity(now).with_client(client);
         let next = next.with_stamps(|org, stamp| Ok::<_, Error>(rules.of(org)?.restamp(stamp)))?;
         let next = next.with_purge_after(purge_after(&judged.record, rules, app, now)?);

@@ -42,7 +42,7 @@ impl AppLimits {
     }
 }
 
-/// The conclusion.
+/// The conclusion on a session.
 #[must_use]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {

@@ -771,7 +771,7 @@ impl Story {
         let mut copy = RulesCopy::default();
         let answer = RulesChanged { changes, reaches, incarnation: Incarnation::of("story") };
         assert_eq!(copy.file(Revision::NONE, answer), Filed::Done);
-        tell(&self.record(), Rules::new(&copy), &self.app)
+        tell(&self.record(), copy.rules(), &self.app)
     }
 
     fn judged(&self, now: Timestamp) -> Verdict {

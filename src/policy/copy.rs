@@ -5,12 +5,11 @@
 //! changed, and then judges. So a change of policy bites at the very next request, and costs each node
 //! one call.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::rules::OrgRules;
+use super::rules::{AllRules, OrgRules, Rules};
 use crate::encoding::Unreadable;
 use crate::session::Revision;
 
@@ -27,7 +26,7 @@ impl Incarnation {
     }
 }
 
-/// Rules that have changed.
+/// Rules that have changed since a revision. Exhaustive: stores make it.
 #[derive(Clone, Debug)]
 pub struct RulesChanged {
     /// In the order of their last change.
@@ -39,7 +38,7 @@ pub struct RulesChanged {
     pub incarnation: Incarnation,
 }
 
-/// The rules of one organization as they are now.
+/// The rules of one organization as they are now. Exhaustive: stores make it.
 #[derive(Clone, Debug)]
 pub struct ChangedRules {
     /// The organization; [`OrgRules::EVERYONE`] for the rules for everyone.
@@ -53,8 +52,7 @@ pub struct ChangedRules {
 pub(crate) struct RulesCopy {
     incarnation: Option<Incarnation>,
     revision: Revision,
-    everyone: Option<Result<OrgRules, Unreadable>>,
-    orgs: HashMap<Arc<str>, Result<OrgRules, Unreadable>>,
+    all: AllRules,
 }
 
 /// What a copy says that an answer of the store means to it.
@@ -73,6 +71,10 @@ impl RulesCopy {
         self.revision
     }
 
+    pub(crate) fn rules(&self) -> Rules<'_> {
+        Rules::new(&self.all)
+    }
+
     /// Takes in the answer to the question what has changed since the copy's revision, which was
     /// `asked` then.
     pub(crate) fn file(&mut self, asked: Revision, answer: RulesChanged) -> Filed {
@@ -82,56 +84,14 @@ impl RulesCopy {
         }
         for ChangedRules { org, rules } in answer.changes {
             match &*org {
-                OrgRules::EVERYONE => self.everyone = Some(rules),
-                _ => drop(self.orgs.insert(org, rules)),
+                OrgRules::EVERYONE => self.all.everyone = Some(rules),
+                _ => drop(self.all.orgs.insert(org, rules)),
             }
         }
         (self.revision, self.incarnation) = (answer.reaches, Some(answer.incarnation));
         Filed::Done
     }
 }
-
-/// The rules that requests are judged by: those of a copy, or as they would be after a change.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules<'a> {
-    copy: &'a RulesCopy,
-    changed: Option<(&'a str, &'a OrgRules)>,
-}
-
-impl<'a> Rules<'a> {
-    pub(crate) fn new(copy: &'a RulesCopy) -> Self {
-        Self { copy, changed: None }
-    }
-
-    /// The same with other rules of one organization.
-    pub(crate) fn with(self, org: &'a str, rules: &'a OrgRules) -> Self {
-        Self { changed: Some((org, rules)), ..self }
-    }
-
-    pub(crate) fn everyone(&self) -> Result<&'a OrgRules, Unreadable> {
-        self.of(OrgRules::EVERYONE)
-    }
-
-    /// The rules of an organization. Where there are none, nothing is demanded.
-    pub(crate) fn of(&self, org: &str) -> Result<&'a OrgRules, Unreadable> {
-        if let Some((changed, rules)) = self.changed
-            && changed == org
-        {
-            return Ok(rules);
-        }
-        let known = match org {
-            OrgRules::EVERYONE => self.copy.everyone.as_ref(),
-            _ => self.copy.orgs.get(org),
-        };
-        match known {
-            Some(Ok(rules)) => Ok(rules),
-            Some(Err(unreadable)) => Err(*unreadable),
-            None => Ok(&NONE),
-        }
-    }
-}
-
-static NONE: OrgRules = OrgRules::none();
 
 #[cfg(test)]
 mod tests {
@@ -153,7 +113,7 @@ mod tests {
     }
 
     fn generation(copy: &RulesCopy, org: &str) -> u64 {
-        Rules::new(copy).of(org).unwrap().generation()
+        copy.rules().of(org).unwrap().generation()
     }
 
     #[test]
@@ -185,7 +145,7 @@ mod tests {
         let mut changed = answer("one", 5, &["acme", "globex"]);
         changed.changes[0].rules = Err(Unreadable);
         assert_eq!(copy.file(Revision::NONE, changed), Filed::Done);
-        assert_eq!(Rules::new(&copy).of("acme"), Err(Unreadable));
+        assert_eq!(copy.rules().of("acme"), Err(Unreadable));
         assert_eq!(generation(&copy, "globex"), 5);
         assert_eq!(generation(&copy, "initech"), 0);
         assert_eq!(copy.file(revision(5), answer("one", 9, &["acme"])), Filed::Done);

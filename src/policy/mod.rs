@@ -6,7 +6,7 @@ mod org_policy;
 mod rules;
 
 pub use self::copy::{ChangedRules, Incarnation, RulesChanged};
-pub(crate) use self::copy::{Filed, Rules, RulesCopy};
+pub(crate) use self::copy::{Filed, RulesCopy};
 pub use self::org_policy::OrgPolicy;
-pub(crate) use self::rules::HistoryFull;
+pub(crate) use self::rules::{HistoryFull, Rules};
 pub use self::rules::{OrgRules, PolicyVersion};

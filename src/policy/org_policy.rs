@@ -6,6 +6,17 @@ use crate::limits::{InvalidLimit, Limits};
 
 /// The limits that an organization sets, on top of the app's own: at least one of both kinds.
 ///
+/// ```
+/// use time::Duration;
+/// use tower_curfew::OrgPolicy;
+///
+/// const WORKDAY: OrgPolicy = OrgPolicy::absolute(Duration::hours(12)).and_idle(Duration::hours(1));
+/// // What the form of a settings page has sent:
+/// let (length, refresh_automatically) = (Duration::days(7), true);
+/// let policy = OrgPolicy::session_length(length, refresh_automatically);
+/// assert_eq!(policy, OrgPolicy::idle(Duration::days(7)));
+/// ```
+///
 /// # Panics
 ///
 /// The constructors panic, in a `const` at compile time, unless the duration is between one

@@ -1,14 +1,17 @@
 //! The rules of an organization: its policy, the history of it, and a count of revocations.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use time::Duration;
 
 use super::org_policy::OrgPolicy;
 use crate::clock::Timestamp;
-use crate::encoding::Carried;
+use crate::encoding::{Carried, Unreadable};
 use crate::limits::{GRACE, Limits};
 use crate::session::{Revision, Stamp};
 
-/// One entry in the history of a policy.
+/// One entry in the history of a policy. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PolicyVersion {
     /// Higher than that of the version before. Which versions bind a session is a comparison of these
@@ -216,6 +219,55 @@ const CLOCK_MARGIN: Duration = Duration::DAY;
      is taken. Revoke all of its sessions, or wait until older versions no longer bind any"
 )]
 pub(crate) struct HistoryFull;
+
+/// The rules of everyone and of each organization, as far as they are known and can be read.
+#[derive(Debug, Default)]
+pub(crate) struct AllRules {
+    pub(super) everyone: Option<Result<OrgRules, Unreadable>>,
+    pub(super) orgs: HashMap<Arc<str>, Result<OrgRules, Unreadable>>,
+}
+
+/// The rules that requests are judged by: as they stand, or as they would be after a change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules<'a> {
+    all: &'a AllRules,
+    changed: Option<(&'a str, &'a OrgRules)>,
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn new(all: &'a AllRules) -> Self {
+        Self { all, changed: None }
+    }
+
+    /// The same with other rules of one organization.
+    pub(crate) fn with(self, org: &'a str, rules: &'a OrgRules) -> Self {
+        Self { changed: Some((org, rules)), ..self }
+    }
+
+    pub(crate) fn everyone(&self) -> Result<&'a OrgRules, Unreadable> {
+        self.of(OrgRules::EVERYONE)
+    }
+
+    /// The rules of an organization. Where there are none, nothing is demanded.
+    pub(crate) fn of(&self, org: &str) -> Result<&'a OrgRules, Unreadable> {
+        if let Some((changed, rules)) = self.changed
+            && changed == org
+        {
+            return Ok(rules);
+        }
+        let known = match org {
+            OrgRules::EVERYONE => self.all.everyone.as_ref(),
+            _ => self.all.orgs.get(org),
+        };
+        match known {
+            Some(Ok(rules)) => Ok(rules),
+            Some(Err(unreadable)) => Err(*unreadable),
+            None => Ok(&NONE),
+        }
+    }
+}
+
+static NONE: OrgRules = OrgRules::none();
 
 #[cfg(test)]
 mod tests {

@@ -75,12 +75,12 @@ impl<'a> Rejection<'a> {
         Self { cause, request_kind: request.kind, return_to, login_at, cookie_name }
     }
 
-    /// Why.
+    /// Why the request is turned away.
     pub fn cause(&self) -> RejectionCause<'a> {
         self.cause
     }
 
-    /// Who is asking.
+    /// Who is asking, which decides what answer helps.
     pub fn request_kind(&self) -> RequestKind {
         self.request_kind
     }

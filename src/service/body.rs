@@ -2,9 +2,15 @@
 
 use bytes::Bytes;
 
-/// Makes the body of a rejection from its bytes. Closures implement it.
+/// Makes the body of a rejection from its bytes. Closures from [`Bytes`] to a body implement it.
+#[diagnostic::on_unimplemented(
+    message = "no rejection can be answered with a body of type `{B}`",
+    label = "`{Self}` makes no `{B}` out of bytes",
+    note = "put `curfew.layer()` inside of layers that change the response body (below them in a \
+            `ServiceBuilder`), or say how to make one: `curfew.layer().body_with(|bytes| …)`"
+)]
 pub trait MakeBody<B> {
-    /// The body.
+    /// The body of these bytes, which are text or JSON and may be empty.
     fn make_body(&self, bytes: Bytes) -> B;
 }
 

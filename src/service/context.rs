@@ -22,10 +22,6 @@ impl Context {
     pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
     }
-
-    pub(super) fn put_on<B>(self, request: &mut Request<B>) {
-        request.extensions_mut().insert(self);
-    }
 }
 
 impl Presence {

@@ -1,19 +1,26 @@
-//! What happens to a request from the check to its response.
+//! The response of the service: checking, then admitted or turned away.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::MakeBody;
-use super::check::{Admission, Check, Checker};
+use super::config::Config;
 use super::context;
+use super::gate::{Decision, decide};
 use crate::cookie::SetCookie;
-use crate::curfew::{Checked, Curfew, Error};
+use crate::curfew::{Activity, Checked, Curfew, Error};
+use crate::reject::RejectionCause;
+use crate::request::{Asked, RequestKind};
+use crate::session::Presence;
+use crate::token::Token;
 
 pin_project! {
     /// The response of a [`CurfewService`](super::CurfewService).
@@ -33,9 +40,25 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        Checking { check: Check<B>, inner: S, checker: Checker<M> },
+        Checking { check: Check<B>, inner: S, admission: Admission<M> },
         Admitted { #[pin] response: S::Future, pending: Option<Box<PendingCookie>> },
         TurnedAway { response: Option<S::Response> },
+    }
+}
+
+/// The check of one request, which hands it back.
+type Check<B> = Pin<Box<dyn Future<Output = (Request<B>, Result<Checked, Error>)> + Send>>;
+
+/// What decides, after the check, what becomes of a request.
+pub(super) struct Admission<M> {
+    config: Arc<Config>,
+    is_open: bool,
+    body: M,
+}
+
+impl<M: Clone> Admission<M> {
+    pub(super) fn new(config: &Arc<Config>, is_open: bool, body: &M) -> Self {
+        Self { config: config.clone(), is_open, body: body.clone() }
     }
 }
 
@@ -50,32 +73,81 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     M: MakeBody<R>,
 {
-    pub(super) fn checking(check: Check<B>, inner: S, checker: Checker<M>) -> Self {
-        Self { state: State::Checking { check, inner, checker } }
+    /// Goes on with a request that is none of ours to check.
+    pub(super) fn unchecked(request: Request<B>, mut inner: S, config: &Config) -> Self {
+        Self::admitted(request, Presence::Anonymous, None, &mut inner, config)
     }
 
-    pub(super) fn decided(
+    /// Checks the token that a request has presented.
+    pub(super) fn checking(
+        request: Request<B>,
+        token: Token,
+        activity: Activity,
+        inner: S,
+        admission: Admission<M>,
+    ) -> Self
+    where
+        B: Send + 'static,
+    {
+        let curfew = admission.config.curfew.clone();
+        let (parts, body) = request.into_parts();
+        let check = Box::pin(async move {
+            let client = || curfew.client_reader().read(&parts.headers, &parts.extensions);
+            let checked = curfew.check(&token, activity, client).await;
+            (Request::from_parts(parts, body), checked)
+        });
+        Self { state: State::Checking { check, inner, admission } }
+    }
+
+    /// Decides on a request that presents nothing that counts.
+    pub(super) fn anonymous(request: Request<B>, mut inner: S, admission: &Admission<M>) -> Self {
+        let nobody = Checked::without_refresh(Presence::Anonymous);
+        Self::decided(request, Ok(nobody), &mut inner, admission)
+    }
+
+    fn decided(
         request: Request<B>,
         checked: Result<Checked, Error>,
         inner: &mut S,
-        checker: &Checker<M>,
+        admission: &Admission<M>,
     ) -> Self {
-        match checker.admit(&request, checked) {
-            Ok(admission) => Self::admitted(request, admission, inner, checker),
-            Err(response) => {
-                Self { state: State::TurnedAway { response: Some(checker.body(response)) } }
+        let Admission { config, is_open, body } = admission;
+        let curfew = &config.curfew;
+        let turned_away = |cause| {
+            let response = curfew.turn_away(cause, &Asked::by(&request));
+            let response = Some(response.map(|bytes: Bytes| body.make_body(bytes)));
+            Self { state: State::TurnedAway { response } }
+        };
+        let Checked { presence, refreshed } = match checked {
+            Ok(checked) => checked,
+            Err(error) => {
+                tracing::warn!(error = %error.with_causes(), "a session could not be checked");
+                return turned_away(RejectionCause::Unavailable);
             }
-        }
+        };
+        let kind = || RequestKind::of(request.headers());
+        let set_cookie = match decide(config.mode, &presence, *is_open, kind) {
+            Decision::Passes => refreshed,
+            Decision::PassesAndClears => Some(curfew.session_cookie().clear()),
+            Decision::TurnedAway => {
+                return turned_away(match &presence {
+                    Presence::Ended(ended) => RejectionCause::Ended(ended),
+                    Presence::Anonymous | Presence::Live(_) => RejectionCause::Anonymous,
+                });
+            }
+        };
+        Self::admitted(request, presence, set_cookie, inner, config)
     }
 
-    pub(super) fn admitted(
+    fn admitted(
         mut request: Request<B>,
-        Admission { presence, set_cookie }: Admission,
+        presence: Presence,
+        set_cookie: Option<SetCookie>,
         inner: &mut S,
-        checker: &Checker<M>,
+        config: &Config,
     ) -> Self {
-        let curfew = checker.curfew();
-        context::Context { presence, curfew: curfew.clone() }.put_on(&mut request);
+        let curfew = &config.curfew;
+        request.extensions_mut().insert(context::Context { presence, curfew: curfew.clone() });
         let pending = set_cookie
             .map(|set_cookie| Box::new(PendingCookie { set_cookie, curfew: curfew.clone() }));
         Self { state: State::Admitted { response: inner.call(request), pending } }
@@ -92,9 +164,9 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let next = match self.as_mut().project().state.project() {
-                StateProjection::Checking { check, inner, checker } => {
+                StateProjection::Checking { check, inner, admission } => {
                     let (request, checked) = ready!(check.as_mut().poll(cx));
-                    Self::decided(request, checked, inner, checker)
+                    Self::decided(request, checked, inner, admission)
                 }
                 StateProjection::Admitted { response, pending } => {
                     let mut response = ready!(response.poll(cx))?;

@@ -14,18 +14,18 @@ pub(super) enum Decision {
 }
 
 /// Decides by what the check found. `is_open` says whether the request is for a path that always
-/// passes; it and the kind of the request are asked for only where they matter.
+/// passes. The kind of the request is asked for only where it matters.
 pub(super) fn decide(
     mode: Mode,
     presence: &Presence,
+    is_open: bool,
     kind: impl FnOnce() -> RequestKind,
-    is_open: impl Fn() -> bool,
 ) -> Decision {
     match presence {
         Presence::Live(_) => Decision::Passes,
-        Presence::Anonymous if mode == Mode::AllButLive && !is_open() => Decision::TurnedAway,
+        Presence::Anonymous if mode == Mode::AllButLive && !is_open => Decision::TurnedAway,
         Presence::Anonymous => Decision::Passes,
-        Presence::Ended(_) => match (kind() == RequestKind::Navigation, is_open()) {
+        Presence::Ended(_) => match (kind() == RequestKind::Navigation, is_open) {
             (true, true) => Decision::PassesAndClears,
             (false, true) => Decision::Passes,
             (true, false) if mode == Mode::EndedNavigations => Decision::TurnedAway,
@@ -54,7 +54,7 @@ mod tests {
             (Nobody, Passes, Passes, Passes),
         ] {
             for kind in [Navigation, Htmx, Bearer, Background] {
-                let decided = |presence: &Presence, open| decide(mode, presence, || kind, || open);
+                let decided = |presence: &Presence, open| decide(mode, presence, open, || kind);
                 let is_navigation = kind == Navigation;
                 assert_eq!(decided(&Presence::Anonymous, false), anonymous, "{mode:?}, {kind:?}");
                 assert_eq!(decided(&Presence::Anonymous, true), Passes, "{mode:?}, {kind:?}");

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::body::FromBytes;
-use super::config::{Config, Mode, patterns};
+use super::config::{Config, Mode};
 use super::service::CurfewService;
 use crate::curfew::Curfew;
+use crate::request::is_plain;
 
 /// The layer that checks the session of each request.
 ///
@@ -23,6 +24,29 @@ use crate::curfew::Curfew;
 /// What passes sees its [`Presence`](crate::Presence). The login page and the paths given to
 /// [`open`](Self::open) always pass, CORS preflights too. If the store does not answer for a request
 /// with a session cookie, the answer is 503 in every mode and on every path.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response, StatusCode};
+/// use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+/// # use tower_curfew::{Curfew, Keyring, store::MemoryStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// # let curfew = Curfew::builder(MemoryStore::new(), Keyring::from_bytes([7; 32])?).build()?;
+/// let members_only = ServiceBuilder::new()
+///     .layer(curfew.layer().required().open(["/about", "/assets/*"]))
+///     .service(service_fn(async |_: Request<()>| {
+///         Ok::<_, std::convert::Infallible>(Response::new(Bytes::from_static(b"hello")))
+///     }));
+///
+/// let about = Request::get("/about").body(())?;
+/// assert_eq!(members_only.clone().oneshot(about).await?.status(), StatusCode::OK);
+/// let inside = Request::get("/inside").body(())?;
+/// assert_eq!(members_only.oneshot(inside).await?.status(), StatusCode::UNAUTHORIZED);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct CurfewLayer<M = FromBytes> {
@@ -98,6 +122,17 @@ impl<S, M: Clone> Layer<S> for CurfewLayer<M> {
     fn layer(&self, inner: S) -> Self::Service {
         CurfewService::new(inner, self.config.clone(), self.body.clone())
     }
+}
+
+/// The patterns of paths that an app gives.
+fn patterns(paths: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
+    let checked = |path: String| {
+        let start = path.strip_suffix("/*").unwrap_or(&path);
+        let plain = is_plain(&path) && !start.contains(['?', '#', '*']);
+        assert!(plain, "{path:?} is no path; write \"/about\" or \"/assets/*\"");
+        path
+    };
+    paths.into_iter().map(|path| checked(path.into())).collect()
 }
 
 impl<M> fmt::Debug for CurfewLayer<M> {

@@ -1,7 +1,6 @@
 //! The check of each request, on any tower stack over `http`.
 
 mod body;
-mod check;
 mod config;
 mod context;
 mod future;

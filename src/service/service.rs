@@ -9,28 +9,37 @@ use http::{Method, Request, Response, header};
 use tower_service::Service;
 
 use super::body::MakeBody;
-use super::check::{Admission, Checker};
 use super::config::Config;
-use super::future::ResponseFuture;
-use crate::curfew::Checked;
-use crate::session::Presence;
+use super::future::{Admission, ResponseFuture};
+use crate::curfew::Activity;
+use crate::request::{is_plain, original_uri};
 
 /// The service that checks the session of each request, made by [`CurfewLayer`](super::CurfewLayer).
 #[derive(Clone)]
 pub struct CurfewService<S, M> {
     inner: S,
-    checker: Checker<M>,
+    config: Arc<Config>,
+    body: M,
 }
 
 impl<S, M> CurfewService<S, M> {
     pub(super) fn new(inner: S, config: Arc<Config>, body: M) -> Self {
-        Self { inner, checker: Checker::new(config, body) }
+        Self { inner, config, body }
     }
-}
 
-impl<S, M> fmt::Debug for CurfewService<S, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CurfewService").finish_non_exhaustive()
+    /// The service behind this one, which requests that pass go on to.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service behind this one, to be changed in place.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service behind this one, for use without the check.
+    pub fn into_inner(self) -> S {
+        self.inner
     }
 }
 
@@ -52,19 +61,22 @@ where
         // The clone may not be ready; the original is. See "Be careful when cloning inner services"
         // in tower-service.
         let clone = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, clone);
+        let inner = mem::replace(&mut self.inner, clone);
+        let config = &self.config;
         if is_preflight(&request) {
-            let admission = Admission { presence: Presence::Anonymous, set_cookie: None };
-            return ResponseFuture::admitted(request, admission, &mut inner, &self.checker);
+            return ResponseFuture::unchecked(request, inner, config);
         }
-        match self.checker.token(request.headers()) {
-            Some(token) => {
-                let check = self.checker.check(token, request);
-                ResponseFuture::checking(check, inner, self.checker.clone())
+        let path = original_uri(request.uri(), request.extensions()).path();
+        let admission = Admission::new(config, is_among(&config.open, path), &self.body);
+        match config.curfew.credentials().read(request.headers()) {
+            Ok(Some(token)) => {
+                let activity = activity(config, &request, path);
+                ResponseFuture::checking(request, token, activity, inner, admission)
             }
-            None => {
-                let nobody = Checked::without_refresh(Presence::Anonymous);
-                ResponseFuture::decided(request, Ok(nobody), &mut inner, &self.checker)
+            Ok(None) => ResponseFuture::anonymous(request, inner, &admission),
+            Err(why) => {
+                config.curfew.refused(why, None, None);
+                ResponseFuture::anonymous(request, inner, &admission)
             }
         }
     }
@@ -75,4 +87,30 @@ fn is_preflight<B>(request: &Request<B>) -> bool {
     request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ORIGIN)
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn activity<B>(config: &Config, request: &Request<B>, path: &str) -> Activity {
+    let asks_how_long =
+        path.ends_with("/session") && matches!(*request.method(), Method::GET | Method::HEAD);
+    if asks_how_long || is_among(&config.passive, path) {
+        Activity::Passive
+    } else {
+        Activity::Active
+    }
+}
+
+/// Whether one of the patterns means this path. One that others may read as another path is meant
+/// by none.
+fn is_among(patterns: &[String], path: &str) -> bool {
+    let means = |pattern: &String| match pattern.strip_suffix('*') {
+        Some(start) => path.starts_with(start),
+        None => path == pattern,
+    };
+    patterns.iter().any(means) && is_plain(path)
+}
+
+impl<S, M> fmt::Debug for CurfewService<S, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CurfewService").finish_non_exhaustive()
+    }
 }

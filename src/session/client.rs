@@ -1,5 +1,6 @@
 //! What kind of client holds a session, and what is known of it.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 pub(crate) const MAX_LABEL: usize = 512;
 
 /// What kind of client holds a session.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SessionKind {
     /// A browser, with a cookie that survives its restart.
@@ -18,18 +20,25 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
-    /// A stable name: `browser`, `browser-until-closed` or `token`.
+    /// A name that stays the same in all versions: `browser`, whether its cookie survives a restart or
+    /// not, or `token`.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Browser => "browser",
-            Self::BrowserUntilClosed => "browser-until-closed",
+            Self::Browser | Self::BrowserUntilClosed => "browser",
             Self::Token => "token",
         }
     }
 }
 
+impl fmt::Display for SessionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// What is known of the client behind a session.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ClientDetails {
     /// The `User-Agent` header as it came, at most 512 bytes of it.
     pub agent: Option<Arc<str>>,
@@ -39,4 +48,11 @@ pub struct ClientDetails {
     pub address: Option<IpAddr>,
     /// The approximate location, as in `Berlin, Germany`.
     pub location: Option<Arc<str>>,
+}
+
+/// Shows neither address nor user agent, so that it may stand in a log.
+impl fmt::Debug for ClientDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientDetails").field("device", &self.device).finish_non_exhaustive()
+    }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::limits::{COOKIE_LIFE, Limit};
 
-/// That a session has ended, and why.
+/// That a session has ended, and why. Exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// When it was over.
     pub at: Timestamp,
-    /// Why.
+    /// Why it was over: a limit, or somebody.
     pub reason: EndReason,
     /// The organization whose policy or revocation ended it, if one did.
     pub org: Option<Arc<str>>,
@@ -30,7 +30,7 @@ impl Ended {
     }
 }
 
-/// Why a session ended.
+/// Why a session ended. Exhaustive: a limit was reached, or somebody ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndReason {
     /// The absolute limit: too long since the sign-in.

@@ -73,7 +73,7 @@ impl SecretHash {
     }
 }
 
-/// In constant time.
+/// Compares in constant time.
 impl PartialEq for SecretHash {
     fn eq(&self, other: &Self) -> bool {
         // Word by word: as safe as byte by byte, and eight times as fast.

@@ -1,5 +1,6 @@
 //! What the app says of a session that is about to start.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::client::{MAX_LABEL, SessionKind};
@@ -17,7 +18,7 @@ use crate::limits::Limits;
 ///     .at_most(Limits::absolute(Duration::hours(1)))
 ///     .until_browser_closes();
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "give it to `Curfew::start`"]
 pub struct NewSession {
     pub(crate) user: Arc<str>,
@@ -95,6 +96,13 @@ impl NewSession {
     pub(crate) fn has_valid_links(&self) -> bool {
         let is_valid = |link: &Link| is_valid_kind(&link.kind) && is_valid_name(&link.value);
         self.links.len() <= MAX_LINKS && self.links.iter().all(is_valid)
+    }
+}
+
+/// Shows neither user nor links.
+impl fmt::Debug for NewSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewSession").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 

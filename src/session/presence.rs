@@ -13,7 +13,7 @@ use super::schedule::{Deadline, Schedule};
 use super::{SecretHash, SessionId};
 use crate::clock::Timestamp;
 
-/// What a request sees: a session, that it has ended, or nothing.
+/// What a request sees: a session, that it has ended, or nothing. Exhaustive.
 #[derive(Clone, Debug)]
 pub enum Presence {
     /// Somebody is signed in.
@@ -36,6 +36,19 @@ impl Presence {
 }
 
 /// Proof that a request came with a living session. Everything of [`ActiveSession`] is on it.
+///
+/// With axum it is an extractor: a handler that asks for it runs only for who is signed in.
+///
+#[cfg_attr(feature = "axum", doc = "```")]
+#[cfg_attr(not(feature = "axum"), doc = "```text")]
+/// use tower_curfew::Session;
+///
+/// async fn home(session: Session) -> String {
+///     let until = session.ends_at().map_or("you sign out".to_owned(), |at| at.to_string());
+///     format!("Hello {}, you are signed in until {until}.", session.user())
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(home));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Session {
     active: ActiveSession,
@@ -98,7 +111,7 @@ impl ActiveSession {
         Self { record, schedule }
     }
 
-    /// The public name of the session.
+    /// The public name of the session, which signs nobody in.
     pub fn id(&self) -> SessionId {
         self.record.id()
     }
@@ -108,7 +121,7 @@ impl ActiveSession {
         self.record.user()
     }
 
-    /// The organizations whose policies bind it, sorted.
+    /// The organizations whose policies bind it, sorted by name, each once.
     pub fn orgs(&self) -> impl Iterator<Item = &str> {
         self.record.memberships().iter().map(|membership| &*membership.org)
     }
@@ -123,7 +136,7 @@ impl ActiveSession {
         self.record.name().map(|name| &**name)
     }
 
-    /// What is known of the client.
+    /// What is known of the client as of its last recorded activity. It is decoded anew each time.
     pub fn client(&self) -> ClientDetails {
         self.record.client()
     }
@@ -136,6 +149,14 @@ impl ActiveSession {
     /// When the person last proved who they are: at sign-in or since.
     pub fn authenticated_at(&self) -> Timestamp {
         self.record.authenticated()
+    }
+
+    /// The last activity that was recorded, which is exact to the interval of
+    /// [`refresh_every`](crate::Builder::refresh_every); `None` for a token that was never used.
+    pub fn last_seen_at(&self) -> Option<Timestamp> {
+        let (seen, created) = (self.record.last_seen(), self.record.created());
+        let unused = self.kind() == SessionKind::Token && seen == created;
+        (!unused).then_some(seen)
     }
 
     /// The later of the last recorded activity and the change of policy that moved its end.

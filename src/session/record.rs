@@ -58,7 +58,7 @@ pub(super) struct Rare {
     pub(super) previous_keys: Option<Vec<Key>>,
 }
 
-/// Where a session stands in the history of some rules.
+/// Where a session stands in the history of some rules. Exhaustive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
     /// The generation when the session joined; 0 if there was none. It counts revocations.
@@ -70,7 +70,7 @@ pub struct Stamp {
     pub known: u64,
 }
 
-/// That a session belongs to an organization, and since when.
+/// That a session belongs to an organization, and since when. Exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
     /// The organization, as the app names it.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::limits::Limit;
 
-/// An end that is already fixed.
+/// An end that is already fixed. Exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FixedDeadline {
-    /// When.
+    /// When the session ends at the latest.
     pub at: Timestamp,
     /// The organization whose policy fixed it; `None` if the app's own limits did.
     pub org: Option<Arc<str>>,
@@ -16,6 +16,7 @@ pub struct FixedDeadline {
 
 /// When a living session will end without further activity, by each kind of limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Schedule {
     /// Fixed: no activity moves it. `None` if no absolute limit binds the session.
     pub absolute: Option<Deadline>,
@@ -41,12 +42,13 @@ impl Schedule {
 
 /// One end that lies ahead, and what fixes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Deadline {
-    /// When.
+    /// When the session ends without further activity.
     pub at: Timestamp,
-    /// Which limit.
+    /// Which of the two limits it is.
     pub limit: Limit,
-    /// The organization whose policy it is; `None` for the app's own limits.
+    /// The organization whose policy it is; `None` for the app's own limits and for everyone's policy.
     pub org: Option<Arc<str>>,
     /// Since when this limit binds the session.
     pub since: Timestamp,

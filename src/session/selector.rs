@@ -1,5 +1,6 @@
 //! The one noun for "which sessions".
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::id::SessionId;
@@ -15,7 +16,7 @@ use super::record::{Link, Record};
 ///
 /// let others = Selector::user("ada").except(current);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Selector {
     user: Option<Arc<str>>,
     org: Option<Arc<str>>,
@@ -112,5 +113,17 @@ impl Selector {
     /// The id that is left out.
     pub fn left_out(&self) -> Option<SessionId> {
         self.except
+    }
+}
+
+/// Shows by what it selects, and neither user nor link.
+impl fmt::Debug for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Selector")
+            .field("by_user", &self.user.is_some())
+            .field("by_link", &self.link.is_some())
+            .field("session", &self.session)
+            .field("except", &self.except)
+            .finish_non_exhaustive()
     }
 }

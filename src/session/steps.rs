@@ -71,7 +71,7 @@ impl Record {
         self
     }
 
-    /// With these links.
+    /// The same with these links.
     #[must_use]
     pub(crate) fn with_links(mut self, links: Vec<Link>) -> Self {
         self.note_previous_keys();
@@ -136,7 +136,7 @@ impl Record {
         Self { seen: self.seen.max(seen), ..self }
     }
 
-    /// With another secret.
+    /// The same with another secret.
     #[must_use]
     pub fn with_secret(self, secret_hash: SecretHash) -> Self {
         Self { secret_hash, ..self }

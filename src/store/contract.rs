@@ -25,7 +25,29 @@ use crate::session::{Key, Record, Revision, SessionId};
 /// an error where a caller who is off by more than a minute wants to insert, to purge or to replace
 /// rules.
 ///
-/// Implementations write plain `async fn`.
+/// Implementations write plain `async fn`, and `tower_curfew::store_tests!` tests them:
+///
+/// ```
+/// use tower_curfew::store::{Inserted, MemoryStore, Record, Replaced, SecretHash, Store};
+/// # use std::sync::Arc;
+/// # use tower_curfew::{SessionId, clock::Timestamp};
+/// # let id = SessionId::from_bytes([1; 16]);
+/// # let secret = SecretHash::from_bytes([2; 32]);
+/// # let now = Timestamp::from_unix_millis(0);
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let store = MemoryStore::new();
+/// let first = Arc::new(Record::begin(id, secret, "ada", now, 7));
+/// assert_eq!(store.insert(first.clone(), None).await?, Inserted::Done);
+///
+/// // Two requests go on from what they have read. The slower one is told so.
+/// let (one, other) = (Arc::new(first.next(8)), Arc::new(first.next(9)));
+/// assert_eq!(store.replace(one).await?, Replaced::Done);
+/// assert_eq!(store.replace(other).await?, Replaced::Stale);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Store: Send + Sync + 'static {
     /// Files a new record under its id and under its [keys](Record::keys), and answers
     /// [`Inserted::Full`], with nothing changed, if under its first key there are as many as `cap` says
@@ -109,7 +131,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }
 
-/// How many records that have not ended there may be under a new record's first key.
+/// How many records that have not ended there may be under a new record's first key. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cap {
     /// So many, the new one included.
@@ -118,7 +140,7 @@ pub struct Cap {
     pub except: Option<SessionId>,
 }
 
-/// What [`Store::insert`] did.
+/// What became of [`Store::insert`]. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Inserted {
@@ -128,7 +150,7 @@ pub enum Inserted {
     Full,
 }
 
-/// What [`Store::replace`] did.
+/// What became of [`Store::replace`]. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Replaced {
@@ -140,10 +162,10 @@ pub enum Replaced {
     Gone,
 }
 
-/// What [`Store::load`] found.
+/// What [`Store::load`] has found. Exhaustive: stores make it.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The record.
+    /// The record, ended or not.
     pub record: Arc<Record>,
     /// The revision at which all rules stand.
     pub rules: Revision,
@@ -151,7 +173,7 @@ pub struct Loaded {
     pub clock: Option<Timestamp>,
 }
 
-/// A part of a list.
+/// Which part of a list is asked for. Exhaustive: callers make it.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
     /// Only what comes after this place; `None` for the first page.
@@ -163,7 +185,7 @@ pub struct Page {
 /// Where a record stands in a list: when it was created, and its id.
 pub type Place = (Timestamp, SessionId);
 
-/// What [`Store::list`] found.
+/// What [`Store::list`] has found. Exhaustive: stores make it.
 #[derive(Clone, Debug)]
 pub struct Listed {
     /// The records of this page, newest sign-in first.

@@ -9,7 +9,7 @@ mod the_rules_can_fail;
 use source::{Source, is_word, sources, test_modules};
 
 /// The modules of the crate. Each names only those before it.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "clock",
     "limits",
     "encoding",
@@ -25,12 +25,19 @@ const ORDER: [&str; 17] = [
     "store",
     "conformance",
     "curfew",
+    "serialize",
     "service",
     "axum",
 ];
 
 /// The most lines of a file, its test module not counted.
 const MAX_LINES: usize = 300;
+
+/// The most lines of the file in the middle, if they are sorted by length.
+const MAX_MEDIAN_LINES: usize = 130;
+
+/// The fewest words that a doc comment has.
+const MIN_DOC_WORDS: usize = 4;
 
 #[test]
 fn modules_name_only_modules_above_them() {
@@ -50,6 +57,28 @@ fn only_token_draws_randomness() {
 #[test]
 fn no_file_is_too_long() {
     refuse(&["src"], too_long);
+}
+
+#[test]
+fn half_of_the_files_are_short() {
+    let mut lines = sources(&["src"])
+        .iter()
+        .filter(|file| file.is_rust() && !file.is_tests())
+        .map(lines_without_tests)
+        .collect::<Vec<_>>();
+    lines.sort_unstable();
+    let median = lines[lines.len() / 2];
+    assert!(median <= MAX_MEDIAN_LINES, "half of the files have {median} lines or more");
+}
+
+#[test]
+fn types_say_whether_one_may_match_or_make_them_exhaustively() {
+    refuse(&["src"], undecided);
+}
+
+#[test]
+fn docs_say_more_than_a_name() {
+    refuse(&["src"], curt);
 }
 
 #[test]
@@ -185,12 +214,67 @@ fn too_long(file: &Source) -> Vec<String> {
     if !file.is_rust() || file.is_tests() {
         return Vec::new();
     }
-    let tests = test_modules(&file.code).into_iter().map(|range| file.text[range].lines().count());
-    let lines = file.text.lines().count() - tests.sum::<usize>();
+    let lines = lines_without_tests(file);
     if lines <= MAX_LINES {
         return Vec::new();
     }
     vec![file.finding(0, &format!("{lines} lines without tests, {MAX_LINES} is the most"))]
+}
+
+fn lines_without_tests(file: &Source) -> usize {
+    let tests = test_modules(&file.code).into_iter().map(|range| file.text[range].lines().count());
+    file.text.lines().count() - tests.sum::<usize>()
+}
+
+/// Public enums, and structs with public fields, of which nobody knows whether they may grow.
+fn undecided(file: &Source) -> Vec<String> {
+    let mut found = Vec::new();
+    if !file.is_rust() {
+        return found;
+    }
+    let code = file.code_without_tests();
+    for (at, item) in
+        ["\npub enum ", "\npub struct "].iter().flat_map(|start| code.match_indices(start))
+    {
+        let item_text = code[at + 1..].split("\n}").next().unwrap_or_default();
+        let first_line = item_text.lines().next().unwrap_or_default();
+        let has_fields = first_line.ends_with('{') && item_text.contains("\n    pub ");
+        let is_open = item.contains("enum") || has_fields;
+        let head = file.text[..=at].rsplit("\n\n").next().unwrap_or_default();
+        let says = head.contains("#[non_exhaustive]") || head.contains("Exhaustive");
+        if is_open && !says {
+            let complaint = "add #[non_exhaustive], or say in its docs that it is exhaustive";
+            found.push(file.finding(at + 1, complaint));
+        }
+    }
+    found
+}
+
+/// Doc comments that tell no more than the name does.
+fn curt(file: &Source) -> Vec<String> {
+    let mut found = Vec::new();
+    let (mut at, mut begins, mut words) = (0, None, 0);
+    let tests = test_modules(&file.code);
+    for line in file.text.split_inclusive('\n') {
+        match line.trim_start().strip_prefix("/// ") {
+            Some(text) => {
+                begins.get_or_insert(at);
+                words += text.split_whitespace().count();
+            }
+            None if line.trim_end().ends_with("///") => {}
+            None => {
+                if let Some(begins) = begins.take().filter(|_| words < MIN_DOC_WORDS)
+                    && !tests.iter().any(|range| range.contains(&begins))
+                {
+                    let complaint = format!("say it in at least {MIN_DOC_WORDS} words");
+                    found.push(file.finding(begins, &complaint));
+                }
+                words = 0;
+            }
+        }
+        at += line.len();
+    }
+    if file.is_rust() { found } else { Vec::new() }
 }
 
 fn code_in_lib(file: &Source) -> Vec<String> {

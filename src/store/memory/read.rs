@@ -1,8 +1,9 @@
 //! Reading sessions and rules.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, RwLockReadGuard};
 
-use super::open::Tables;
+use super::open::{SHARDS, Shard, Tables, lock};
 use crate::clock::Timestamp;
 use crate::policy::{ChangedRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
@@ -12,6 +13,36 @@ pub(super) fn load(tables: &Tables, id: SessionId) -> Option<Loaded> {
     let rules = tables.rules_revision();
     let record = tables.shard(id).find(id)?.clone();
     Some(Loaded { record, rules, clock: None })
+}
+
+impl Tables {
+    pub(super) fn rules_revision(&self) -> Revision {
+        Revision::from_u64(self.rules_revision.load(Ordering::Acquire))
+    }
+
+    pub(super) fn shard(&self, id: SessionId) -> RwLockReadGuard<'_, Shard> {
+        lock(self.shards[shard_of(id)].read())
+    }
+
+    pub(super) fn shards(&self) -> impl Iterator<Item = RwLockReadGuard<'_, Shard>> {
+        self.shards.iter().map(|shard| lock(shard.read()))
+    }
+}
+
+impl Shard {
+    pub(super) fn find(&self, id: SessionId) -> Option<&Arc<Record>> {
+        self.records.find(hash(id), |record| record.id() == id)
+    }
+}
+
+pub(super) fn shard_of(id: SessionId) -> usize {
+    usize::from(id.as_bytes()[0]) % SHARDS
+}
+
+/// Session ids are uniformly random, so their bits are a hash already. The first byte chose the shard;
+/// these are the last eight.
+pub(super) fn hash(id: SessionId) -> u64 {
+    u64::from_le_bytes(*id.as_bytes().last_chunk().expect("an id has 16 bytes"))
 }
 
 pub(super) fn list(tables: &Tables, key: &Key, page: Page) -> Listed {

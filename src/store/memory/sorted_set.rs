@@ -57,7 +57,7 @@ impl<T: Ord + Copy> SortedSet<T> {
         }
     }
 
-    /// All entries, upwards.
+    /// All entries, the lowest first.
     pub(super) fn ascending(&self) -> impl Iterator<Item = T> {
         self.runs.values().flatten().copied()
     }

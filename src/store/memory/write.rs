@@ -1,13 +1,15 @@
 //! Changing sessions and rules.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, RwLockWriteGuard};
 
 use super::error::{EXISTS, FULL};
-use super::open::{Index, Tables};
-use super::read::LAST;
+use super::open::{Index, Shard, Shared, Tables, lock};
+use super::read::{LAST, hash, shard_of};
 use crate::clock::Timestamp;
 use crate::policy::OrgRules;
-use crate::session::{Key, Record, SessionId};
+use crate::session::{Key, Record, Revision, SessionId};
 use crate::store::contract::{Cap, Inserted, Replaced, StoreError, next_rules_revision};
 
 pub(super) fn insert(
@@ -115,13 +117,84 @@ fn place(key: &Key, record: &Record) -> (u64, Timestamp, SessionId) {
     (key.digest(), record.created(), record.id())
 }
 
+impl Tables {
+    fn shard_mut(&self, id: SessionId) -> RwLockWriteGuard<'_, Shard> {
+        lock(self.shards[shard_of(id)].write())
+    }
+
+    /// Puts a record into its shard, in the place of its previous revision.
+    fn put(&self, shard: &mut Shard, mut record: Arc<Record>) {
+        lock(self.shared.lock()).share(Arc::make_mut(&mut record));
+        let (id, due) = (record.id(), record.purge_after());
+        match shard.find_mut(id) {
+            Some(place) => {
+                let old = std::mem::replace(place, record);
+                if old.purge_after() != due {
+                    shard.due.remove((old.purge_after(), id));
+                    shard.due.insert((due, id));
+                }
+            }
+            None => {
+                shard.records.insert_unique(hash(id), record, |record| hash(record.id()));
+                shard.due.insert((due, id));
+                self.len.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Takes a record out of its shard, if it is there and due.
+    fn take_due(&self, shard: &mut Shard, id: SessionId, now: Timestamp) -> Option<Arc<Record>> {
+        let due = |record: &Arc<Record>| {
+            if record.id() != id {
+                return false;
+            }
+            #[cfg(test)]
+            self.looked_at.fetch_add(1, Ordering::Relaxed);
+            record.purge_after() <= now
+        };
+        let (record, _) = shard.records.find_entry(hash(id), due).ok()?.remove();
+        shard.due.remove((record.purge_after(), id));
+        self.len.fetch_sub(1, Ordering::Relaxed);
+        Some(record)
+    }
+
+    /// The caller has the rules locked.
+    fn raise_rules_revision(&self, revision: Revision) {
+        self.rules_revision.store(revision.as_u64(), Ordering::Release);
+    }
+}
+
+impl Shard {
+    fn find_mut(&mut self, id: SessionId) -> Option<&mut Arc<Record>> {
+        self.records.find_mut(hash(id), |record| record.id() == id)
+    }
+}
+
+impl Shared {
+    fn share(&mut self, record: &mut Record) {
+        record.share(|org| known(&mut self.orgs, org), |labels| known(&mut self.labels, labels));
+    }
+}
+
+fn known<T: ?Sized + Eq + std::hash::Hash>(known: &mut HashSet<Arc<T>>, item: &mut Arc<T>) {
+    if let Some(same) = known.get(item) {
+        *item = same.clone();
+        return;
+    }
+    // What is common comes again at once.
+    if known.len() == MOST_SHARED {
+        known.clear();
+    }
+    known.insert(item.clone());
+}
+
+const MOST_SHARED: usize = 4096;
+
 /// A full store frees so many records at once, before it refuses a sign-in.
 const MAKES_ROOM: u32 = 250;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
     use time::Duration;
 
     use super::*;

@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-/// An open connection.
+/// A connection that is open.
 pub(super) struct Live {
     pub(super) kind: Kind,
     pub(super) client: Client,

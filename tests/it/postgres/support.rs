@@ -197,11 +197,12 @@ pub(super) fn memberships(orgs: &[&str]) -> Vec<Membership> {
 }
 
 pub(super) fn record(number: u32, user: &str, orgs: &[&str]) -> Record {
-    let agent = Some("Mozilla/5.0 (X11; Linux)".into());
+    let mut client = Device::default();
+    client.agent = Some("Mozilla/5.0 (X11; Linux)".into());
     began(number, user, at(1000))
         .with_purge_after(at(99_000))
         .with_memberships(memberships(orgs))
-        .with_client(&Device { agent, ..Device::default() })
+        .with_client(&client)
 }
 
 pub(super) fn began(number: u32, user: &str, created: Timestamp) -> Record {

@@ -228,3 +228,32 @@ async fn r36_secrets_and_keys_never_print() {
     let built = builder.clock(site.clock.clone()).timeout(Duration::SECOND).build().unwrap();
     says_none_of(&format!("{built:?}"), &hidden);
 }
+
+#[tokio::test]
+async fn r36_neither_users_nor_addresses_print() {
+    let printed = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let told = printed.clone();
+    let site = Site::over(AnyStore::Memory(MemoryStore::new()), move |builder| {
+        builder.on_event(move |event| {
+            let mut told = told.lock().unwrap();
+            write!(told, "{event:?} {:?}", event.kind).unwrap();
+        })
+    });
+    let ada = sign_in(&site).await;
+    let session = site.session(&ada).await;
+    let which = Selector::user(USER).only(session.id());
+    let client = session.client();
+    assert_eq!(client.address.map(|address| address.to_string()).as_deref(), Some(ADDRESS));
+    let prints: [&dyn fmt::Debug; 5] = [
+        &client,
+        &session,
+        &which,
+        &Selector::link("oidc", USER),
+        &NewSession::for_user(USER).named(USER).link("oidc", USER),
+    ];
+    let mut text = prints.iter().map(|print| format!("{print:?} {print:#?}")).collect::<String>();
+    assert_eq!(site.curfew.revoke(which).await.unwrap(), 1);
+    text.push_str(&printed.lock().unwrap());
+    assert!(text.contains("session.started") && text.contains("session.revoked"), "{text}");
+    says_none_of(&text, &[USER.to_owned(), ADDRESS.to_owned()]);
+}

@@ -24,7 +24,7 @@ fn a_module_that_names_one_below_it() {
 #[test]
 fn one_of_many_in_braces() {
     let text =
-        "use crate::{\n    limits::{self, axum, Limits},\n    time::Timestamp,\n    store,\n};";
+        "use crate::{\n    limits::{self, axum, Limits},\n    clock::Timestamp,\n    store,\n};";
     assert_eq!(lines(out_of_order, "src/judge/mod.rs", text), ["src/judge/mod.rs:4"]);
     assert!(out_of_order(&Source::new("src/curfew.rs", text)).is_empty());
 }
@@ -40,7 +40,7 @@ fn the_way_through_super() {
 #[test]
 fn names_that_are_no_module() {
     for text in
-        ["use crate::Curfew;", "use crate::*;", "crate::helper!()", "use crate::{time, Curfew};"]
+        ["use crate::Curfew;", "use crate::*;", "crate::helper!()", "use crate::{clock, Curfew};"]
     {
         assert_eq!(lines(out_of_order, "src/axum/mod.rs", text).len(), 1, "{text}");
     }
@@ -116,4 +116,23 @@ fn a_test_that_is_named_after_what_nobody_lists() {
     assert_eq!(lines("r06_what_is_not"), 1);
     assert_eq!(lines("r06_trap_18_neither"), 2);
     assert_eq!(lines("a_trap_for_everybody"), 0);
+}
+
+#[test]
+fn a_type_that_may_or_may_not_grow() {
+    let text = concat!(
+        "\n\n/// What it is.\npub enum A {\n    B,\n}\n",
+        "\n/// What it is. Exhaustive.\npub enum C {\n    D,\n}\n",
+        "\n/// What it is.\n#[non_exhaustive]\npub struct E {\n    pub f: u8,\n}\n",
+        "\npub struct G {\n    pub h: u8,\n}\n",
+        "\npub struct I {\n    j: u8,\n}\n\npub struct K(u8);\n",
+    );
+    assert_eq!(lines(undecided, "src/limits.rs", text), ["src/limits.rs:4", "src/limits.rs:19"]);
+}
+
+#[test]
+fn docs_of_few_words() {
+    let text = "/// When.\nat: u8,\n/// When it has\n///\n/// ended.\nfn f() {}\n/// Two words.\nfn g() {}\n";
+    assert_eq!(lines(curt, "src/limits.rs", text), ["src/limits.rs:1", "src/limits.rs:7"]);
+    assert!(curt(&Source::new("src/docs/rules.md", text)).is_empty());
 }
