@@ -118,7 +118,7 @@ fn rules_and_traps_that_tests_are_named_after_are_listed() {
     let pages = sources(&["src/docs"]);
     let text = |name: &str| &pages.iter().find(|page| page.path.ends_with(name)).unwrap().text;
     let (rules, traps) = (text("/rules.md"), text("/traps.md"));
-    refuse(&["src", "tests"], |file| unlisted(file, rules, traps));
+    refuse(&["src", "tests", "examples"], |file| unlisted(file, rules, traps));
 }
 
 // --- the rules -----------------------------------------------------------------------------------
