@@ -89,7 +89,8 @@ pub use time;
 pub use self::axum::{Authorize, account_routes, fresh_within, org_routes};
 pub use self::cookie::{SameSite, SetCookie};
 pub use self::curfew::{
-    AtCap, Builder, ConfigError, Curfew, Effect, Error, ErrorKind, Preview, RulesChange,
+    AtCap, Builder, ConfigError, Counted, Curfew, Effect, Error, ErrorKind, Operator, Preview,
+    Revoked, RulesChange,
 };
 pub use self::limits::{InvalidLimit, Limit, Limits};
 pub use self::policy::OrgPolicy;

@@ -46,10 +46,18 @@ async fn what_was_acknowledged_is_there_when_it_is_opened_again() {
     }
     let ids = listed(&store, &Key::org("acme")).await.records;
     let ids = ids.iter().map(|record| record.id()).collect::<Vec<_>>();
-    curfew.revoke(Selector::user("grace")).await.unwrap();
-    curfew.set_policy("acme", OrgPolicy::absolute(Duration::days(7))).await.unwrap();
-    curfew.set_policy("acme", OrgPolicy::absolute(Duration::days(6))).await.unwrap();
-    curfew.revoke_org("globex").await.unwrap();
+    curfew.operator("tests").revoke(Selector::user("grace")).await.unwrap();
+    curfew
+        .operator("tests")
+        .set_policy("acme", OrgPolicy::absolute(Duration::days(7)))
+        .await
+        .unwrap();
+    curfew
+        .operator("tests")
+        .set_policy("acme", OrgPolicy::absolute(Duration::days(6)))
+        .await
+        .unwrap();
+    curfew.operator("tests").revoke_org("globex").await.unwrap();
 
     let before = everything(&store, &ids).await;
     let crashed = files.path_of("crashed");
@@ -77,10 +85,18 @@ async fn a_crash_between_two_files_brings_no_old_rules_back() {
     let files = Files::new();
     let store = files.open();
     let curfew = files.handle(&store);
-    curfew.set_policy("acme", OrgPolicy::absolute(Duration::days(7))).await.unwrap();
+    curfew
+        .operator("tests")
+        .set_policy("acme", OrgPolicy::absolute(Duration::days(7)))
+        .await
+        .unwrap();
     let first = rules_files(&files);
     let kept = first.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>();
-    curfew.set_policy("acme", OrgPolicy::absolute(Duration::days(6))).await.unwrap();
+    curfew
+        .operator("tests")
+        .set_policy("acme", OrgPolicy::absolute(Duration::days(6)))
+        .await
+        .unwrap();
     drop((curfew, store));
     for (file, bytes) in first.iter().zip(kept) {
         fs::write(file, bytes).unwrap();
@@ -89,7 +105,11 @@ async fn a_crash_between_two_files_brings_no_old_rules_back() {
     let curfew = files.handle(&files.open());
     let policy = Some(OrgPolicy::absolute(Duration::days(6)));
     assert_eq!(curfew.policy("acme").await.unwrap().unwrap().policy, policy);
-    curfew.set_policy("acme", OrgPolicy::absolute(Duration::days(5))).await.unwrap();
+    curfew
+        .operator("tests")
+        .set_policy("acme", OrgPolicy::absolute(Duration::days(5)))
+        .await
+        .unwrap();
     let curfew = files.handle(&files.open());
     let policy = Some(OrgPolicy::absolute(Duration::days(5)));
     assert_eq!(curfew.policy("acme").await.unwrap().unwrap().policy, policy);

@@ -14,9 +14,8 @@ use axum_extra::extract::cookie::{Cookie, Key, SameSite};
 use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 use time::Duration;
-use tower_curfew::{
-    ClientInfo, Curfew, CurfewLayer, Error, NewSession, ReturnTo, Selector, Session, SetCookie,
-};
+use tower_curfew::service::CurfewLayer;
+use tower_curfew::{ClientInfo, Curfew, Error, NewSession, ReturnTo, Selector, Session, SetCookie};
 use tower_http::csrf::CsrfLayer;
 
 use crate::provider::{Ended, Pending, Provider};

@@ -20,8 +20,9 @@ use openidconnect::{
 };
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+use tower_curfew::clock::ManualClock;
 use tower_curfew::store::MemoryStore;
-use tower_curfew::{ClientInfo, Curfew, Keyring, ManualClock, NewSession};
+use tower_curfew::{ClientInfo, Curfew, Keyring, NewSession};
 
 use crate::app::app;
 use crate::provider::{Provider, Settings};

@@ -102,12 +102,13 @@ async fn end_one(
     curfew: Curfew,
     OwnId(id): OwnId,
 ) -> Result<(SetCookie, StatusCode), Response> {
-    if id == session.id() {
-        let cookie = curfew.end(&session).await.map_err(Error::into_response)?;
-        return Ok((cookie, StatusCode::NO_CONTENT));
+    let which = Selector::user(session.user()).only(id);
+    let revoked = curfew.revoke(&session, which).await.map_err(Error::into_response)?;
+    // To end it again is no error.
+    if revoked.sessions == 0 && !curfew.owns(&session, id).await.map_err(Error::into_response)? {
+        return Err(no_such_session());
     }
-    let ended = curfew.end_own(&session, id).await.map_err(Error::into_response)?;
-    if ended { Ok((SetCookie::nothing(), StatusCode::NO_CONTENT)) } else { Err(no_such_session()) }
+    Ok((revoked.set_cookie, StatusCode::NO_CONTENT))
 }
 
 async fn end_all(
@@ -116,17 +117,17 @@ async fn end_all(
     uri: Uri,
 ) -> Result<(SetCookie, Json<EndedSessions>), Response> {
     let all = Selector::user(session.user());
-    let (which, cookie) = match uri.query().unwrap_or_default() {
-        "" => (all, curfew.clearing_cookie(&session)),
-        "except=current" => (all.except(session.id()), SetCookie::nothing()),
+    let which = match uri.query().unwrap_or_default() {
+        "" => all,
+        "except=current" => all.except(session.id()),
         // Whoever misspells it wants to keep something.
         _ => {
             let title = "the query can only be `except=current`";
             return Err(problem(StatusCode::BAD_REQUEST, title));
         }
     };
-    let ended = curfew.revoke(which).await.map_err(Error::into_response)?;
-    Ok((cookie, Json(EndedSessions { ended })))
+    let revoked = curfew.revoke(&session, which).await.map_err(Error::into_response)?;
+    Ok((revoked.set_cookie, Json(EndedSessions { ended: revoked.sessions })))
 }
 
 async fn current(session: Session) -> Response {
@@ -147,7 +148,7 @@ async fn issue_token(
     session: Session,
     curfew: Curfew,
     body: Result<Json<Named>, JsonRejection>,
-) -> Result<(StatusCode, SetCookie, Json<Issued>), Response> {
+) -> Result<(StatusCode, Json<Issued>), Response> {
     let Json(Named { name }) = body.map_err(|rejection| unreadable(&rejection))?;
     if session.kind() == SessionKind::Token {
         let title = "a token issues no tokens; sign in with a browser to issue one";
@@ -161,12 +162,9 @@ async fn issue_token(
         return Err(refused.map(Body::from));
     }
     let new = NewSession::for_user(session.user()).orgs(session.orgs()).named(name);
-    let issued = curfew.issue_for(new, &session).await.map_err(Error::into_response)?;
-    let (issued, took_its_place) = issued;
-    let cookie =
-        if took_its_place { curfew.clearing_cookie(&session) } else { SetCookie::nothing() };
+    let issued = curfew.issue_token(&session, new).await.map_err(Error::into_response)?;
     let body = Issued { id: issued.id().to_string(), token: issued.token().to_owned() };
-    Ok((StatusCode::CREATED, cookie, Json(body)))
+    Ok((StatusCode::CREATED, Json(body)))
 }
 
 /// The id in the path. Whatever is none answers like a stranger's. The other parameters that the

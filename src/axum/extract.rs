@@ -48,17 +48,12 @@ impl<S: Sync> FromRequestParts<S> for Presence {
     }
 }
 
-/// The handle that the layer was made from, in the hands of whoever is signed in, see
-/// [`Curfew::acting_as`].
+/// The handle that the layer was made from.
 impl<S: Sync> FromRequestParts<S> for Curfew {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let Context { presence, curfew } = context(parts)?;
-        Ok(match presence.session() {
-            Some(session) => curfew.asked_by(session.user()),
-            None => curfew.clone(),
-        })
+        Ok(context(parts)?.curfew.clone())
     }
 }
 

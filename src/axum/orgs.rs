@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use time::Duration;
 
 use super::json::{problem, problem_of, protected, unreadable};
-use crate::curfew::{Curfew, Error, Preview};
+use crate::curfew::{Counted, Curfew, Error, Preview, Tally};
 use crate::policy::{OrgPolicy, PolicyVersion};
 use crate::session::Session;
 
@@ -33,10 +33,12 @@ use crate::session::Session;
 /// another site caused; 422 with `field`, `minimum` and `maximum` for a limit out of
 /// [bounds](crate::Builder::policy_bounds); 409 for too many changes; 503.
 ///
-/// The counts are those of the moment before the change. To make them, all sessions of the
-/// organization are read first; the change itself is one small write. Where an organization is so
-/// large that this takes too long, [`Curfew::set_policy`] and [`Curfew::revoke_org`] do the same
-/// without counting.
+/// A change is made first, and what it has done is counted afterwards: of the newest 10,000 sessions of
+/// the organization, as far as they can be read. Where there may be more, the answer has
+/// `"at_least":true` too.
+///
+/// They are done in the name of the session that asks: 401 if it has ended by then, however slowly the
+/// request arrived.
 ///
 /// ```
 /// use axum::Router;
@@ -86,18 +88,14 @@ async fn set_policy(
     body: Result<Json<PolicyBody>, JsonRejection>,
 ) -> Result<Json<Changed>, Response> {
     let policy = checked(&admin, body)?;
-    // The body may have been on its way for long.
-    let still = admin.curfew.is_still_alive(&admin.session).await;
-    if !still.map_err(Error::into_response)? {
-        return Err(Error::sign_in_required().into_response());
-    }
-    let preview = admin.preview(policy).await?;
-    admin.curfew.set_policy(&admin.org, policy).await.map_err(Error::into_response)?;
-    Ok(Json(Changed::by(preview)))
+    let Admin { session, curfew, org } = admin;
+    let changed = curfew.set_policy_and_count(&session, &org, policy).await;
+    let Tally { ends_now, shortened, at_least, .. } = changed.map_err(Error::into_response)?;
+    Ok(Json(Changed { ends_now, shortened, at_least }))
 }
 
 async fn clear_policy(admin: Admin) -> Result<Json<PolicyBody>, Error> {
-    admin.curfew.clear_policy(&admin.org).await?;
+    admin.curfew.clear_policy(&admin.session, &admin.org).await?;
     policy(admin).await
 }
 
@@ -105,14 +103,15 @@ async fn preview(
     admin: Admin,
     body: Result<Json<PolicyBody>, JsonRejection>,
 ) -> Result<Json<Preview>, Response> {
-    let preview = admin.preview(checked(&admin, body)?).await?;
-    Ok(Json(preview))
+    let policy = checked(&admin, body)?;
+    let preview = admin.curfew.preview(&admin.org, policy, &admin.session).await;
+    preview.map(Json).map_err(Error::into_response)
 }
 
-async fn revoke(admin: Admin) -> Result<Json<Revoked>, Error> {
-    let ended = admin.curfew.count_org(&admin.org).await?;
-    admin.curfew.revoke_org(&admin.org).await?;
-    Ok(Json(Revoked { ended }))
+async fn revoke(admin: Admin) -> Result<Json<Ended>, Error> {
+    let Counted { sessions, at_least } =
+        admin.curfew.revoke_org(&admin.session, &admin.org).await?;
+    Ok(Json(Ended { ended: sessions, at_least }))
 }
 
 /// Somebody who may administer the organization in the path.
@@ -143,13 +142,6 @@ impl<A: Authorize> FromRequestParts<A> for Admin {
             return Err(problem(StatusCode::FORBIDDEN, title));
         }
         Ok(Self { session, curfew, org })
-    }
-}
-
-impl Admin {
-    async fn preview(&self, policy: OrgPolicy) -> Result<Preview, Response> {
-        let preview = self.curfew.preview(&self.org, policy, &self.session).await;
-        preview.map_err(Error::into_response)
     }
 }
 
@@ -206,15 +198,17 @@ fn checked(
 struct Changed {
     ends_now: u64,
     shortened: u64,
-}
-
-impl Changed {
-    fn by(preview: Preview) -> Self {
-        Self { ends_now: preview.ends_now, shortened: preview.shortened }
-    }
+    #[serde(skip_serializing_if = "is_false")]
+    at_least: bool,
 }
 
 #[derive(Serialize)]
-struct Revoked {
+struct Ended {
     ended: u64,
+    #[serde(skip_serializing_if = "is_false")]
+    at_least: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }

@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 
 use super::error::{Error, TimedOut};
@@ -22,6 +23,9 @@ impl TimeBudget {
     }
 }
 
+/// A loop over many sessions takes no longer than so many answers of the store may.
+const MOST_TIMEOUTS_OF_A_LOOP: u32 = 10;
+
 impl Curfew {
     /// Asks the store, and waits no longer than the timeout.
     pub(super) async fn ask<T>(
@@ -38,6 +42,16 @@ impl Curfew {
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Error> {
         Ok(self.within(budget, answer).await??)
+    }
+
+    /// Lets others have their turn between two steps of a loop over many, and refuses to go on when
+    /// the loop takes too long. A store that answers at once would otherwise never let another task,
+    /// or a timer, have the thread. (Trap 40)
+    pub(super) async fn next_turn(&self, budget: &mut TimeBudget) -> Result<(), Error> {
+        yield_now().await;
+        let most = self.inner.timeout * MOST_TIMEOUTS_OF_A_LOOP;
+        let is_used_up = poll_fn(|cx| Poll::Ready(budget.poll(cx, most).is_ready())).await;
+        if is_used_up { Err(Error::unavailable(TimedOut)) } else { Ok(()) }
     }
 
     /// Waits for anything, and no longer than is left of the budget.

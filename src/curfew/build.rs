@@ -8,7 +8,7 @@ use super::builder::Builder;
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
 use super::error::ConfigError;
-use super::handle::{Actor, Curfew, Inner};
+use super::handle::{Curfew, Inner};
 use crate::client::{ClientReader, Proxies};
 use crate::judge::AppLimits;
 use crate::request::{Credentials, is_origin, is_plain};
@@ -28,7 +28,7 @@ impl Builder {
         let (shortest, longest) = self.policy_bounds;
         between("policy_bounds", shortest, Duration::MILLISECOND, longest)?;
         between("policy_bounds", longest, shortest, Duration::days(36_500))?;
-        if let Some((0, _)) = self.cap {
+        if self.cap.0 == 0 {
             let message = "at_most_per_user is 0: nobody could ever sign in".to_owned();
             return Err(ConfigError::new(message));
         }
@@ -73,7 +73,7 @@ impl Builder {
             purging: BackgroundTask::default(),
             clock: self.clock,
         };
-        Ok(Curfew { inner: Arc::new(inner), actor: Actor::default() })
+        Ok(Curfew { inner: Arc::new(inner) })
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Builder {
     pub(super) limits: Limits,
     pub(super) token_limits: Option<Limits>,
     pub(super) refresh: Duration,
-    pub(super) cap: Option<(u32, AtCap)>,
+    pub(super) cap: (u32, AtCap),
     pub(super) policy_bounds: (Duration, Duration),
     pub(super) login_at: String,
     pub(super) reject: Box<dyn Reject>,
@@ -67,7 +67,7 @@ impl Builder {
             limits: Limits::default(),
             token_limits: None,
             refresh: Duration::HOUR,
-            cap: None,
+            cap: (1_000, AtCap::EndOldest),
             policy_bounds: (Duration::minutes(5), Duration::days(400)),
             login_at: "/login".to_owned(),
             reject: Box::new(|rejection: &Rejection<'_>| rejection.response()),
@@ -107,10 +107,10 @@ impl Builder {
         self
     }
 
-    /// At most so many active sessions per user, and what happens to one more. Default: no cap. It
-    /// holds under parallel sign-ins. Sessions that are over do not count.
-    pub fn at_most_per_user(mut self, sessions: u32, overflow: AtCap) -> Self {
-        self.cap = Some((sessions, overflow));
+    /// At most so many active sessions per user, tokens included, and what happens to one more. Default:
+    /// 1,000, and the oldest ends. It holds under parallel sign-ins. Sessions that are over do not count.
+    pub fn at_most_per_user(mut self, sessions: u32, at_cap: AtCap) -> Self {
+        self.cap = (sessions, at_cap);
         self
     }
 

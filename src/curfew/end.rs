@@ -2,22 +2,21 @@
 
 use std::sync::Arc;
 
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
+use super::actor::Actor;
 use super::budget::TimeBudget;
 use super::detached::to_the_end;
 use super::error::{Contended, Error, UnreadableRecords};
 use super::handle::Curfew;
+use super::parallel::in_parallel;
 use crate::cookie::SetCookie;
 use crate::event::EventKind;
 use crate::judge::Verdict;
 use crate::session::{Ended, Record, Revision, Selector, Session, SessionId, SessionKind};
 use crate::store::{Loaded, Replaced};
 use crate::token::nonce;
-
-/// So many sessions are ended at the same time.
-const PARALLEL: usize = 16;
 
 /// Each try but the first follows a change that somebody made since the last one.
 const MAX_TRIES: u32 = 200;
@@ -55,37 +54,49 @@ impl Curfew {
         }
     }
 
-    /// Ends somebody's sessions, and says how many they were. It bites at their next request.
+    /// Ends sessions in the name of another one, from their next request on: all of one's own, all
+    /// others, a single one. Whether the [`Selector`] may name somebody else's is for the app to say.
+    ///
+    /// It is refused if the session in whose name it is done has ended by now, however slowly the
+    /// request arrived. A program on its own has [`Operator::revoke`](super::Operator::revoke).
     ///
     /// What is over already is written down with its own reason, as far as that is known, and does not
     /// count.
     ///
     /// # Errors
     ///
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if that session has ended or was renewed;
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, or holds a session
     /// among them that this version cannot read. Then some may not have ended: call it again.
-    pub async fn revoke(&self, which: Selector) -> Result<u64, Error> {
-        let curfew = self.clone();
-        to_the_end(async move { curfew.revoke_all(which).await }).await
+    pub async fn revoke(&self, by: &Session, which: Selector) -> Result<Revoked, Error> {
+        let (curfew, actor) = (self.clone(), Actor::by(by));
+        to_the_end(async move {
+            curfew.refuse_if_ended(&actor).await?;
+            curfew.revoke_all(actor, which).await
+        })
+        .await
     }
 
-    async fn revoke_all(&self, which: Selector) -> Result<u64, Error> {
+    pub(super) async fn revoke_all(&self, actor: Actor, which: Selector) -> Result<Revoked, Error> {
+        let own = actor.session().filter(|session| which.matches(session.record()));
+        let set_cookie = own.map_or_else(SetCookie::nothing, |own| self.clearing_cookie(own));
         if !which.can_match() {
-            return Ok(0);
+            return Ok(Revoked { sessions: 0, set_cookie });
         }
         let (sessions, outcome) = self.end_all(&which).await;
         if sessions != 0 {
-            self.tell_of_actor(EventKind::Revoked { which, sessions });
+            self.tell(Some(actor.name()), EventKind::Revoked { which, sessions });
         }
-        outcome.map(|()| sessions)
+        outcome.map(|()| Revoked { sessions, set_cookie })
     }
 
     /// Ends all of them, as far as possible; says how many, and what went wrong.
     async fn end_all(&self, which: &Selector) -> (u64, Result<(), Error>) {
         let (mut sessions, mut outcome) = (0, Ok(()));
-        let mut under_way = JoinSet::new();
         let mut pages = Some(None);
         while let Some(after) = pages {
+            // However many they are, others have their turn.
+            yield_now().await;
             let before = self.inner.rules.revision();
             let found = match self.find(&mut TimeBudget::default(), which, after).await {
                 Ok(found) => found,
@@ -101,17 +112,17 @@ impl Curfew {
             let mut budget = TimeBudget::default();
             let caught_up = self.catch_up(&mut budget, before, found.rules);
             let _ = timeout(self.inner.timeout / 4, caught_up).await;
-            for record in found.records {
-                if under_way.len() == PARALLEL {
-                    count(under_way.join_next().await, &mut sessions, &mut outcome);
-                }
+            let revoke = |record| {
                 let curfew = self.clone();
-                under_way.spawn(async move { curfew.revoke_record(record).await });
+                async move { curfew.revoke_record(record).await }
+            };
+            for was_alive in in_parallel(found.records, revoke).await {
+                match was_alive {
+                    Ok(was_alive) => sessions += u64::from(was_alive),
+                    Err(error) => outcome = Err(error),
+                }
             }
             pages = found.next.map(Some);
-        }
-        while let Some(ended) = under_way.join_next().await {
-            count(Some(ended), &mut sessions, &mut outcome);
         }
         (sessions, outcome)
     }
@@ -167,16 +178,25 @@ impl Curfew {
         Err(Error::unavailable(Contended))
     }
 
-    /// Ends a session of whoever this one belongs to, and says whether it was theirs. To end it again
-    /// is no error.
-    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for routes"))]
-    pub(crate) async fn end_own(&self, own: &Session, id: SessionId) -> Result<bool, Error> {
-        if self.revoke(Selector::user(own.user()).only(id)).await? != 0 {
-            return Ok(true);
-        }
+    /// Whether a session, which may have ended, belongs to whoever has this one.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn owns(&self, own: &Session, id: SessionId) -> Result<bool, Error> {
         let loaded = self.ask(self.inner.store.load(id)).await?;
         Ok(loaded.is_some_and(|loaded| **loaded.record.user() == *own.user()))
     }
+}
+
+/// What [`Curfew::revoke`] has done.
+#[derive(Clone, Debug)]
+#[must_use = "its cookie must reach the browser"]
+#[non_exhaustive]
+pub struct Revoked {
+    /// How many living sessions it has ended, the one in whose name it was done included if it was
+    /// among them.
+    pub sessions: u64,
+    /// What makes the browser forget its cookie if its own session was among them; nothing otherwise.
+    /// Return it from the handler.
+    pub set_cookie: SetCookie,
 }
 
 /// What a session was that has been ended.
@@ -184,18 +204,4 @@ enum Was {
     Alive,
     Over(Ended),
     Gone,
-}
-
-/// Takes down how it went with one session.
-fn count(
-    ended: Option<Result<Result<bool, Error>, JoinError>>,
-    sessions: &mut u64,
-    outcome: &mut Result<(), Error>,
-) {
-    match ended {
-        Some(Ok(Ok(was_alive))) => *sessions += u64::from(was_alive),
-        Some(Ok(Err(error))) => *outcome = Err(error),
-        Some(Err(stopped)) => *outcome = Err(Error::unavailable(stopped)),
-        None => {}
-    }
 }

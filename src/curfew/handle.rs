@@ -40,7 +40,8 @@ use crate::token::{Secret, Token};
 /// assert!(cookie.header_value().is_some()); // return it from the handler
 ///
 /// assert_eq!(curfew.list("ada").await?.len(), 1);
-/// assert_eq!(curfew.revoke(Selector::user("ada")).await?, 1);
+/// let ended = curfew.operator("cleanup").revoke(Selector::user("ada")).await?;
+/// assert_eq!(ended, 1);
 /// assert_eq!(curfew.list("ada").await?.len(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
@@ -49,19 +50,6 @@ use crate::token::{Secret, Token};
 #[derive(Clone)]
 pub struct Curfew {
     pub(super) inner: Arc<Inner>,
-    pub(super) actor: Actor,
-}
-
-/// On whose behalf a handle acts.
-#[derive(Clone, Default)]
-pub(super) enum Actor {
-    /// Nobody's that is known: it is the program's own.
-    #[default]
-    Program,
-    /// Whoever sent the request that it was extracted from.
-    Requester(Arc<str>),
-    /// Somebody whom the program has named.
-    Named(Arc<str>),
 }
 
 pub(super) struct Inner {
@@ -70,7 +58,7 @@ pub(super) struct Inner {
     pub(super) credentials: Credentials,
     pub(super) cookie: SessionCookie,
     pub(super) app: AppLimits,
-    pub(super) cap: Option<(u32, AtCap)>,
+    pub(super) cap: (u32, AtCap),
     pub(super) policy_bounds: (Duration, Duration),
     pub(super) login_at: String,
     pub(super) reject: Box<dyn Reject>,

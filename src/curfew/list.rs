@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::task::yield_now;
-
 use super::budget::TimeBudget;
 use super::error::{Contended, Error, UnreadableRecords};
 use super::handle::Curfew;
+use super::parallel::in_parallel;
 use super::verdict::{Judged, check_clock};
 use crate::clock::Timestamp;
 use crate::judge::Verdict;
@@ -29,7 +28,7 @@ pub(super) struct Found {
     /// After which place there are more.
     pub(super) next: Option<Place>,
     pub(super) rules: Revision,
-    clock: Option<Timestamp>,
+    pub(super) clock: Option<Timestamp>,
 }
 
 impl Curfew {
@@ -71,23 +70,9 @@ impl Curfew {
         Ok(active)
     }
 
-    /// How many sessions of an organization are active. It reads them all.
-    ///
-    /// # Errors
-    ///
-    /// As [`list`](Self::list).
-    pub async fn count_org(&self, org: &str) -> Result<u64, Error> {
-        let mut living = 0;
-        let which = Selector::org(org);
-        let mut sessions = self.living(&which);
-        while let Some(page) = sessions.next().await? {
-            living += page.len() as u64;
-        }
-        Ok(living)
-    }
-
     pub(super) fn living<'a>(&'a self, which: &'a Selector) -> LivingSessions<'a> {
-        LivingSessions { curfew: self, which, after: None, more: which.can_match() }
+        let (after, more) = (None, which.can_match());
+        LivingSessions { curfew: self, which, after, more, budget: TimeBudget::default() }
     }
 
     /// One page of the sessions that a selector names and that have not ended.
@@ -135,6 +120,8 @@ pub(super) struct LivingSessions<'a> {
     which: &'a Selector,
     after: Option<Place>,
     more: bool,
+    /// For all pages together.
+    budget: TimeBudget,
 }
 
 impl LivingSessions<'_> {
@@ -142,20 +129,14 @@ impl LivingSessions<'_> {
         if !self.more {
             return Ok(None);
         }
-        // However many they are, others have their turn.
-        yield_now().await;
-        let judged = self.judged().await?;
-        let mut living = Vec::with_capacity(judged.len());
-        for judged in judged {
-            let settled = match judged.verdict {
-                Verdict::Live(_) => Some(judged),
-                Verdict::Over(_) => self.curfew.settle(&mut TimeBudget::default(), judged).await?,
-                Verdict::Gone => {
-                    self.write_off(judged).await;
-                    None
-                }
-            };
-            living.extend(settled.filter(|judged| matches!(judged.verdict, Verdict::Live(_))));
+        self.curfew.next_turn(&mut self.budget).await?;
+        let settled = in_parallel(self.judged().await?, |judged| {
+            let curfew = self.curfew.clone();
+            async move { curfew.settled(judged).await }
+        });
+        let mut living = Vec::new();
+        for judged in settled.await {
+            living.extend(judged?.filter(|judged| matches!(judged.verdict, Verdict::Live(_))));
         }
         Ok(Some(living))
     }
@@ -186,12 +167,22 @@ impl LivingSessions<'_> {
         }
         Err(Error::unavailable(Contended))
     }
+}
 
-    /// Until it is deleted, it must not fill a place under the cap.
-    async fn write_off(&self, gone: Judged) {
-        let ended = Ended::revoked(gone.now);
-        if let Err(error) = self.curfew.end_record(gone.record, &ended).await {
-            tracing::warn!(error = %error.with_causes(), "an end could not be recorded");
+impl Curfew {
+    /// What became of a session that a list has found, once its end is written down if it has one.
+    async fn settled(&self, judged: Judged) -> Result<Option<Judged>, Error> {
+        match judged.verdict {
+            Verdict::Live(_) => Ok(Some(judged)),
+            Verdict::Over(_) => self.settle(&mut TimeBudget::default(), judged).await,
+            Verdict::Gone => {
+                // Until it is deleted, it must not fill a place under the cap.
+                let ended = Ended::revoked(judged.now);
+                if let Err(error) = self.end_record(judged.record, &ended).await {
+                    tracing::warn!(error = %error.with_causes(), "an end could not be recorded");
+                }
+                Ok(None)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The handle: everything that a program does to sessions, besides the layer.
 
+mod actor;
 mod budget;
 mod build;
 mod builder;
@@ -10,19 +11,27 @@ mod end;
 mod error;
 mod events;
 mod handle;
+mod issue;
 mod list;
+mod operator;
 mod orgs;
+mod parallel;
 mod policies;
 mod preview;
 mod purge;
 mod renew;
+mod revoke_all;
 mod rules;
 mod start;
 mod verdict;
 
 pub use self::builder::Builder;
 pub(crate) use self::check::{Activity, Checked};
+pub use self::end::Revoked;
 pub use self::error::{ConfigError, Error, ErrorKind};
 pub use self::handle::{AtCap, Curfew};
+pub use self::operator::Operator;
 pub use self::policies::RulesChange;
-pub use self::preview::{Effect, Preview};
+#[cfg(feature = "axum")]
+pub(crate) use self::preview::Tally;
+pub use self::preview::{Counted, Effect, Preview};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::budget::TimeBudget;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
+use super::parallel::in_parallel;
 use super::verdict::Judged;
 use crate::judge::{Verdict, deadline_after_leaving, purge_after};
 use crate::policy::Rules;
@@ -36,6 +37,7 @@ impl Curfew {
         let mut orgs = orgs.into_iter().map(|org| org.into().into()).collect::<Vec<Arc<str>>>();
         orgs.sort_unstable();
         orgs.dedup();
+        let orgs: Arc<[Arc<str>]> = orgs.into();
         if !orgs.iter().all(|org| is_valid_name(org)) {
             return Err(Error::invalid_name());
         }
@@ -45,8 +47,12 @@ impl Curfew {
         let mut left = Vec::new();
         let mut sessions = self.living(&which);
         while let Some(page) = sessions.next().await? {
-            for judged in page {
-                left.extend(self.set_orgs_of(judged, &orgs).await?);
+            let set = |judged| {
+                let (curfew, orgs) = (self.clone(), orgs.clone());
+                async move { curfew.set_orgs_of(judged, &orgs).await }
+            };
+            for outcome in in_parallel(page, set).await {
+                left.extend(outcome?);
             }
         }
         if left.is_empty() {
@@ -61,10 +67,11 @@ impl Curfew {
             Ok(left.iter().map(end).collect::<Result<Vec<_>, _>>()?)
         };
         let ends = self.read_renewed(ends).await?;
-        for (Left { after, .. }, fixed_deadline) in left.into_iter().zip(ends) {
-            self.fix_end(after, fixed_deadline).await?;
-        }
-        Ok(())
+        let fix = |(Left { after, .. }, fixed_deadline): (Left, Option<FixedDeadline>)| {
+            let curfew = self.clone();
+            async move { curfew.fix_end(after, fixed_deadline).await }
+        };
+        in_parallel(left.into_iter().zip(ends), fix).await.into_iter().collect()
     }
 
     /// Says what a session was before it left organizations, if it did.

@@ -1,10 +1,10 @@
-//! What admins do: set and remove the policy of an organization or of everyone, and revoke all their
-//! sessions.
+//! Setting and removing the policy of an organization or of everyone.
 
 use std::sync::Arc;
 
 use time::Duration;
 
+use super::actor::Actor;
 use super::budget::TimeBudget;
 use super::detached::to_the_end;
 use super::error::{Contended, Error};
@@ -12,7 +12,7 @@ use super::handle::Curfew;
 use crate::event::EventKind;
 use crate::limits::Spelled;
 use crate::policy::{OrgPolicy, OrgRules, PolicyVersion};
-use crate::session::is_valid_name;
+use crate::session::{Session, is_valid_name};
 use crate::token::nonce;
 
 /// A change of the rules that bind sessions, for [`Curfew::preview`]. Exhaustive.
@@ -30,6 +30,12 @@ impl From<OrgPolicy> for RulesChange {
     fn from(policy: OrgPolicy) -> Self {
         Self::Policy(policy)
     }
+}
+
+/// What the rules of an organization were before a change, and what they are.
+pub(super) struct ReplacedRules {
+    pub(super) before: OrgRules,
+    pub(super) after: OrgRules,
 }
 
 /// How often a change is computed again where others change the same rules.
@@ -67,17 +73,37 @@ impl Curfew {
     /// after their sign-in, and never later than was scheduled before. It is one small write,
     /// however many sessions the organization has. Who may do this is for the app to say.
     ///
+    /// It is done in the name of a session, and refused if that has ended by now, however slowly the
+    /// request arrived. A program on its own has [`Operator::set_policy`](super::Operator::set_policy).
+    ///
     /// # Errors
     ///
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if that session has ended or was renewed,
     /// [`InvalidPolicy`](crate::ErrorKind::InvalidPolicy) if a limit is out of
     /// [bounds](crate::Builder::policy_bounds),
     /// [`TooManyPolicies`](crate::ErrorKind::TooManyPolicies) after 64 changes that may all still
     /// bind sessions, unless this one only tightens the last one, and after 128 in any case;
     /// [`InvalidName`](crate::ErrorKind::InvalidName) if the organization's name
     /// cannot be kept, [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
-    pub async fn set_policy(&self, org: impl Into<String>, policy: OrgPolicy) -> Result<(), Error> {
-        self.check_bounds(policy)?;
-        self.replace_policy(named(org)?, Some(policy)).await
+    pub async fn set_policy(
+        &self,
+        by: &Session,
+        org: impl Into<String>,
+        policy: OrgPolicy,
+    ) -> Result<(), Error> {
+        self.replace_org_policy(Actor::by(by), org.into(), Some(policy)).await
+    }
+
+    /// Sets the policy of an organization, and says afterwards what that does to living sessions.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn set_policy_and_count(
+        &self,
+        by: &Session,
+        org: &str,
+        policy: OrgPolicy,
+    ) -> Result<super::preview::Tally, Error> {
+        let replaced = self.replace_policy(Actor::by(by), named(org)?, Some(policy)).await?;
+        Ok(self.tally(org, &replaced).await)
     }
 
     /// Sets a policy for everyone, on top of the app's own limits and the organizations' policies, as
@@ -86,9 +112,12 @@ impl Curfew {
     /// # Errors
     ///
     /// As [`set_policy`](Self::set_policy).
-    pub async fn set_policy_for_everyone(&self, policy: OrgPolicy) -> Result<(), Error> {
-        self.check_bounds(policy)?;
-        self.replace_policy(OrgRules::EVERYONE.into(), Some(policy)).await
+    pub async fn set_policy_for_everyone(
+        &self,
+        by: &Session,
+        policy: OrgPolicy,
+    ) -> Result<(), Error> {
+        self.replace_policy_for_everyone(Actor::by(by), Some(policy)).await
     }
 
     /// Removes the policy of an organization. Living sessions keep their scheduled end; new ones get
@@ -97,8 +126,8 @@ impl Curfew {
     /// # Errors
     ///
     /// As [`set_policy`](Self::set_policy).
-    pub async fn clear_policy(&self, org: impl Into<String>) -> Result<(), Error> {
-        self.replace_policy(named(org)?, None).await
+    pub async fn clear_policy(&self, by: &Session, org: impl Into<String>) -> Result<(), Error> {
+        self.replace_org_policy(Actor::by(by), org.into(), None).await
     }
 
     /// Removes the policy for everyone. Living sessions keep their scheduled end.
@@ -106,55 +135,48 @@ impl Curfew {
     /// # Errors
     ///
     /// As [`set_policy`](Self::set_policy).
-    pub async fn clear_policy_for_everyone(&self) -> Result<(), Error> {
-        self.replace_policy(OrgRules::EVERYONE.into(), None).await
+    pub async fn clear_policy_for_everyone(&self, by: &Session) -> Result<(), Error> {
+        self.replace_policy_for_everyone(Actor::by(by), None).await
     }
 
-    async fn replace_policy(&self, org: Arc<str>, policy: Option<OrgPolicy>) -> Result<(), Error> {
+    pub(super) async fn replace_org_policy(
+        &self,
+        actor: Actor,
+        org: String,
+        policy: Option<OrgPolicy>,
+    ) -> Result<(), Error> {
+        self.replace_policy(actor, named(org)?, policy).await.map(drop)
+    }
+
+    pub(super) async fn replace_policy_for_everyone(
+        &self,
+        actor: Actor,
+        policy: Option<OrgPolicy>,
+    ) -> Result<(), Error> {
+        self.replace_policy(actor, OrgRules::EVERYONE.into(), policy).await.map(drop)
+    }
+
+    /// Puts a policy in force, and says what the rules were and are; nothing if it was already.
+    pub(super) async fn replace_policy(
+        &self,
+        actor: Actor,
+        org: Arc<str>,
+        policy: Option<OrgPolicy>,
+    ) -> Result<Option<ReplacedRules>, Error> {
+        if let Some(policy) = policy {
+            self.check_bounds(policy)?;
+        }
         let curfew = self.clone();
         to_the_end(async move {
             curfew.renew_rules(&mut TimeBudget::default()).await?;
+            curfew.refuse_if_ended(&actor).await?;
             let change = policy.map_or(RulesChange::NoPolicy, RulesChange::Policy);
-            if curfew.change_rules(&org, |rules| curfew.changed(rules, change)).await? {
+            let replaced = curfew.change_rules(&org, |rules| curfew.changed(rules, change)).await?;
+            if replaced.is_some() {
                 let org = Some(org).filter(|org| **org != *OrgRules::EVERYONE);
-                curfew.tell_of_actor(EventKind::PolicyChanged { org, policy });
+                curfew.tell(Some(actor.name()), EventKind::PolicyChanged { org, policy });
             }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Ends all sessions of an organization, that of whoever asks included. It bites at their next
-    /// request; whoever signs in after it lives. It is one small write, however many there are.
-    ///
-    /// # Errors
-    ///
-    /// As [`set_policy`](Self::set_policy).
-    pub async fn revoke_org(&self, org: impl Into<String>) -> Result<(), Error> {
-        self.revoke_under(named(org)?).await
-    }
-
-    /// Ends all sessions there are, that of whoever asks included. It bites at their next request;
-    /// whoever signs in after it lives. It is one small write, however many there are.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
-    pub async fn revoke_everyone(&self) -> Result<(), Error> {
-        self.revoke_under(OrgRules::EVERYONE.into()).await
-    }
-
-    async fn revoke_under(&self, org: Arc<str>) -> Result<(), Error> {
-        let curfew = self.clone();
-        to_the_end(async move {
-            curfew.renew_rules(&mut TimeBudget::default()).await?;
-            let revoke = |rules: &OrgRules| curfew.changed(rules, RulesChange::Revocation);
-            curfew.change_rules(&org, revoke).await?;
-            curfew.tell_of_actor(match &*org {
-                OrgRules::EVERYONE => EventKind::EveryoneRevoked,
-                _ => EventKind::OrgRevoked { org },
-            });
-            Ok(())
+            Ok(replaced)
         })
         .await
     }
@@ -206,19 +228,20 @@ impl Curfew {
         Ok(copy.rules().of(org)?.clone())
     }
 
-    /// Replaces rules, as this node knows them, by what `change` makes of them, and says so; nothing if
-    /// that is nothing. Of two who do this at once both take effect, in some order.
+    /// Replaces rules, as this node knows them, by what `change` makes of them; nothing if that is
+    /// nothing. Of two who do this at once both take effect, in some order.
     pub(super) async fn change_rules(
         &self,
         org: &str,
         change: impl Fn(&OrgRules) -> Result<Option<OrgRules>, Error> + Send,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<ReplacedRules>, Error> {
         for _ in 0..MAX_TRIES {
-            let Some(next) = change(&self.rules_of(org)?)? else {
-                return Ok(false);
+            let before = self.rules_of(org)?;
+            let Some(after) = change(&before)? else {
+                return Ok(None);
             };
-            if self.ask(self.inner.store.replace_rules(org, next, self.now())).await? {
-                return Ok(true);
+            if self.ask(self.inner.store.replace_rules(org, after.clone(), self.now())).await? {
+                return Ok(Some(ReplacedRules { before, after }));
             }
             self.renew_rules(&mut TimeBudget::default()).await?;
         }

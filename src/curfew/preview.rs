@@ -1,15 +1,17 @@
-//! What a change of rules would do, told before it is made.
+//! What a change of rules does to living sessions: told before it is made, or counted afterwards.
 
 use std::fmt;
 
 use super::budget::TimeBudget;
 use super::error::Error;
 use super::handle::Curfew;
-use super::policies::{RulesChange, named};
-use super::verdict::Judged;
-use crate::judge::{Verdict, judge};
-use crate::policy::OrgRules;
-use crate::session::{Selector, Session};
+use super::policies::{ReplacedRules, RulesChange, named};
+use super::verdict::check_clock;
+use crate::clock::Timestamp;
+use crate::encoding::Unreadable;
+use crate::judge::{AppLimits, Verdict, judge};
+use crate::policy::{OrgRules, Rules};
+use crate::session::{Record, Selector, Session};
 
 /// What a change of rules would do to living sessions. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +21,20 @@ pub struct Preview {
     pub ends_now: u64,
     /// How many would end earlier than now scheduled, but not at once.
     pub shortened: u64,
+    /// Whether there may be more: they are very many, or some cannot be read.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "is_false"))]
+    pub at_least: bool,
     /// What would happen to the session of whoever asks.
     pub own_session: Effect,
+}
+
+/// A number of sessions. Exhaustive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// How many were found.
+    pub sessions: u64,
+    /// Whether there may be more: they are very many, or some cannot be read.
+    pub at_least: bool,
 }
 
 /// What a change of rules does to one session. Exhaustive.
@@ -52,12 +66,14 @@ impl fmt::Display for Effect {
 }
 
 impl Curfew {
-    /// What a change of an organization's rules would do, without doing it. It reads all sessions of
-    /// the organization.
+    /// What a change of an organization's rules would do, without doing it. It looks at no more than
+    /// 10,000 of its sessions, the newest.
     ///
     /// # Errors
     ///
-    /// As [`set_policy`](Self::set_policy).
+    /// [`InvalidPolicy`](crate::ErrorKind::InvalidPolicy), [`TooManyPolicies`](crate::ErrorKind::TooManyPolicies)
+    /// and [`InvalidName`](crate::ErrorKind::InvalidName) as [`set_policy`](Self::set_policy);
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn preview(
         &self,
         org: &str,
@@ -65,24 +81,12 @@ impl Curfew {
         own: &Session,
     ) -> Result<Preview, Error> {
         let org = named(org)?;
-        let next = self.changed_rules(&org, change.into()).await?;
-        let which = Selector::org(&org);
-        let mut sessions = self.living(&which);
-        let mut preview = Preview { ends_now: 0, shortened: 0, own_session: Effect::Unchanged };
-        while let Some(page) = sessions.next().await? {
-            for judged in page {
-                let effect = self.effect(&judged, &org, &next)?;
-                match effect {
-                    Effect::Ends => preview.ends_now += 1,
-                    Effect::Shortened => preview.shortened += 1,
-                    Effect::Unchanged => {}
-                }
-                if judged.record.id() == own.id() {
-                    preview.own_session = effect;
-                }
-            }
-        }
-        Ok(preview)
+        let rules = self.planned(&org, change.into()).await?;
+        let mut tally = Tally::default();
+        self.compare(&org, &rules, &mut tally).await?;
+        let Tally { ends_now, shortened, at_least, .. } = tally;
+        let own_session = self.effect_on(own, &org, &rules).await?;
+        Ok(Preview { ends_now, shortened, at_least, own_session })
     }
 
     /// What a change of the rules for everyone would do to the session of whoever asks. It counts
@@ -90,40 +94,162 @@ impl Curfew {
     ///
     /// # Errors
     ///
-    /// As [`set_policy`](Self::set_policy).
+    /// As [`preview`](Self::preview).
     pub async fn preview_for_everyone(
         &self,
         change: impl Into<RulesChange>,
         own: &Session,
     ) -> Result<Effect, Error> {
-        let next = self.changed_rules(OrgRules::EVERYONE, change.into()).await?;
-        let mut budget = TimeBudget::default();
-        let judged = self.load(&mut budget, own.id()).await?;
-        match judged {
-            Some(judged) => self.effect(&judged, OrgRules::EVERYONE, &next),
-            None => Ok(Effect::Unchanged),
-        }
+        let rules = self.planned(OrgRules::EVERYONE, change.into()).await?;
+        self.effect_on(own, OrgRules::EVERYONE, &rules).await
     }
 
-    /// The rules as they would be after a change.
-    async fn changed_rules(&self, org: &str, change: RulesChange) -> Result<OrgRules, Error> {
+    /// How many sessions of an organization are alive. It looks at no more than 10,000, the newest.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
+    pub async fn count_org(&self, org: &str) -> Result<Counted, Error> {
+        let org = named(org)?;
+        let rules = self.read_renewed(|rules| Ok(rules.of(&org)?.clone())).await?;
+        let mut tally = Tally::default();
+        let unchanged = ReplacedRules { before: rules.clone(), after: rules };
+        self.compare(&org, &unchanged, &mut tally).await?;
+        Ok(Counted { sessions: tally.living, at_least: tally.at_least })
+    }
+
+    /// How many living sessions a change has ended, as far as that can be found out.
+    pub(super) async fn count_ended(&self, org: &str, rules: &Option<ReplacedRules>) -> Counted {
+        let tally = self.tally(org, rules).await;
+        Counted { sessions: tally.ends_now, at_least: tally.at_least }
+    }
+
+    /// What a change that was made does to living sessions, as far as that can be found out.
+    pub(super) async fn tally(&self, org: &str, rules: &Option<ReplacedRules>) -> Tally {
+        let mut tally = Tally::default();
+        let Some(rules) = rules else {
+            return tally;
+        };
+        if let Err(error) = self.compare(org, rules, &mut tally).await {
+            tracing::warn!(error = %error.with_causes(), "sessions could not be counted");
+            tally.at_least = true;
+        }
+        tally
+    }
+
+    /// The rules of an organization as they stand, and as they would be after a change.
+    async fn planned(&self, org: &str, change: RulesChange) -> Result<ReplacedRules, Error> {
         if let RulesChange::Policy(policy) = change {
             self.check_bounds(policy)?;
         }
-        let rules = self.read_renewed(|rules| Ok(rules.of(org)?.clone())).await?;
-        Ok(self.changed(&rules, change)?.unwrap_or(rules))
+        let before = self.read_renewed(|rules| Ok(rules.of(org)?.clone())).await?;
+        let after = self.changed(&before, change)?.unwrap_or_else(|| before.clone());
+        Ok(ReplacedRules { before, after })
     }
 
-    fn effect(&self, judged: &Judged, org: &str, next: &OrgRules) -> Result<Effect, Error> {
-        let Verdict::Live(before) = &judged.verdict else {
+    /// Compares what the rules of an organization make of its sessions before and after a change.
+    async fn compare(
+        &self,
+        org: &str,
+        rules: &ReplacedRules,
+        tally: &mut Tally,
+    ) -> Result<(), Error> {
+        let which = Selector::org(org);
+        let (mut looked_at, mut pages) = (0, Some(None));
+        let mut all = TimeBudget::default();
+        while let Some(after) = pages {
+            self.next_turn(&mut all).await?;
+            let mut budget = TimeBudget::default();
+            let now = self.now();
+            let revision = self.inner.rules.revision();
+            let found = self.find(&mut budget, &which, after).await?;
+            check_clock(found.clock, now)?;
+            if !self.catch_up(&mut budget, revision, found.rules).await? {
+                continue;
+            }
+            let copy = self.inner.rules.read();
+            // Unless somebody has forgotten it since.
+            if copy.revision() < found.rules {
+                continue;
+            }
+            looked_at += found.records.len();
+            tally.at_least |= found.unreadable != 0;
+            for record in &found.records {
+                match effect(record, copy.rules(), org, rules, &self.inner.app, now) {
+                    Ok(effect) => tally.add(effect),
+                    Err(Unreadable) => tally.at_least = true,
+                }
+            }
+            drop(copy);
+            pages = found.next.map(Some);
+            if MAX_COUNTED <= looked_at && pages.is_some() {
+                tally.at_least = true;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a change does to the session of whoever asks.
+    async fn effect_on(
+        &self,
+        own: &Session,
+        org: &str,
+        rules: &ReplacedRules,
+    ) -> Result<Effect, Error> {
+        let judged = self.load(&mut TimeBudget::default(), own.id()).await?;
+        let Some(judged) = judged else {
             return Ok(Effect::Unchanged);
         };
         let copy = self.inner.rules.read();
-        let rules = copy.rules().with(org, next);
-        Ok(match judge(&judged.record, rules, &self.inner.app, judged.now)? {
-            Verdict::Live(after) if after.schedule.at() < before.schedule.at() => Effect::Shortened,
-            Verdict::Live(_) => Effect::Unchanged,
-            Verdict::Over(_) | Verdict::Gone => Effect::Ends,
-        })
+        let effect = effect(&judged.record, copy.rules(), org, rules, &self.inner.app, judged.now)?;
+        Ok(effect.unwrap_or(Effect::Unchanged))
     }
+}
+
+/// How many sessions an organization has, and what a change does to them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) living: u64,
+    pub(crate) ends_now: u64,
+    pub(crate) shortened: u64,
+    /// Whether there may be more.
+    pub(crate) at_least: bool,
+}
+
+impl Tally {
+    /// Counts a session; one that was over before does not count.
+    fn add(&mut self, effect: Option<Effect>) {
+        self.living += u64::from(effect.is_some());
+        self.ends_now += u64::from(effect == Some(Effect::Ends));
+        self.shortened += u64::from(effect == Some(Effect::Shortened));
+    }
+}
+
+/// So many sessions are looked at, and no more: nobody reads larger numbers, and each costs the store
+/// a read.
+const MAX_COUNTED: usize = 10_000;
+
+/// What a change does to one session; `None` if it is over without it.
+fn effect(
+    record: &Record,
+    stand: Rules<'_>,
+    org: &str,
+    ReplacedRules { before, after }: &ReplacedRules,
+    app: &AppLimits,
+    now: Timestamp,
+) -> Result<Option<Effect>, Unreadable> {
+    let Verdict::Live(before) = judge(record, stand.with(org, before), app, now)? else {
+        return Ok(None);
+    };
+    Ok(Some(match judge(record, stand.with(org, after), app, now)? {
+        Verdict::Live(after) if after.schedule.at() < before.schedule.at() => Effect::Shortened,
+        Verdict::Live(_) => Effect::Unchanged,
+        Verdict::Over(_) | Verdict::Gone => Effect::Ends,
+    }))
+}
+
+#[cfg(feature = "serde")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use tokio::task::yield_now;
 
 use super::error::Error;
-use super::handle::{Actor, Curfew, Inner};
+use super::handle::{Curfew, Inner};
 
 /// Few enough that no store is busy with one batch for long.
 const BATCH: u32 = 250;
@@ -42,7 +42,7 @@ async fn run(inner: Weak<Inner>, every: std::time::Duration) {
         let Some(inner) = inner.upgrade() else {
             return;
         };
-        match (Curfew { inner, actor: Actor::default() }).purge().await {
+        match (Curfew { inner }).purge().await {
             Ok(purged) => tracing::debug!(purged, "purged sessions"),
             Err(error) => {
                 tracing::warn!(error = %error.with_causes(), "sessions could not be purged");

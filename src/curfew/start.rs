@@ -2,27 +2,57 @@
 
 use std::sync::Arc;
 
+use super::actor::Actor;
 use super::budget::TimeBudget;
 use super::detached::to_the_end;
 use super::error::{Contended, Error};
 use super::handle::{AtCap, Curfew};
+use super::parallel::in_parallel;
+use super::verdict::Judged;
 use crate::cookie::SetCookie;
 use crate::event::EventKind;
 use crate::judge::purge_after;
 use crate::policy::{OrgRules, Rules};
 use crate::session::{
     ClientDetails, ClientInfo, Ended, Membership, NewSession, Record, Selector, Session, SessionId,
-    SessionKind,
 };
 use crate::store::{Cap, Inserted};
-use crate::token::{IssuedToken, Secret, Token, nonce, random_id};
+use crate::token::{Secret, nonce, random_id};
 
 /// A session that has begun.
-struct Begun {
-    record: Arc<Record>,
-    secret: Secret,
-    /// What it has taken the place of.
-    replaced: Vec<SessionId>,
+pub(super) struct Begun {
+    pub(super) record: Arc<Record>,
+    pub(super) secret: Secret,
+}
+
+/// Where a session comes from.
+#[derive(Clone, Copy)]
+pub(super) enum Origin<'a> {
+    /// Somebody has signed in, with a browser that may have had a session.
+    SignIn(Option<&'a Session>),
+    /// Somebody has issued a token.
+    Issued(&'a Actor),
+}
+
+impl<'a> Origin<'a> {
+    /// The session whose place it takes.
+    fn presented(self) -> Option<&'a Session> {
+        match self {
+            Self::SignIn(presented) => presented,
+            Self::Issued(_) => None,
+        }
+    }
+
+    fn issuer(self) -> Option<&'a Actor> {
+        match self {
+            Self::SignIn(_) => None,
+            Self::Issued(actor) => Some(actor),
+        }
+    }
+
+    fn issuing_session(self) -> Option<&'a Session> {
+        self.issuer().and_then(Actor::session)
+    }
 }
 
 /// How often a sign-in makes room where others take it.
@@ -44,62 +74,20 @@ impl Curfew {
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn start(&self, new: NewSession, client: &ClientInfo) -> Result<SetCookie, Error> {
         let (curfew, client) = (self.clone(), client.clone());
-        let work = async move { curfew.begin(new, client.client(), client.presented()).await };
-        let Begun { record, secret, .. } = to_the_end(work).await?;
+        let Begun { record, secret } = to_the_end(async move {
+            let presented = client.presented();
+            curfew.begin(new, client.client(), Origin::SignIn(presented.as_ref())).await
+        })
+        .await?;
         Ok(self.cookie(&record, secret, record.created()))
     }
 
-    /// Issues a bearer token for a client that is no browser: a command line, a mobile or a desktop
-    /// app. It is a session as any other, with [limits of its own](crate::Builder::token_limits): it
-    /// is listed, ends and is revoked like those of browsers, and organizations bind it.
-    ///
-    /// Give it a [name](NewSession::named) that its owner will know it by. What is known of the
-    /// client is recorded at its first use.
-    ///
-    /// # Errors
-    ///
-    /// As [`start`](Self::start).
-    pub async fn issue_token(&self, new: NewSession) -> Result<IssuedToken, Error> {
-        let curfew = self.clone();
-        to_the_end(async move { Ok(curfew.issue(new).await?.0) }).await
-    }
-
-    /// As [`issue_token`](Self::issue_token), for a session that asks for it: neither may a session
-    /// that ends meanwhile leave a token behind. Says also whether the token took its place.
-    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for routes"))]
-    pub(crate) async fn issue_for(
-        &self,
-        new: NewSession,
-        asker: &Session,
-    ) -> Result<(IssuedToken, bool), Error> {
-        let (curfew, asker) = (self.clone(), asker.clone());
-        to_the_end(async move {
-            let (issued, replaced) = curfew.issue(new).await?;
-            let took_its_place = replaced.contains(&asker.id());
-            if !took_its_place && !curfew.is_still_alive(&asker).await? {
-                curfew.revoke(Selector::session(issued.id())).await?;
-                return Err(Error::sign_in_required());
-            }
-            Ok((issued, took_its_place))
-        })
-        .await
-    }
-
-    async fn issue(&self, new: NewSession) -> Result<(IssuedToken, Vec<SessionId>), Error> {
-        let new = NewSession { kind: SessionKind::Token, ..new };
-        let Begun { record, secret, replaced } =
-            self.begin(new, &ClientDetails::default(), None).await?;
-        let (id, issued_at) = (record.id(), record.created());
-        let signed = self.inner.credentials.sign_bearer(&Token { id, secret, issued_at });
-        Ok((IssuedToken::new(id, &signed), replaced))
-    }
-
     /// Stores a session that takes the place of the presented one, or ends before anybody has it.
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         new: NewSession,
         client: &ClientDetails,
-        presented: Option<Session>,
+        origin: Origin<'_>,
     ) -> Result<Begun, Error> {
         if !new.has_valid_names() {
             return Err(Error::invalid_name());
@@ -108,19 +96,26 @@ impl Curfew {
             return Err(Error::invalid_link());
         }
         let secret = Secret::random();
-        let record = Arc::new(self.new_record(&new, client, &secret).await?);
+        let mut record = self.new_record(&new, client, &secret).await?;
+        if let Some(issuer) = origin.issuing_session() {
+            let since = issuer.authenticated_at().min(record.authenticated());
+            record = record.with_authentication(since);
+        }
+        let record = Arc::new(record);
         let mut replaced = Vec::new();
-        let inserted = self.insert(&record, presented.as_ref(), &mut replaced).await;
-        let begun = match inserted {
-            Ok(()) => self.replace_presented(&record, presented, &mut replaced).await,
-            Err(error) => Err(error),
+        let inserted = self.insert(&record, origin, &mut replaced).await;
+        let begun = match (inserted, origin.presented()) {
+            (Ok(()), Some(presented)) => {
+                self.replace_presented(&record, presented, &mut replaced).await
+            }
+            (inserted, _) => inserted,
         };
         match begun {
-            Ok(()) => self.tell_of_start(&record, replaced.clone()),
+            Ok(()) => self.tell_of_start(&record, origin.issuer(), replaced),
             // Those that made room for it have ended all the same.
             Err(_) => replaced.iter().for_each(|id| self.tell_of_displaced(&record, *id)),
         }
-        begun.map(|()| Begun { record, secret, replaced })
+        begun.map(|()| Begun { record, secret })
     }
 
     /// What is to be stored, stamped with rules that are no older than this call.
@@ -172,15 +167,15 @@ impl Curfew {
     async fn insert(
         &self,
         record: &Arc<Record>,
-        presented: Option<&Session>,
+        origin: Origin<'_>,
         displaced: &mut Vec<SessionId>,
     ) -> Result<(), Error> {
-        let except = presented.map(|session| session.id());
-        let cap = self.inner.cap.map(|(at_most, _)| Cap { at_most, except });
+        let except = origin.presented().map(|session| session.id());
+        let cap = Some(Cap { at_most: self.inner.cap.0, except });
         for _ in 0..MAX_TRIES {
             match self.ask(self.inner.store.insert(record.clone(), cap)).await? {
                 Inserted::Done => return Ok(()),
-                Inserted::Full => self.make_room(record, except, displaced).await?,
+                Inserted::Full => self.make_room(record, origin, displaced).await?,
             }
         }
         Err(Error::unavailable(Contended))
@@ -190,36 +185,50 @@ impl Curfew {
     async fn make_room(
         &self,
         record: &Record,
-        except: Option<SessionId>,
+        origin: Origin<'_>,
         displaced: &mut Vec<SessionId>,
     ) -> Result<(), Error> {
-        let Some((cap, overflow)) = self.inner.cap else {
-            return Ok(());
-        };
-        let mut living = Vec::new();
+        let (cap, at_cap) = self.inner.cap;
+        let presented = origin.presented().map(|session| session.id());
+        let issuer = origin.issuing_session().map(|session| session.id());
+        let (mut living, mut room) = (Vec::new(), cap as usize - 1);
         let which = Selector::user(&**record.user());
         let mut sessions = self.living(&which);
         while let Some(page) = sessions.next().await? {
-            living.extend(page.into_iter().filter(|judged| Some(judged.record.id()) != except));
+            for Judged { record, .. } in page {
+                match Some(record.id()) {
+                    id if id == presented => {}
+                    // It does not make room for what it has issued.
+                    id if id == issuer && room == 0 => return Err(Error::too_many_sessions()),
+                    id if id == issuer => room -= 1,
+                    _ => living.push(record),
+                }
+            }
         }
         // Newest first, so what comes after the cap is full is the oldest.
-        let beyond = living.into_iter().skip(cap as usize - 1).collect::<Vec<_>>();
+        let beyond = living.into_iter().skip(room).collect::<Vec<_>>();
         if beyond.is_empty() {
             return Ok(());
         }
-        if overflow == AtCap::Refuse {
-            let user = record.user();
-            self.tell_of_owner(user, EventKind::StartRefused { user: user.clone() });
+        if at_cap == AtCap::Refuse {
+            let user = record.user().clone();
+            let actor = origin.issuer().map_or_else(|| user.clone(), Actor::name);
+            self.tell(Some(actor), EventKind::StartRefused { user });
             return Err(Error::too_many_sessions());
         }
         let ended = Ended::revoked(record.created());
-        for judged in beyond {
-            let id = judged.record.id();
-            if self.end_record(judged.record, &ended).await? {
-                displaced.push(id);
+        let end = |record: Arc<Record>| {
+            let (curfew, ended, id) = (self.clone(), ended.clone(), record.id());
+            async move { Ok(curfew.end_record(record, &ended).await?.then_some(id)) }
+        };
+        let mut outcome = Ok(());
+        for made_room in in_parallel(beyond, end).await {
+            match made_room {
+                Ok(id) => displaced.extend(id),
+                Err(error) => outcome = Err(error),
             }
         }
-        Ok(())
+        outcome
     }
 
     /// Ends the session that the browser had. If that cannot be done, the new one ends, of which
@@ -227,12 +236,9 @@ impl Curfew {
     async fn replace_presented(
         &self,
         record: &Arc<Record>,
-        presented: Option<Session>,
+        presented: &Session,
         replaced: &mut Vec<SessionId>,
     ) -> Result<(), Error> {
-        let Some(presented) = presented else {
-            return Ok(());
-        };
         let ended = Ended::revoked(record.created());
         match self.end_record(presented.record().clone(), &ended).await {
             Ok(_) => replaced.push(presented.id()),
@@ -253,7 +259,7 @@ impl Curfew {
         let tell = |rules: &OrgRules| {
             Ok((!is_known(rules)).then(|| rules.with_longest_silence(silence, nonce())))
         };
-        if self.change_rules(OrgRules::EVERYONE, tell).await? {
+        if self.change_rules(OrgRules::EVERYONE, tell).await?.is_some() {
             // So that the first request need not ask.
             self.renew_rules(&mut TimeBudget::default()).await?;
         }

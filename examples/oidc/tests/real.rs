@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use openidconnect::url::Url;
 use tokio::net::TcpListener;
-use tower_curfew::{Curfew, CurfewLayer, Selector};
+use tower_curfew::service::CurfewLayer;
+use tower_curfew::{Curfew, Selector};
 
 use super::browser::{Browser, Page};
 use super::{curfew, settings};

@@ -139,8 +139,8 @@ async fn very_many_sessions_end_page_by_page() {
     assert_eq!(place.store.list(&key, all).await.unwrap().records.len(), 1100);
     let which = Selector::user("ada").except(sessions[7]);
     let curfew = place.handle();
-    assert_eq!(curfew.revoke(which.clone()).await.unwrap(), 1099);
-    assert_eq!(curfew.revoke(which).await.unwrap(), 0);
+    assert_eq!(curfew.operator("tests").revoke(which.clone()).await.unwrap(), 1099);
+    assert_eq!(curfew.operator("tests").revoke(which).await.unwrap(), 0);
     assert_eq!(place.listed(&Key::org("acme")).await, [sessions[7]]);
     assert_eq!(place.entries(&key).await, 1);
     place.clear().await;

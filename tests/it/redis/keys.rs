@@ -122,7 +122,7 @@ async fn there_are_the_keys_that_are_documented_and_no_others() {
     let curfew = place.handle();
     let new = NewSession::for_user("ada").orgs(["acme"]).link("oidc", "sid-1");
     let _ = curfew.start(new, &ClientInfo::for_tests()).await.unwrap();
-    curfew.revoke_org("globex").await.unwrap();
+    curfew.operator("tests").revoke_org("globex").await.unwrap();
     let id = curfew.list("ada").await.unwrap().remove(0).id();
     let session = [b"session:", &id.as_bytes()[..]].concat();
     let due = format!("due:{:x}", id.as_bytes()[0] % 16);

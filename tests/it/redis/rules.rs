@@ -30,7 +30,7 @@ async fn lost_rules_are_as_if_nobody_had_ever_set_any() {
         assert_eq!(node.policy("acme").await.unwrap(), None);
     }
 
-    node.set_policy("acme", WEEK).await.unwrap();
+    node.operator("tests").set_policy("acme", WEEK).await.unwrap();
     assert!(before < place.store.load(id).await.unwrap().unwrap().rules);
     for node in [&node, &other] {
         assert_eq!(bound_by(node).await.as_deref(), Some("acme"));
@@ -68,7 +68,7 @@ async fn a_lost_revision_of_all_rules_loses_no_rules() {
     let before = place.store.load(id).await.unwrap().unwrap().rules;
     place.delete("{rules}:", "head").await;
     assert_eq!(bound_by(&node).await.as_deref(), Some("acme"));
-    node.revoke_org("globex").await.unwrap();
+    node.operator("tests").revoke_org("globex").await.unwrap();
     assert!(before < place.store.load(id).await.unwrap().unwrap().rules);
     for node in [&node, &place.handle()] {
         assert_eq!(bound_by(node).await.as_deref(), Some("acme"));
@@ -102,7 +102,7 @@ async fn rules_that_are_nonsense_are_an_error_for_those_whom_they_bind() {
 async fn a_member_under_a_policy(node: &Curfew) -> tower_curfew::SessionId {
     let new = NewSession::for_user("ada").orgs(["acme"]);
     let _ = node.start(new, &ClientInfo::for_tests()).await.unwrap();
-    node.set_policy("acme", WEEK).await.unwrap();
+    node.operator("tests").set_policy("acme", WEEK).await.unwrap();
     assert_eq!(bound_by(node).await.as_deref(), Some("acme"));
     node.list("ada").await.unwrap().remove(0).id()
 }

@@ -223,7 +223,7 @@ pub(super) fn assert_same(found: &Record, set: &Record) {
 /// Rules for an organization that had none.
 pub(super) async fn first_rules() -> OrgRules {
     let store = MemoryStore::new();
-    handle(store.clone()).revoke_org("any").await.unwrap();
+    handle(store.clone()).operator("tests").revoke_org("any").await.unwrap();
     let changed = store.rules_since(Revision::NONE, 1).await.unwrap().changes.remove(0);
     changed.rules.unwrap()
 }

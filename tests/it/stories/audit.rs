@@ -76,7 +76,7 @@ async fn a_sign_in_tells_who_with_what_client_and_what_it_replaced() {
     assert_eq!((session, replaced), (ada.session(), vec![first]));
 
     let new = NewSession::for_user("ada").named("laptop");
-    let issued = site.curfew.acting_as("grace").issue_token(new).await.unwrap();
+    let issued = site.curfew.operator("grace").issue_token(new).await.unwrap();
     let event = events.one();
     assert_eq!(event.actor, somebody("grace"), "she has issued it");
     let EventKind::Started { user, session, kind, .. } = event.kind else { panic!() };
@@ -153,7 +153,7 @@ async fn r26_a_revocation_tells_what_was_chosen_and_how_many_they_were() {
     site.pass(days(1));
     events.take();
     let others = Selector::user("ada").except(here.session());
-    site.curfew.acting_as("ada").revoke(others.clone()).await.unwrap();
+    site.curfew.operator("ada").revoke(others.clone()).await.unwrap();
     let told = events.take();
     let [idle, revoked] = &told[..] else { panic!("{told:?}") };
     let over = ended(since + days(7), EndReason::Idle, None);
@@ -161,14 +161,14 @@ async fn r26_a_revocation_tells_what_was_chosen_and_how_many_they_were() {
     assert_eq!(revoked.actor, somebody("ada"));
     assert_eq!(revoked.kind, EventKind::Revoked { which: others, sessions: 1 });
 
-    site.curfew.revoke(Selector::user("nobody")).await.unwrap();
+    site.curfew.operator("tests").revoke(Selector::user("nobody")).await.unwrap();
     assert_eq!(events.take(), [], "nothing has happened");
 }
 
 #[tokio::test]
 async fn r14_changes_of_a_policy_and_revocations_of_an_organization_tell_who_did_them() {
     let (site, events) = audited();
-    let grace = site.curfew.acting_as("grace");
+    let grace = site.curfew.operator("grace");
     let (org, week): (Arc<str>, _) = ("acme".into(), OrgPolicy::absolute(days(7)));
     grace.set_policy("acme", week).await.unwrap();
     let event = events.one();
@@ -177,11 +177,11 @@ async fn r14_changes_of_a_policy_and_revocations_of_an_organization_tell_who_did
 
     grace.set_policy("acme", week).await.unwrap();
     assert_eq!(events.take(), [], "it was in force already");
-    site.curfew.clear_policy("acme").await.unwrap();
+    site.curfew.operator("tests").clear_policy("acme").await.unwrap();
     let event = events.one();
-    assert_eq!(event.actor, None, "the program has not said who");
+    assert_eq!(event.actor, somebody("tests"), "the program has said who");
     assert_eq!(event.kind, EventKind::PolicyChanged { org: Some(org.clone()), policy: None });
-    site.curfew.clear_policy("acme").await.unwrap();
+    site.curfew.operator("tests").clear_policy("acme").await.unwrap();
     assert_eq!(events.take(), []);
 
     grace.revoke_org("acme").await.unwrap();
@@ -247,7 +247,7 @@ async fn r34_what_is_alive_or_never_written_is_not_told() {
         assert!(ada.is_signed_in().await);
     }
     site.store.break_only("end", Fault::Fail);
-    let _ = site.curfew.revoke(Selector::user("ada")).await.unwrap_err();
+    let _ = site.curfew.operator("tests").revoke(Selector::user("ada")).await.unwrap_err();
     ada.clone().post("/logout").await;
     assert_eq!(events.take(), [], "neither a visit nor what could not be done");
     site.store.mend();
@@ -255,12 +255,13 @@ async fn r34_what_is_alive_or_never_written_is_not_told() {
     assert!(ada.is_signed_in().await);
 }
 
-/// The handle that a handler gets is in the hands of whoever sends the request.
 #[tokio::test]
-async fn as_an_extractor_the_handle_knows_who_acts() {
+async fn r39_what_is_done_in_the_name_of_a_session_tells_whose_it_is() {
     let (site, events) = audited();
     let mut ada: Browser = site.signed_in("ada", &["acme"]).await;
-    let revoke = async |curfew: tower_curfew::Curfew| curfew.revoke_org("acme").await;
+    let revoke = async |session: tower_curfew::Session, curfew: tower_curfew::Curfew| {
+        curfew.revoke_org(&session, "acme").await.map(|counted| counted.sessions.to_string())
+    };
     let router = axum::Router::new().route("/revoke", axum::routing::post(revoke));
     let router = site.router_with(router);
     events.take();

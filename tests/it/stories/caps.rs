@@ -101,7 +101,7 @@ async fn r29_tokens_count_under_the_cap() {
                 tokio::spawn(async move {
                     start.wait().await;
                     match n % 2 {
-                        0 => curfew.issue_token(new).await.map(drop),
+                        0 => curfew.operator("tests").issue_token(new).await.map(drop),
                         _ => curfew.start(new, &ClientInfo::for_tests()).await.map(drop),
                     }
                 })

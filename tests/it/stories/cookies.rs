@@ -321,7 +321,10 @@ async fn trap_24_the_list_of_sessions_hands_out_nothing_that_logs_in() {
         for value in [id.to_string(), format!("{id:?}"), padded] {
             is_as_no_cookie(&site, [named(&value)]).await;
         }
-        assert_eq!(site.curfew.revoke(Selector::user("ada").only(id)).await.unwrap(), 1);
+        assert_eq!(
+            site.curfew.operator("tests").revoke(Selector::user("ada").only(id)).await.unwrap(),
+            1
+        );
     })
     .await;
 }

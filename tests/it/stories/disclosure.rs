@@ -28,15 +28,15 @@ async fn everything_that_is_shown() -> (Site, Router, Vec<String>, String, Strin
     ada.send(request).await;
     let mut other = site.signed_in("ada", &["acme"]).await;
     let new = NewSession::for_user("ada").orgs(["acme"]).named("laptop");
-    let token = site.curfew.issue_token(new.clone()).await.unwrap();
-    let lost = site.curfew.issue_token(new).await.unwrap();
+    let token = site.curfew.operator("tests").issue_token(new.clone()).await.unwrap();
+    let lost = site.curfew.operator("tests").issue_token(new).await.unwrap();
     shown.extend([format!("{token:?}"), lost.id().to_string()]);
 
     site.set_policy("acme", OrgPolicy::absolute(days(7))).await;
     ada.post("/rotate").await;
     other.post("/logout").await;
     shown.push(format!("{:?}", other.open("/?page=1").await));
-    site.curfew.revoke(Selector::session(lost.id())).await.unwrap();
+    site.curfew.operator("tests").revoke(Selector::session(lost.id())).await.unwrap();
     for (method, path) in [
         ("GET", "/account/sessions"),
         ("GET", "/account/session"),
@@ -47,7 +47,7 @@ async fn everything_that_is_shown() -> (Site, Router, Vec<String>, String, Strin
         shown.extend([path.to_owned(), answer.body, format!("{:?}", answer.headers)]);
     }
     let new = NewSession::for_user("ada").orgs(["acme"]).named("desktop");
-    let token_of_today = site.curfew.issue_token(new).await.unwrap();
+    let token_of_today = site.curfew.operator("tests").issue_token(new).await.unwrap();
     for listed in site.curfew.list("ada").await.unwrap() {
         shown.extend([listed.id().to_string(), format!("{listed:?} {:?}", listed.client())]);
         shown.push(format!("/account/sessions/{}", listed.id()));

@@ -20,7 +20,7 @@ async fn r38_everyone_is_revoked_in_one_write_and_a_sign_in_after_it_lives() {
         let mut grace = elsewhere.started(grace()).await;
         let mut program = site.program(NewSession::for_user("ada").named("laptop")).await;
         site.store.calls();
-        site.curfew.revoke_everyone().await.unwrap();
+        site.curfew.operator("tests").revoke_everyone().await.unwrap();
         let writes = site.store.calls();
         assert_eq!(writes, ["rules_since", "replace_rules"], "however many sessions there are");
         for browser in [&mut ada, &mut grace] {
@@ -46,7 +46,11 @@ async fn r38_r14_a_policy_for_everyone_ends_older_sessions_at_once_and_others_no
         let mut old = site.started(grace()).await;
         site.pass(days(3));
         let mut young = site.started_twice(ada()).await;
-        site.curfew.set_policy_for_everyone(OrgPolicy::absolute(days(2))).await.unwrap();
+        site.curfew
+            .operator("tests")
+            .set_policy_for_everyone(OrgPolicy::absolute(days(2)))
+            .await
+            .unwrap();
         assert_eq!(old.turned_away_because().await, "absolute", "no organization is named");
         site.ends_in(days(2), &mut young, "absolute").await;
     })
@@ -57,14 +61,22 @@ async fn r38_r14_a_policy_for_everyone_ends_older_sessions_at_once_and_others_no
 async fn r38_r15_r16_who_lived_through_a_policy_for_everyone_keeps_the_end_that_it_scheduled() {
     on_every_store(async |site| {
         let mut shortened = site.started_twice(ada()).await;
-        site.curfew.set_policy_for_everyone(OrgPolicy::absolute(days(2))).await.unwrap();
+        site.curfew
+            .operator("tests")
+            .set_policy_for_everyone(OrgPolicy::absolute(days(2)))
+            .await
+            .unwrap();
         let in_force = site.curfew.policy_for_everyone().await.unwrap().unwrap();
         assert_eq!(in_force.policy, Some(OrgPolicy::absolute(days(2))));
         site.pass(days(1));
-        site.curfew.set_policy_for_everyone(OrgPolicy::absolute(days(7))).await.unwrap();
+        site.curfew
+            .operator("tests")
+            .set_policy_for_everyone(OrgPolicy::absolute(days(7)))
+            .await
+            .unwrap();
         let mut lengthened = site.started_twice(ada()).await;
         site.pass(MS);
-        site.curfew.clear_policy_for_everyone().await.unwrap();
+        site.curfew.operator("tests").clear_policy_for_everyone().await.unwrap();
         let mut free = site.started(grace()).await;
         site.ends_in(days(1) - MS, &mut shortened, "absolute").await;
         site.ends_in(days(6), &mut lengthened, "absolute").await;
@@ -80,7 +92,7 @@ async fn r38_r17_of_everyones_policy_an_organizations_and_the_apps_the_shortest_
         |builder| builder.limits(Limits::absolute(days(20)).and_idle(days(20))),
         async |site| {
             let everyone = OrgPolicy::absolute(days(9)).and_idle(hours(2));
-            site.curfew.set_policy_for_everyone(everyone).await.unwrap();
+            site.curfew.operator("tests").set_policy_for_everyone(everyone).await.unwrap();
             site.set_policy("acme", OrgPolicy::idle(hours(1))).await;
             let mut members = site.started_twice(ada()).await;
             let mut others = site.started_twice(grace()).await;
@@ -131,13 +143,17 @@ async fn r38_no_organization_has_the_name_of_everyone() {
     let site = Site::new();
     let mut ada = site.started(ada()).await;
     for answer in [
-        site.curfew.set_policy("", OrgPolicy::absolute(days(1))).await,
-        site.curfew.clear_policy("").await,
-        site.curfew.revoke_org("").await,
+        site.curfew.operator("tests").set_policy("", OrgPolicy::absolute(days(1))).await,
+        site.curfew.operator("tests").clear_policy("").await,
+        site.curfew.operator("tests").revoke_org("").await.map(drop),
     ] {
         assert_eq!(answer.unwrap_err().kind(), ErrorKind::InvalidName);
     }
     assert!(ada.is_signed_in().await);
-    let refused = site.curfew.set_policy_for_everyone(OrgPolicy::absolute(minutes(1))).await;
+    let refused = site
+        .curfew
+        .operator("tests")
+        .set_policy_for_everyone(OrgPolicy::absolute(minutes(1)))
+        .await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidPolicy);
 }

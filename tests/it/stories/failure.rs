@@ -194,7 +194,7 @@ async fn r32_every_call_of_the_handle_is_answered_within_the_timeout() {
     for kind in [
         curfew.start(NewSession::for_user("ada"), &client).await.unwrap_err().kind(),
         curfew.list("ada").await.unwrap_err().kind(),
-        curfew.revoke(Selector::user("ada")).await.unwrap_err().kind(),
+        curfew.operator("tests").revoke(Selector::user("ada")).await.unwrap_err().kind(),
         curfew.set_orgs("ada", ["acme"]).await.unwrap_err().kind(),
         curfew.purge().await.unwrap_err().kind(),
     ] {

@@ -36,7 +36,7 @@ async fn presence(presence: Presence) -> &'static str {
 
 async fn others(session: Session, curfew: Curfew) -> Result<String, Error> {
     let others = Selector::user(session.user()).except(session.id());
-    Ok(curfew.revoke(others).await?.to_string())
+    Ok(curfew.operator("tests").revoke(others).await?.to_string())
 }
 
 async fn client(client: ClientInfo) -> String {
@@ -210,7 +210,7 @@ async fn r11_a_session_that_was_rotated_meanwhile_must_sign_in_again() {
         }
         assert!(ada.is_signed_in().await, "nothing was changed");
         let session = site.session(&ada).await;
-        site.curfew.revoke(Selector::user("ada")).await.unwrap();
+        site.curfew.operator("tests").revoke(Selector::user("ada")).await.unwrap();
         let refused = site.curfew.rotate(&session).await.unwrap_err();
         assert_eq!(refused.into_response().status(), 401);
         assert_eq!(ada.turned_away_because().await, "revoked");

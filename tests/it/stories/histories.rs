@@ -60,7 +60,7 @@ async fn r14_the_policy_in_force_is_shown_with_the_time_since_when() {
 async fn r22_the_policy_in_force_set_again_adds_no_version_and_writes_nothing() {
     on_every_store(async |site| {
         site.store.calls();
-        site.curfew.clear_policy("acme").await.unwrap();
+        site.curfew.operator("tests").clear_policy("acme").await.unwrap();
         assert_eq!(site.store.calls(), ["rules_since"]);
         assert_eq!(rules(&site, "acme").await, None);
         for policy in [Some(absolute(7)), None, Some(absolute(7).and_idle(hours(1)))] {
@@ -95,7 +95,7 @@ async fn r23_a_limit_out_of_bounds_is_refused_in_words_that_name_it_and_the_boun
         let own = site.session(&site.started(in_acme()).await).await;
         let before = rules(site, "acme").await;
         site.store.calls();
-        let set = site.curfew.set_policy("acme", policy).await.unwrap_err();
+        let set = site.curfew.operator("tests").set_policy("acme", policy).await.unwrap_err();
         let previewed = site.curfew.preview("acme", policy, &own).await.unwrap_err();
         for error in [set, previewed] {
             assert_eq!(error.kind(), ErrorKind::InvalidPolicy);
@@ -172,9 +172,9 @@ async fn r14_the_name_of_an_organization_that_cannot_be_kept_is_refused() {
         for name in ["", "a\0b", &"x".repeat(513)] {
             site.store.calls();
             for (call, answer) in [
-                ("set_policy", site.curfew.set_policy(name, absolute(7)).await),
-                ("clear_policy", site.curfew.clear_policy(name).await),
-                ("revoke_org", site.curfew.revoke_org(name).await),
+                ("set_policy", site.curfew.operator("tests").set_policy(name, absolute(7)).await),
+                ("clear_policy", site.curfew.operator("tests").clear_policy(name).await),
+                ("revoke_org", site.curfew.operator("tests").revoke_org(name).await.map(drop)),
             ] {
                 let kind = answer.map_err(|error| error.kind());
                 assert_eq!(kind, Err(ErrorKind::InvalidName), "{call} of {name:?}");
@@ -197,9 +197,9 @@ async fn r22_64_policies_are_kept_and_one_more_is_refused_until_a_revocation_or_
             let full = rules(&site, "acme").await;
             assert_eq!(history(&site, "acme").await.len(), 64);
             for refused in [
-                site.curfew.set_policy("acme", absolute(9)).await,
-                site.curfew.set_policy("acme", OrgPolicy::idle(hours(1))).await,
-                site.curfew.clear_policy("acme").await,
+                site.curfew.operator("tests").set_policy("acme", absolute(9)).await,
+                site.curfew.operator("tests").set_policy("acme", OrgPolicy::idle(hours(1))).await,
+                site.curfew.operator("tests").clear_policy("acme").await,
             ] {
                 let error = refused.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::TooManyPolicies);
@@ -236,7 +236,7 @@ async fn r22_a_65th_policy_that_only_tightens_is_taken_and_binds() {
             site.set_policy("acme", OrgPolicy::absolute(length)).await;
         }
         assert_eq!(history(&site, "acme").await.len(), 128);
-        let full = site.curfew.set_policy("acme", absolute(1)).await.unwrap_err();
+        let full = site.curfew.operator("tests").set_policy("acme", absolute(1)).await.unwrap_err();
         assert_eq!(full.kind(), ErrorKind::TooManyPolicies);
         site.pass(hours(48) - MS);
         assert!(ada.is_signed_in().await);
@@ -257,7 +257,9 @@ async fn r22_of_two_admins_who_save_at_the_same_moment_neither_is_lost() {
                 }
                 let mut held = site.store.hold("replace_rules");
                 let curfew = site.curfew.clone();
-                let slow = tokio::spawn(async move { curfew.set_policy(org, absolute(7)).await });
+                let slow = tokio::spawn(async move {
+                    curfew.operator("tests").set_policy(org, absolute(7)).await
+                });
                 held.arrived().await;
                 site.set_policy(org, absolute(3)).await;
                 let before = history(&site, org).await;
@@ -284,7 +286,8 @@ async fn r19_r22_a_revocation_and_a_policy_saved_at_the_same_moment_both_take_ef
             let mut old = site.started(in_acme()).await;
             let mut held = site.store.hold("replace_rules");
             let curfew = site.curfew.clone();
-            let revokes = tokio::spawn(async move { curfew.revoke_org("acme").await });
+            let revokes =
+                tokio::spawn(async move { curfew.operator("tests").revoke_org("acme").await });
             held.arrived().await;
             site.set_policy("acme", absolute(7)).await;
             // Before the revocation, which is not written yet.
@@ -321,7 +324,11 @@ async fn r22_two_admins_who_save_1_000_times_in_parallel_lose_no_policy_and_leav
                 tokio::spawn(async move {
                     start.wait().await;
                     for length in lengths {
-                        curfew.set_policy("acme", OrgPolicy::absolute(length)).await.unwrap();
+                        curfew
+                            .operator("tests")
+                            .set_policy("acme", OrgPolicy::absolute(length))
+                            .await
+                            .unwrap();
                     }
                 })
             });

@@ -26,11 +26,11 @@ async fn r40_sessions_are_listed_and_ended_by_a_link() {
             1
         );
 
-        assert_eq!(site.curfew.revoke(which.clone()).await.unwrap(), 2);
+        assert_eq!(site.curfew.operator("tests").revoke(which.clone()).await.unwrap(), 2);
         assert_eq!(first.turned_away_because().await, "revoked");
         assert_eq!(second.turned_away_because().await, "revoked");
         assert!(other.is_signed_in().await, "the same value of another kind");
-        assert_eq!(site.curfew.revoke(which).await.unwrap(), 0);
+        assert_eq!(site.curfew.operator("tests").revoke(which).await.unwrap(), 0);
     })
     .await;
 }
@@ -52,7 +52,7 @@ async fn r40_a_session_keeps_its_links_whatever_becomes_of_it() {
             assert_eq!(site.curfew.list_by(link).await.unwrap().len(), 1, "{link:?}");
         }
         let narrowed = links[0].clone().except(ada.session());
-        assert_eq!(site.curfew.revoke(narrowed).await.unwrap(), 0);
+        assert_eq!(site.curfew.operator("tests").revoke(narrowed).await.unwrap(), 0);
         assert_eq!(ada.post("/logout").await.status, 200);
         for link in &links {
             assert_eq!(site.curfew.list_by(link).await.unwrap().len(), 0, "{link:?}");
@@ -86,5 +86,5 @@ async fn r40_a_fifth_link_and_one_that_cannot_be_kept_are_refused_before_anythin
     let new = linked(&["a", "b", "c", "d", "a"]);
     site.started(new).await;
     let never = Selector::link("Not a kind", "x");
-    assert_eq!(site.curfew.revoke(never).await.unwrap(), 0);
+    assert_eq!(site.curfew.operator("tests").revoke(never).await.unwrap(), 0);
 }

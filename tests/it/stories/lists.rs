@@ -114,7 +114,8 @@ async fn r25_one_ends_ones_own_by_id_and_a_strangers_answers_like_an_unknown_one
         let mut ada = site.signed_in("ada", &[]).await;
         let mut grace = site.signed_in("grace", &[]).await;
         let unknown = tower_curfew::SessionId::from_bytes([7; 16]);
-        let own = |id| site.curfew.revoke(Selector::user("ada").only(id));
+        let operator = site.curfew.operator("tests");
+        let own = |id| operator.revoke(Selector::user("ada").only(id));
         assert_eq!(own(unknown).await.unwrap(), 0);
         assert_eq!(own(grace.session()).await.unwrap(), 0);
         assert!(grace.is_signed_in().await);
@@ -132,12 +133,12 @@ async fn r26_one_ends_all_ones_own_or_all_but_the_current_one() {
         let mut phone = site.signed_in("ada", &[]).await;
         let mut grace = site.signed_in("grace", &[]).await;
         let others = Selector::user("ada").except(current.session());
-        assert_eq!(site.curfew.revoke(others.clone()).await.unwrap(), 1);
-        assert_eq!(site.curfew.revoke(others).await.unwrap(), 0);
+        assert_eq!(site.curfew.operator("tests").revoke(others.clone()).await.unwrap(), 1);
+        assert_eq!(site.curfew.operator("tests").revoke(others).await.unwrap(), 0);
         assert_eq!(phone.turned_away_because().await, "revoked");
         assert!(current.is_signed_in().await);
         let _new = site.signed_in("ada", &[]).await;
-        assert_eq!(site.curfew.revoke(Selector::user("ada")).await.unwrap(), 2);
+        assert_eq!(site.curfew.operator("tests").revoke(Selector::user("ada")).await.unwrap(), 2);
         assert_eq!(current.turned_away_because().await, "revoked");
         assert!(grace.is_signed_in().await);
     })

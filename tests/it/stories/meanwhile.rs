@@ -36,7 +36,9 @@ async fn r27_a_session_that_ends_while_it_asks_for_a_token_leaves_none_behind() 
                 parts.send_data(Bytes::from_static(part.as_bytes())).await.unwrap();
             }
             match how {
-                "revoked" => drop(site.curfew.revoke(Selector::user("ada")).await.unwrap()),
+                "revoked" => {
+                    { site.curfew.operator("tests").revoke(Selector::user("ada")).await.unwrap(); }
+                }
                 "rotated" => drop(ada.clone().post("/rotate").await),
                 "organization" => site.revoke_org("acme").await,
                 _ => {
@@ -50,7 +52,7 @@ async fn r27_a_session_that_ends_while_it_asks_for_a_token_leaves_none_behind() 
             assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{how}");
             let list = site.curfew.list("ada").await.unwrap();
             assert!(list.iter().all(|listed| listed.name().is_none()), "{how}");
-            site.curfew.revoke(Selector::user("ada")).await.unwrap();
+            site.curfew.operator("tests").revoke(Selector::user("ada")).await.unwrap();
             site.set_policy("acme", None).await;
         }
     })
@@ -81,7 +83,7 @@ async fn r26_trap_43_one_record_that_cannot_be_read_keeps_no_other_from_ending()
             browsers.push(site.signed_in("ada", &["acme"]).await);
         }
         site.store.garble_record(damaged.session());
-        let error = site.curfew.revoke(Selector::user("ada")).await.unwrap_err();
+        let error = site.curfew.operator("tests").revoke(Selector::user("ada")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "it says that one is left");
         for browser in &mut browsers {
             assert_eq!(browser.turned_away_because().await, "revoked");
@@ -89,7 +91,7 @@ async fn r26_trap_43_one_record_that_cannot_be_read_keeps_no_other_from_ending()
         assert_eq!(damaged.clone().open("/").await.status, 503, "nobody is let in with it");
         assert!(site.curfew.list("ada").await.is_err(), "nor is it left out in silence");
         site.store.mend();
-        assert_eq!(site.curfew.revoke(Selector::user("ada")).await.unwrap(), 1);
+        assert_eq!(site.curfew.operator("tests").revoke(Selector::user("ada")).await.unwrap(), 1);
     })
     .await;
 }
@@ -103,7 +105,7 @@ async fn r26_trap_43_where_the_rules_cannot_be_had_sessions_end_all_the_same() {
         site.deployed_with(|builder| builder).revoke_org("globex").await;
         site.store.break_only("rules_since", fault);
         let asked = tokio::time::Instant::now();
-        assert_eq!(site.curfew.revoke(Selector::user("ada")).await.unwrap(), 1);
+        assert_eq!(site.curfew.operator("tests").revoke(Selector::user("ada")).await.unwrap(), 1);
         assert!(asked.elapsed() <= Duration::from_millis(250), "{:?}", asked.elapsed());
         site.store.mend();
         assert_eq!(ada.turned_away_because().await, "revoked");

@@ -61,7 +61,8 @@ async fn trap_34_logging_out_everywhere_misses_no_rotation_on_another_node() {
             };
             let everywhere = Selector::user(&user);
             let (mut new, ended) =
-                at_once(rotates, async move { curfew.revoke(everywhere).await }).await;
+                at_once(rotates, async move { curfew.operator("tests").revoke(everywhere).await })
+                    .await;
             assert_eq!(ended.unwrap(), 1, "race {race}");
             assert!(!new.is_signed_in().await && !old.is_signed_in().await, "race {race}");
         }
@@ -101,7 +102,7 @@ async fn trap_37_a_sign_in_while_all_are_revoked_is_before_or_after_it_and_nothi
                 }
             };
             let revoked = org.clone();
-            let revoke = async move { curfew.revoke_org(&revoked).await };
+            let revoke = async move { curfew.operator("tests").revoke_org(&revoked).await };
             let (mut ada, answer) = at_once(sign_in, revoke).await;
             answer.unwrap();
             let alive = ada.is_signed_in().await;

@@ -55,7 +55,7 @@ async fn r21_a_preview_says_how_many_would_end_now_and_sooner_and_what_becomes_o
                     _ => Effect::Unchanged,
                 };
                 let (ends_now, shortened) = (ends_now as u64, shortened as u64);
-                let expected = Preview { ends_now, shortened, own_session };
+                let expected = Preview { ends_now, shortened, at_least: false, own_session };
                 assert_eq!(preview(&site, policy, own).await, expected, "{day}: {policy:?}");
             }
             let own_session = preview(&site, policy, &stranger).await.own_session;
@@ -200,9 +200,11 @@ async fn r21_what_is_over_is_not_counted_whether_it_was_noticed_or_not() {
         site.revoke_org("globex").await;
         let own = site.session(&ada).await;
         site.pass(days(1));
-        let expected = Preview { ends_now: 1, shortened: 0, own_session: Effect::Ends };
+        let expected =
+            Preview { ends_now: 1, shortened: 0, at_least: false, own_session: Effect::Ends };
         assert_eq!(preview(&site, absolute(1), &own).await, expected);
-        let expected = Preview { ends_now: 0, shortened: 1, own_session: Effect::Shortened };
+        let expected =
+            Preview { ends_now: 0, shortened: 1, at_least: false, own_session: Effect::Shortened };
         assert_eq!(preview(&site, OrgPolicy::absolute(days(1) + MS), &own).await, expected);
     })
     .await;
@@ -214,7 +216,8 @@ async fn r21_a_preview_of_the_policy_in_force_or_of_an_organization_without_sess
         site.set_policy("acme", absolute(7).and_idle(days(2))).await;
         let own = site.session(&member(&site, "ada").await).await;
         site.pass(days(1));
-        let nothing = Preview { ends_now: 0, shortened: 0, own_session: Effect::Unchanged };
+        let nothing =
+            Preview { ends_now: 0, shortened: 0, at_least: false, own_session: Effect::Unchanged };
         assert_eq!(preview(&site, absolute(7).and_idle(days(2)), &own).await, nothing);
         assert_eq!(site.curfew.preview("globex", absolute(1), &own).await.unwrap(), nothing);
         assert_eq!(site.curfew.policy("globex").await.unwrap(), None);
@@ -243,7 +246,8 @@ async fn r21_r22_what_is_in_force_may_be_previewed_as_it_may_be_set_however_long
             site.set_policy("acme", absolute(n)).await;
         }
         site.set_policy("acme", absolute(64)).await;
-        let nothing = Preview { ends_now: 0, shortened: 0, own_session: Effect::Unchanged };
+        let nothing =
+            Preview { ends_now: 0, shortened: 0, at_least: false, own_session: Effect::Unchanged };
         assert_eq!(preview(&site, absolute(64), &own).await, nothing);
     })
     .await;

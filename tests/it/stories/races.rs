@@ -295,7 +295,8 @@ async fn trap_34_logging_out_everywhere_never_misses_a_session_that_rotates() {
                 new
             };
             let (mut new, ended) =
-                at_once(rotates, async move { curfew.revoke(everywhere).await }).await;
+                at_once(rotates, async move { curfew.operator("tests").revoke(everywhere).await })
+                    .await;
             assert_eq!(ended.unwrap(), 1, "race {race}");
             assert!(!new.is_signed_in().await && !old.is_signed_in().await, "race {race}");
             assert!(site.curfew.list(&user).await.unwrap().is_empty());

@@ -72,7 +72,7 @@ async fn everything_goes_wrong() -> Vec<String> {
             // The task that purges in the background.
             tokio::time::sleep(std::time::Duration::from_secs(601)).await;
             site.store.mend();
-            site.curfew.revoke(Selector::user(USER)).await.unwrap();
+            site.curfew.operator("tests").revoke(Selector::user(USER)).await.unwrap();
             ada = sign_in(&site).await;
             hidden.extend(secrets(&ada));
         }
@@ -252,7 +252,7 @@ async fn r36_neither_users_nor_addresses_print() {
         &NewSession::for_user(USER).named(USER).link("oidc", USER),
     ];
     let mut text = prints.iter().map(|print| format!("{print:?} {print:#?}")).collect::<String>();
-    assert_eq!(site.curfew.revoke(which).await.unwrap(), 1);
+    assert_eq!(site.curfew.operator("tests").revoke(which).await.unwrap(), 1);
     text.push_str(&printed.lock().unwrap());
     assert!(text.contains("session.started") && text.contains("session.revoked"), "{text}");
     says_none_of(&text, &[USER.to_owned(), ADDRESS.to_owned()]);

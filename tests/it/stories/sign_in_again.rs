@@ -30,7 +30,7 @@ async fn r28_a_sign_in_that_fails_leaves_the_browser_with_what_it_had() {
             let others = list.iter().filter(|listed| listed.id() != session).count();
             let may_be_left = (call, fault) == ("insert", Fault::LoseAnswer);
             assert_eq!(others, usize::from(may_be_left), "{call}, {fault:?}");
-            site.curfew.revoke(Selector::user("ada")).await.unwrap();
+            site.curfew.operator("tests").revoke(Selector::user("ada")).await.unwrap();
         }
     })
     .await;

@@ -295,7 +295,7 @@ async fn r27_old_keys_verify_tokens_until_they_are_taken_away() {
         let (changed, _) = node(new());
         let (old, _) = node(keyring());
         let early = site.program(ada().named("early")).await;
-        let issued = curfew.issue_token(ada().named("late")).await.unwrap();
+        let issued = curfew.operator("tests").issue_token(ada().named("late")).await.unwrap();
         let mut late = site.browser();
         late.bearer = Some(format!("Bearer {}", issued.token()));
         for (program, by_node) in [

@@ -125,7 +125,8 @@ async fn r32_rules_that_only_a_later_version_can_read_are_503_for_whom_they_bind
         let answer = ada.at(&node.router).open("/").await;
         assert_eq!((answer.status.as_u16(), answer.set_cookies()), (503, vec![]));
         assert!(grace.at(&node.router).is_signed_in().await);
-        let refused = node.curfew.set_policy("acme", OrgPolicy::absolute(days(1))).await;
+        let refused =
+            node.curfew.operator("tests").set_policy("acme", OrgPolicy::absolute(days(1))).await;
         assert_eq!(
             refused.unwrap_err().kind(),
             ErrorKind::Unavailable,

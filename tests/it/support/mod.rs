@@ -124,7 +124,7 @@ impl Site {
 
     /// A program with a token that has just been issued.
     pub async fn program(&self, new: NewSession) -> Browser {
-        let issued = self.curfew.issue_token(new).await.unwrap();
+        let issued = self.curfew.operator("tests").issue_token(new).await.unwrap();
         let mut program = self.browser();
         program.bearer = Some(issued.request_header().to_str().unwrap().to_owned());
         program
@@ -168,14 +168,14 @@ impl Site {
     /// What an admin does: sets the policy of an organization, or removes it.
     pub async fn set_policy(&self, org: &str, policy: impl Into<Option<OrgPolicy>>) {
         match policy.into() {
-            Some(policy) => self.curfew.set_policy(org, policy).await.unwrap(),
-            None => self.curfew.clear_policy(org).await.unwrap(),
+            Some(policy) => self.curfew.operator("tests").set_policy(org, policy).await.unwrap(),
+            None => self.curfew.operator("tests").clear_policy(org).await.unwrap(),
         }
     }
 
     /// Ends all sessions of an organization.
     pub async fn revoke_org(&self, org: &str) {
-        self.curfew.revoke_org(org).await.unwrap();
+        self.curfew.operator("tests").revoke_org(org).await.unwrap();
     }
 
     pub fn pass(&self, time: Duration) {

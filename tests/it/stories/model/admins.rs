@@ -79,7 +79,7 @@ impl World {
         let org = self.chance.below(ORGS);
         let name = self.org(org);
         let (site, now) = self.node();
-        site.curfew.revoke_org(&name).await.unwrap();
+        site.curfew.operator("tests").revoke_org(&name).await.unwrap();
         self.log(format!("{now} {name} is revoked"));
         self.orgs[org].changes = 1;
         // No request has found it yet, so a slow one may still be let in.
@@ -89,8 +89,8 @@ impl World {
 
 async fn put(site: &Site, org: &str, rule: Rule) -> Result<(), Error> {
     match policy(rule) {
-        Some(policy) => site.curfew.set_policy(org, policy).await,
-        None => site.curfew.clear_policy(org).await,
+        Some(policy) => site.curfew.operator("tests").set_policy(org, policy).await,
+        None => site.curfew.operator("tests").clear_policy(org).await,
     }
 }
 

@@ -396,15 +396,19 @@ async fn made(call: Call, curfew: Curfew, mut browser: Browser) -> Answer {
     match call {
         Call::SetPolicy(org, length) => {
             Answer::Done(helped(match (ORGS.get(org), length.map(OrgPolicy::absolute)) {
-                (Some(org), Some(policy)) => curfew.set_policy(*org, policy).await,
-                (Some(org), None) => curfew.clear_policy(*org).await,
-                (None, Some(policy)) => curfew.set_policy_for_everyone(policy).await,
-                (None, None) => curfew.clear_policy_for_everyone().await,
+                (Some(org), Some(policy)) => {
+                    curfew.operator("tests").set_policy(*org, policy).await
+                }
+                (Some(org), None) => curfew.operator("tests").clear_policy(*org).await,
+                (None, Some(policy)) => {
+                    curfew.operator("tests").set_policy_for_everyone(policy).await
+                }
+                (None, None) => curfew.operator("tests").clear_policy_for_everyone().await,
             }))
         }
         Call::Revoke(org) => Answer::Done(helped(match ORGS.get(org) {
-            Some(org) => curfew.revoke_org(*org).await,
-            None => curfew.revoke_everyone().await,
+            Some(org) => curfew.operator("tests").revoke_org(*org).await.map(drop),
+            None => curfew.operator("tests").revoke_everyone().await,
         })),
         Call::SetOrgs(user, orgs) => {
             Answer::Done(helped(curfew.set_orgs(&format!("user{user}"), names(&orgs)).await))

@@ -102,7 +102,7 @@ impl World {
             false => Selector::user(name(user)).only(id),
         };
         let (site, now) = self.node();
-        site.curfew.revoke(which).await.unwrap();
+        site.curfew.operator("tests").revoke(which).await.unwrap();
         self.log(format!("{now} revoked {id} of {}, everywhere: {everywhere}", name(user)));
         let hit = |known: &&mut Known| known.id == id || everywhere && known.model.user == user;
         self.known.iter_mut().filter(hit).for_each(|known| known.model.ended());
@@ -126,7 +126,8 @@ impl World {
             rotated = &mut rotates => Some(rotated),
             () = held.arrived() => None,
         };
-        let revokes = curfew.revoke(Selector::user(name(user)));
+        let operator = curfew.operator("tests");
+        let revokes = operator.revoke(Selector::user(name(user)));
         let ((answer, browser), revoked) = match early {
             Some(rotated) => (rotated, revokes.await),
             None => {

@@ -1,0 +1,71 @@
+//! Revoking all sessions of an organization, or of everyone, by one change of rules.
+
+use std::sync::Arc;
+
+use super::actor::Actor;
+use super::budget::TimeBudget;
+use super::detached::to_the_end;
+use super::error::Error;
+use super::handle::Curfew;
+use super::policies::{ReplacedRules, RulesChange, named};
+use super::preview::Counted;
+use crate::event::EventKind;
+use crate::policy::OrgRules;
+use crate::session::Session;
+
+impl Curfew {
+    /// Ends all sessions of an organization from their next request on, that of whoever asks included;
+    /// whoever signs in after it lives. It is one small write, however many there are. Afterwards it
+    /// counts those that it has ended: as many as it can read, and at most 10,000.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if the session in whose name it is done has
+    /// ended or was renewed; [`InvalidName`](crate::ErrorKind::InvalidName) if the organization's name
+    /// cannot be kept; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer. That
+    /// they cannot be counted is no error.
+    pub async fn revoke_org(&self, by: &Session, org: impl Into<String>) -> Result<Counted, Error> {
+        self.revoke_org_as(Actor::by(by), org.into()).await
+    }
+
+    /// Ends all sessions there are from their next request on, that of whoever asks included; whoever
+    /// signs in after it lives. It is one small write, however many there are.
+    ///
+    /// # Errors
+    ///
+    /// As [`revoke_org`](Self::revoke_org).
+    pub async fn revoke_everyone(&self, by: &Session) -> Result<(), Error> {
+        self.revoke_everyone_as(Actor::by(by)).await
+    }
+
+    pub(super) async fn revoke_org_as(&self, actor: Actor, org: String) -> Result<Counted, Error> {
+        let org = named(org)?;
+        let told = EventKind::OrgRevoked { org: org.clone() };
+        let replaced = self.revoke_under(actor, org.clone(), told).await?;
+        Ok(self.count_ended(&org, &replaced).await)
+    }
+
+    pub(super) async fn revoke_everyone_as(&self, actor: Actor) -> Result<(), Error> {
+        let everyone = OrgRules::EVERYONE.into();
+        self.revoke_under(actor, everyone, EventKind::EveryoneRevoked).await.map(drop)
+    }
+
+    /// Acts first, and counts nothing. (Trap 43)
+    async fn revoke_under(
+        &self,
+        actor: Actor,
+        org: Arc<str>,
+        told: EventKind,
+    ) -> Result<Option<ReplacedRules>, Error> {
+        let curfew = self.clone();
+        to_the_end(async move {
+            curfew.renew_rules(&mut TimeBudget::default()).await?;
+            curfew.refuse_if_ended(&actor).await?;
+            let revoke = |rules: &OrgRules| curfew.changed(rules, RulesChange::Revocation);
+            let replaced = curfew.change_rules(&org, revoke).await?;
+            curfew.tell(Some(actor.name()), told);
+            Ok(replaced)
+        })
+        .await
+    }
+}
