@@ -5,14 +5,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::body::MakeBody;
 use super::check::{Admission, Check, Checker};
 use super::context;
-use crate::cookie::SetCookie;
+use crate::cookie::{SetCookie, is_publicly_cacheable, keep_from_caches};
 use crate::curfew::{Checked, Curfew, Error};
 
 pin_project! {
@@ -34,15 +34,9 @@ pin_project! {
         S: Service<Request<B>>,
     {
         Checking { check: Check<B>, inner: S, checker: Checker<M> },
-        Admitted { #[pin] response: S::Future, pending: Option<Box<PendingCookie>> },
+        Admitted { #[pin] response: S::Future, pending: Option<Box<SetCookie>>, curfew: Curfew },
         TurnedAway { response: Option<S::Response> },
     }
-}
-
-/// A cookie for the response to carry.
-struct PendingCookie {
-    set_cookie: SetCookie,
-    curfew: Curfew,
 }
 
 impl<S, M, B, R> ResponseFuture<S, M, B>
@@ -74,11 +68,10 @@ where
         inner: &mut S,
         checker: &Checker<M>,
     ) -> Self {
-        let curfew = checker.curfew();
+        let curfew = checker.curfew().clone();
         context::Context { presence, curfew: curfew.clone() }.put_on(&mut request);
-        let pending = set_cookie
-            .map(|set_cookie| Box::new(PendingCookie { set_cookie, curfew: curfew.clone() }));
-        Self { state: State::Admitted { response: inner.call(request), pending } }
+        let pending = set_cookie.map(Box::new);
+        Self { state: State::Admitted { response: inner.call(request), pending, curfew } }
     }
 }
 
@@ -96,11 +89,9 @@ where
                     let (request, checked) = ready!(check.as_mut().poll(cx));
                     Self::decided(request, checked, inner, checker)
                 }
-                StateProjection::Admitted { response, pending } => {
+                StateProjection::Admitted { response, pending, curfew } => {
                     let mut response = ready!(response.poll(cx))?;
-                    if let Some(pending) = pending.take() {
-                        pending.put_on(&mut response);
-                    }
+                    see_to_the_cookie(curfew, pending.take(), &mut response);
                     return Poll::Ready(Ok(response));
                 }
                 StateProjection::TurnedAway { response } => {
@@ -113,37 +104,22 @@ where
     }
 }
 
-impl PendingCookie {
-    /// Puts the cookie on a response, unless another request is to carry it: this one has none of
-    /// its own to add to, or may be shown to others, or the handler has just set the cookie.
-    fn put_on<R>(self, response: &mut Response<R>) {
-        let can_carry = response.status() != StatusCode::NOT_MODIFIED
-            && !is_publicly_cacheable(response.headers())
-            && !self.curfew.session_cookie().is_set_by(response.headers());
-        if can_carry {
-            self.set_cookie.append_to(response.headers_mut());
-        }
+/// Puts a cookie that is due on a response, unless another request is to carry it: this one has none
+/// of its own to add to, or may be shown to others, or the handler has just set the cookie.
+fn see_to_the_cookie<R>(
+    curfew: &Curfew,
+    pending: Option<Box<SetCookie>>,
+    response: &mut Response<R>,
+) {
+    if curfew.session_cookie().is_set_by(response.headers()) {
+        // What a handler returns beside its cookie may have overwritten what the cookie said.
+        keep_from_caches(response.headers_mut());
+    } else if let Some(pending) = pending
+        && response.status() != StatusCode::NOT_MODIFIED
+        && !is_publicly_cacheable(response.headers())
+    {
+        pending.append_to(response.headers_mut());
     }
-}
-
-/// Whether the handler wants the response to be kept by caches that others share (RFC 9111).
-fn is_publicly_cacheable(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::CACHE_CONTROL);
-    let directives = values
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|directive| directive.trim().to_ascii_lowercase());
-    let (mut public, mut private) = (false, false);
-    for directive in directives {
-        match directive.as_str() {
-            "private" | "no-store" => private = true,
-            "max-age=0" => {}
-            "public" | "immutable" => public = true,
-            other => public |= other.starts_with("s-maxage=") || other.starts_with("max-age="),
-        }
-    }
-    public && !private
 }
 
 impl<S, M, B> fmt::Debug for ResponseFuture<S, M, B>

@@ -7,6 +7,7 @@ mod activity;
 mod admins;
 mod audit;
 mod bearers;
+mod caches;
 mod caps;
 mod carriers;
 mod configuration;
