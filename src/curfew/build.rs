@@ -11,7 +11,7 @@ use super::error::ConfigError;
 use super::handle::{Actor, Curfew, Inner};
 use crate::client::{ClientReader, Proxies};
 use crate::judge::AppLimits;
-use crate::request::{is_origin, is_plain};
+use crate::request::{is_origin, is_plain_to_all};
 use crate::token::Purpose;
 
 impl Builder {
@@ -34,7 +34,7 @@ impl Builder {
             return Err(ConfigError::new(message));
         }
         // It stands between quotes in a header, and is no pattern of paths.
-        if !is_plain(&self.login_at) || self.login_at.contains(['#', '"', '*']) {
+        if !is_plain_to_all(&self.login_at) || self.login_at.contains(['#', '"', '*']) {
             return Err(ConfigError::new(format!(
                 "login_at is {:?}, which is no plain path on this host such as \"/login\"",
                 self.login_at

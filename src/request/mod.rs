@@ -9,4 +9,4 @@ pub(crate) use self::asked::{Asked, original_uri};
 pub use self::kind::RequestKind;
 pub(crate) use self::origin::is_origin;
 pub use self::return_to::ReturnTo;
-pub(crate) use self::return_to::is_plain;
+pub(crate) use self::return_to::{is_plain, is_plain_to_all};

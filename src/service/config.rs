@@ -3,7 +3,7 @@
 use http::{Method, Request};
 
 use crate::curfew::{Activity, Curfew};
-use crate::request::{is_plain, original_uri};
+use crate::request::{is_plain_to_all, original_uri};
 
 #[derive(Clone, Debug)]
 pub(super) struct Config {
@@ -43,7 +43,7 @@ impl Config {
 pub(super) fn patterns(paths: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
     let checked = |path: String| {
         let start = path.strip_suffix("/*").unwrap_or(&path);
-        let plain = is_plain(&path) && !start.contains(['?', '#', '*']);
+        let plain = is_plain_to_all(&path) && !start.contains(['?', '#', '*']);
         assert!(plain, "{path:?} is no path; write \"/about\" or \"/assets/*\"");
         path
     };
@@ -57,5 +57,5 @@ fn is_among(patterns: &[String], path: &str) -> bool {
         Some(start) => path.starts_with(start),
         None => path == pattern,
     };
-    patterns.iter().any(means) && is_plain(path)
+    patterns.iter().any(means) && is_plain_to_all(path)
 }

@@ -57,7 +57,9 @@ impl<M> CurfewLayer<M> {
     }
 
     /// Paths that always pass, as the client writes them: exactly this one, or all that begin so
-    /// where it ends with `/*`.
+    /// where it ends with `/*`. A path that some server may read as another one is never among them,
+    /// such as `/assets/..;/admin`: with `.` or `..`, a `;`, an encoded slash, backslash or control
+    /// character, bytes that are not UTF-8, or what is encoded twice.
     ///
     /// # Panics
     ///
