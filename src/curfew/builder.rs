@@ -118,8 +118,11 @@ impl Builder {
         self
     }
 
-    /// The name of the cookie. Default: `__Host-Http-session`, or a name without `Host` where a
-    /// domain or a path is set, or `session` for [`insecure_cookie`](Self::insecure_cookie).
+    /// The name of the cookie. Default: `__Host-Http-session`; or `__Secure-session` where a domain or
+    /// another path than `/` is set; or `session` for [`insecure_cookie`](Self::insecure_cookie).
+    ///
+    /// Browsers guard names by their prefix: `__Host-` lets no other host set the cookie, `__Secure-`
+    /// no connection without encryption. Another name signs everybody out.
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
         self.cookie.name = Some(name.into());
         self
