@@ -14,6 +14,7 @@ mod revision;
 mod schedule;
 mod selector;
 mod steps;
+mod visible;
 
 pub use self::client::{ClientDetails, MAX_LABEL, SessionKind};
 pub use self::ended::{EndReason, Ended, UnknownReason};
@@ -28,3 +29,4 @@ pub use self::record::{Membership, Record, Stamp};
 pub use self::revision::Revision;
 pub use self::schedule::{Deadline, FixedDeadline, Schedule};
 pub use self::selector::Selector;
+pub(crate) use self::visible::{shows_nothing, turns_text};
