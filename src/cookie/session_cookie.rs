@@ -30,6 +30,11 @@ impl SessionCookie {
         &self.name
     }
 
+    /// Whether browsers drop it where they do not trust the connection.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.attributes.split("; ").any(|attribute| attribute == "Secure")
+    }
+
     /// Looks for the cookie in the bytes of all `Cookie` headers.
     ///
     /// Names are compared as they are: whoever decodes `__%48ost-` reads a cookie that browsers let

@@ -7,6 +7,7 @@ use time::Duration;
 use super::builder::Builder;
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
+use super::dropped::ToldOfDroppedCookie;
 use super::error::ConfigError;
 use super::handle::{Actor, Curfew, Inner};
 use crate::client::{ClientReader, Proxies};
@@ -58,6 +59,7 @@ impl Builder {
             signer: self.keyring.signer(Purpose::Cookie, cookie.name()),
             token_signer: self.keyring.signer(Purpose::Bearer, cookie.name()),
             cookie,
+            told: ToldOfDroppedCookie::default(),
             app: AppLimits {
                 browsers: self.limits,
                 tokens: self.token_limits.unwrap_or(self.limits),

@@ -149,6 +149,9 @@ impl Builder {
     /// Leaves out `Secure`, so that browsers send the cookie over plain http to other hosts than
     /// localhost. Anybody on the network path can then take over a session: whoever calls this owes
     /// their users another protection, such as a private network.
+    ///
+    /// Without it, browsers drop the cookie there without a word, and whoever signs in is asked to sign
+    /// in again. The log then has a warning.
     pub fn insecure_cookie(mut self) -> Self {
         self.cookie.insecure = true;
         self

@@ -10,6 +10,7 @@ use time::Duration;
 
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
+use super::dropped::ToldOfDroppedCookie;
 use crate::client::ClientReader;
 use crate::clock::{Clock, Timestamp};
 use crate::cookie::{SessionCookie, SetCookie};
@@ -50,6 +51,7 @@ pub(super) struct Inner {
     pub(super) signer: Signer,
     pub(super) token_signer: Signer,
     pub(super) cookie: SessionCookie,
+    pub(super) told: ToldOfDroppedCookie,
     pub(super) app: AppLimits,
     pub(super) cap: Option<(u32, AtCap)>,
     pub(super) policy_bounds: (Duration, Duration),

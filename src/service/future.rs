@@ -14,6 +14,8 @@ use super::check::{Admission, Check, Checker};
 use super::context;
 use crate::cookie::{SetCookie, is_publicly_cacheable, keep_from_caches};
 use crate::curfew::{Checked, Curfew, Error};
+use crate::request::drops_secure_cookies;
+use crate::session::Presence;
 
 pin_project! {
     /// The response of a [`CurfewService`](super::CurfewService).
@@ -34,9 +36,16 @@ pin_project! {
         S: Service<Request<B>>,
     {
         Checking { check: Check<B>, inner: S, checker: Checker<M> },
-        Admitted { #[pin] response: S::Future, pending: Option<Box<SetCookie>>, curfew: Curfew },
+        Admitted { #[pin] response: S::Future, pending: Option<Box<SetCookie>>, way_out: WayOut },
         TurnedAway { response: Option<S::Response> },
     }
+}
+
+/// What a response is looked at with.
+struct WayOut {
+    curfew: Curfew,
+    /// Whether the browser keeps no cookie that is `Secure`.
+    is_dropped: bool,
 }
 
 impl<S, M, B, R> ResponseFuture<S, M, B>
@@ -69,9 +78,12 @@ where
         checker: &Checker<M>,
     ) -> Self {
         let curfew = checker.curfew().clone();
+        // Where it is not kept, nobody ever comes with it.
+        let is_dropped =
+            matches!(presence, Presence::Anonymous) && drops_secure_cookies(request.headers());
         context::Context { presence, curfew: curfew.clone() }.put_on(&mut request);
-        let pending = set_cookie.map(Box::new);
-        Self { state: State::Admitted { response: inner.call(request), pending, curfew } }
+        let (pending, way_out) = (set_cookie.map(Box::new), WayOut { curfew, is_dropped });
+        Self { state: State::Admitted { response: inner.call(request), pending, way_out } }
     }
 }
 
@@ -89,9 +101,9 @@ where
                     let (request, checked) = ready!(check.as_mut().poll(cx));
                     Self::decided(request, checked, inner, checker)
                 }
-                StateProjection::Admitted { response, pending, curfew } => {
+                StateProjection::Admitted { response, pending, way_out } => {
                     let mut response = ready!(response.poll(cx))?;
-                    see_to_the_cookie(curfew, pending.take(), &mut response);
+                    way_out.see_to_the_cookie(pending.take(), &mut response);
                     return Poll::Ready(Ok(response));
                 }
                 StateProjection::TurnedAway { response } => {
@@ -104,21 +116,22 @@ where
     }
 }
 
-/// Puts a cookie that is due on a response, unless another request is to carry it: this one has none
-/// of its own to add to, or may be shown to others, or the handler has just set the cookie.
-fn see_to_the_cookie<R>(
-    curfew: &Curfew,
-    pending: Option<Box<SetCookie>>,
-    response: &mut Response<R>,
-) {
-    if curfew.session_cookie().is_set_by(response.headers()) {
-        // What a handler returns beside its cookie may have overwritten what the cookie said.
-        keep_from_caches(response.headers_mut());
-    } else if let Some(pending) = pending
-        && response.status() != StatusCode::NOT_MODIFIED
-        && !is_publicly_cacheable(response.headers())
-    {
-        pending.append_to(response.headers_mut());
+impl WayOut {
+    /// Puts a cookie that is due on a response, unless another request is to carry it: this one has
+    /// none of its own to add to, or may be shown to others, or the handler has just set the cookie.
+    fn see_to_the_cookie<R>(&self, pending: Option<Box<SetCookie>>, response: &mut Response<R>) {
+        if self.curfew.session_cookie().is_set_by(response.headers()) {
+            // What a handler returns beside its cookie may have overwritten what the cookie said.
+            keep_from_caches(response.headers_mut());
+            if self.is_dropped {
+                self.curfew.tell_of_dropped_cookie();
+            }
+        } else if let Some(pending) = pending
+            && response.status() != StatusCode::NOT_MODIFIED
+            && !is_publicly_cacheable(response.headers())
+        {
+            pending.append_to(response.headers_mut());
+        }
     }
 }
 

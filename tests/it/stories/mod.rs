@@ -35,6 +35,7 @@ mod orgs;
 mod passive;
 #[cfg(feature = "geoip")]
 mod places;
+mod plain_http;
 mod previews;
 mod races;
 mod reasons;
