@@ -17,6 +17,7 @@ use crate::curfew::{Curfew, Error};
 use crate::reject::problem_with;
 use crate::session::{
     ActiveSession, Deadline, NewSession, Selector, Session, SessionId, SessionKind, is_valid_name,
+    shows_nothing,
 };
 
 /// Routes by which people see their active sessions, end them, and issue tokens.
@@ -155,8 +156,8 @@ async fn issue_token(
         return Err(problem(StatusCode::FORBIDDEN, title));
     }
     let name = name.trim();
-    if !is_valid_name(name) || name.contains(char::is_control) {
-        let title = "name must have 1 to 512 bytes and no control characters";
+    if !is_valid_name(name) || name.contains(char::is_control) || shows_nothing(name) {
+        let title = "name must have 1 to 512 bytes, something to see, and no control characters";
         let refused =
             problem_with(StatusCode::UNPROCESSABLE_ENTITY, title, Field { field: "name" });
         return Err(refused.map(Body::from));

@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use crate::cookie::SetCookie;
 use crate::curfew::{Error, ErrorKind};
 
-/// Sets the cookie, together with `Cache-Control: no-store` and `Vary: Cookie`.
+/// Sets the cookie, and keeps caches away as [`SetCookie::append_to`] does. The layer sees to it that
+/// nothing beside it in the same tuple undoes that.
 impl IntoResponseParts for SetCookie {
     type Error = Infallible;
 

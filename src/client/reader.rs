@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{Extensions, HeaderMap, header};
 
 use super::{AddressRetention, Locate, NameDevice, Proxies, WellKnown};
-use crate::session::{ClientDetails, MAX_LABEL};
+use crate::session::{ClientDetails, MAX_LABEL, shows_nothing, turns_text};
 
 /// Reads what is known of a client from its requests.
 pub(crate) struct ClientReader {
@@ -57,15 +57,15 @@ impl ClientReader {
     }
 }
 
-/// As much as is kept of what others say: text without control characters, at most [`MAX_LABEL`]
-/// bytes; `None` if there is none.
+/// As much as is kept of what others say: text without control characters and without what turns it
+/// around, at most [`MAX_LABEL`] bytes; `None` if nothing of it can be seen.
 fn label(bytes: &[u8]) -> Option<Arc<str>> {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_LABEL)]);
-    let mut label = text.replace(char::is_control, " ");
+    let mut label = text.replace(turns_text, "").replace(char::is_control, " ");
     while label.len() > MAX_LABEL {
         label.pop();
     }
-    (!label.is_empty()).then(|| label.into())
+    (!shows_nothing(&label)).then(|| label.into())
 }
 
 fn peer(extensions: &Extensions) -> Option<SocketAddr> {
@@ -122,6 +122,29 @@ mod tests {
         let client = reader.read(&HeaderMap::new(), &extensions);
         assert_eq!(client.device, Some("d ".repeat(256).into()));
         assert_eq!(client.location, Some("é".repeat(256).into()));
+    }
+
+    #[test]
+    fn r24_a_label_that_shows_nothing_is_none_and_none_is_turned_around() {
+        for nothing in ["", " ", "\t \u{a0}", "\u{200b}\u{feff}", "\u{202e}\u{2066}\u{200f}"] {
+            assert_eq!(agent(nothing.as_bytes()), None, "{nothing:?}");
+        }
+        let turned = "Fire\u{202e}xof\u{202c} \u{2067}on\u{2069} \u{200e}Linux\u{61c}";
+        assert_eq!(agent(turned.as_bytes()).as_deref(), Some("Firexof on Linux"));
+        assert_eq!(
+            agent("\u{5d0}\u{5d1} \u{200b}x".as_bytes()).as_deref(),
+            Some("\u{5d0}\u{5d1} \u{200b}x")
+        );
+        let reader = ClientReader {
+            devices: Box::new(|_: &HeaderMap| Some("\u{202e}\u{200b}".to_owned())),
+            places: Some(Box::new(|_: IpAddr| Some("Par\u{202e}is".to_owned()))),
+            ..ClientReader::default()
+        };
+        let mut extensions = Extensions::new();
+        extensions.insert(SocketAddr::from(([203, 0, 113, 7], 80)));
+        let client = reader.read(&HeaderMap::new(), &extensions);
+        assert_eq!(client.device, None);
+        assert_eq!(client.location.as_deref(), Some("Paris"));
     }
 
     #[test]

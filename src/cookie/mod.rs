@@ -1,9 +1,11 @@
 //! The session cookie: how it is set and deleted, and with which settings.
 
+mod caching;
 mod session_cookie;
 mod set_cookie;
 mod settings;
 
+pub(crate) use self::caching::{is_publicly_cacheable, keep_from_caches};
 pub(crate) use self::session_cookie::SessionCookie;
 pub use self::set_cookie::SetCookie;
 pub use self::settings::SameSite;

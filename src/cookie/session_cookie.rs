@@ -26,6 +26,11 @@ impl SessionCookie {
         &self.name
     }
 
+    /// Whether browsers drop it where they do not trust the connection.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.attributes.split("; ").any(|attribute| attribute == "Secure")
+    }
+
     /// Sets the cookie, for at most 400 days as browsers do; without `max_age` it goes when the
     /// browser is closed.
     pub(crate) fn render(&self, value: &str, max_age: Option<Duration>) -> SetCookie {

@@ -21,7 +21,8 @@ pub enum SameSite {
 /// The wishes for the cookie, unchecked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CookieSettings {
-    /// By default `__Host-Http-session`, or the strongest prefix that the other wishes allow.
+    /// By default `__Host-Http-session`, or `__Secure-session` where the other wishes rule that out
+    /// (ASVS 3.3.1), or `session`.
     pub(crate) name: Option<String>,
     /// By default none: the cookie goes to the very host that set it.
     pub(crate) domain: Option<String>,
@@ -41,7 +42,7 @@ impl CookieSettings {
             let name = match (self.insecure, one_host) {
                 (true, _) => "session",
                 (false, true) => "__Host-Http-session",
-                (false, false) => "__Http-session",
+                (false, false) => "__Secure-session",
             };
             name.to_owned()
         });
@@ -106,12 +107,12 @@ pub(crate) enum CookieError {
     PrefixInsecure(String),
     #[error(
         "cookie {name:?} must not have a domain because of its prefix, and {domain:?} is set: \
-         begin the name with `__Http-` instead"
+         begin the name with `__Secure-` instead"
     )]
     PrefixWithDomain { name: String, domain: String },
     #[error(
         "cookie {name:?} must have the path `/` because of its prefix, and {path:?} is set: begin \
-         the name with `__Http-` instead"
+         the name with `__Secure-` instead"
     )]
     PrefixWithPath { name: String, path: String },
 }
@@ -211,20 +212,20 @@ mod tests {
         let insecure_path = CookieSettings { insecure: true, ..path.clone() };
         assert_eq!(name(insecure.clone()), "session");
         assert_eq!(name(insecure_path), "session");
-        assert_eq!(name(domain.clone()), "__Http-session");
-        assert_eq!(name(path.clone()), "__Http-session");
+        assert_eq!(name(domain.clone()), "__Secure-session");
+        assert_eq!(name(path.clone()), "__Secure-session");
         assert_eq!(name(root), "__Host-Http-session");
 
         let render = |settings: CookieSettings| settings.build().unwrap().render("v", None);
         assert_eq!(text(&render(insecure)), "session=v; HttpOnly; SameSite=Lax; Path=/");
         assert_eq!(
             text(&render(domain)),
-            "__Http-session=v; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com"
+            "__Secure-session=v; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com"
         );
         let same_site = CookieSettings { same_site: SameSite::None, ..path };
         assert_eq!(
             text(&render(same_site)),
-            "__Http-session=v; HttpOnly; SameSite=None; Secure; Path=/app"
+            "__Secure-session=v; HttpOnly; SameSite=None; Secure; Path=/app"
         );
         let strict = CookieSettings { same_site: SameSite::Strict, ..Default::default() };
         assert!(text(&render(strict)).contains("; SameSite=Strict;"));
@@ -239,14 +240,14 @@ mod tests {
                 refusal(CookieSettings { domain: some("example.com"), ..named.clone() }),
                 format!(
                     "cookie \"{name}\" must not have a domain because of its prefix, and \
-                     \"example.com\" is set: begin the name with `__Http-` instead"
+                     \"example.com\" is set: begin the name with `__Secure-` instead"
                 )
             );
             assert_eq!(
                 refusal(CookieSettings { path: some("/app"), ..named }),
                 format!(
                     "cookie \"{name}\" must have the path `/` because of its prefix, and \"/app\" \
-                     is set: begin the name with `__Http-` instead"
+                     is set: begin the name with `__Secure-` instead"
                 )
             );
         }

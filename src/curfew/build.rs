@@ -7,11 +7,12 @@ use time::Duration;
 use super::builder::Builder;
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
+use super::dropped::ToldOfDroppedCookie;
 use super::error::ConfigError;
 use super::handle::{Curfew, Inner};
 use crate::client::{ClientReader, Proxies};
 use crate::judge::AppLimits;
-use crate::request::{Credentials, is_origin, is_plain};
+use crate::request::{Credentials, is_origin, is_plain_to_all};
 
 impl Builder {
     /// The handle.
@@ -33,7 +34,7 @@ impl Builder {
             return Err(ConfigError::new(message));
         }
         // It stands between quotes in a header, and is no pattern of paths.
-        if !is_plain(&self.login_at) || self.login_at.contains(['#', '"', '*']) {
+        if !is_plain_to_all(&self.login_at) || self.login_at.contains(['#', '"', '*']) {
             return Err(ConfigError::new(format!(
                 "login_at is {:?}, which is no plain path on this host such as \"/login\"",
                 self.login_at
@@ -56,6 +57,7 @@ impl Builder {
             rules: NodeRules::default(),
             credentials: Credentials::new(&self.keyring, cookie.name()),
             cookie,
+            told: ToldOfDroppedCookie::default(),
             app: AppLimits {
                 browsers: self.limits,
                 tokens: self.token_limits.unwrap_or(self.limits),

@@ -133,8 +133,11 @@ impl Builder {
         self
     }
 
-    /// The name of the cookie. Default: `__Host-Http-session`, or a name without `Host` where a
-    /// domain or a path is set, or `session` for [`insecure_cookie`](Self::insecure_cookie).
+    /// The name of the cookie. Default: `__Host-Http-session`; or `__Secure-session` where a domain or
+    /// another path than `/` is set; or `session` for [`insecure_cookie`](Self::insecure_cookie).
+    ///
+    /// Browsers guard names by their prefix: `__Host-` lets no other host set the cookie, `__Secure-`
+    /// no connection without encryption. Another name signs everybody out.
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
         self.cookie.name = Some(name.into());
         self
@@ -161,6 +164,9 @@ impl Builder {
     /// Leaves out `Secure`, so that browsers send the cookie over plain http to other hosts than
     /// localhost. Anybody on the network path can then take over a session: whoever calls this owes
     /// their users another protection, such as a private network.
+    ///
+    /// Without it, browsers drop the cookie there without a word, and whoever signs in is asked to sign
+    /// in again. The log then has a warning.
     pub fn insecure_cookie(mut self) -> Self {
         self.cookie.insecure = true;
         self

@@ -112,7 +112,8 @@ impl Error {
     pub(super) fn invalid_name() -> Self {
         Self::new(
             ErrorKind::InvalidName,
-            "the name of a user, an organization or a session must have 1 to 512 bytes and no NUL",
+            "the name of a user, an organization or a session must have 1 to 512 bytes and no NUL, and \
+             something of a session's name must be visible",
         )
     }
 

@@ -10,6 +10,7 @@ use time::Duration;
 
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
+use super::dropped::ToldOfDroppedCookie;
 use crate::client::ClientReader;
 use crate::clock::{Clock, Timestamp};
 use crate::cookie::{SessionCookie, SetCookie};
@@ -57,6 +58,7 @@ pub(super) struct Inner {
     pub(super) rules: NodeRules,
     pub(super) credentials: Credentials,
     pub(super) cookie: SessionCookie,
+    pub(super) told: ToldOfDroppedCookie,
     pub(super) app: AppLimits,
     pub(super) cap: (u32, AtCap),
     pub(super) policy_bounds: (Duration, Duration),

@@ -7,6 +7,7 @@ mod builder;
 mod check;
 mod copy;
 mod detached;
+mod dropped;
 mod end;
 mod error;
 mod events;

@@ -69,7 +69,7 @@ impl Curfew {
     ///
     /// [`TooManySessions`](crate::ErrorKind::TooManySessions) if there is a cap that refuses,
     /// [`InvalidName`](crate::ErrorKind::InvalidName) if the user, an organization or the session's
-    /// name has no bytes, more than 512, or a NUL,
+    /// name has no bytes, more than 512, or a NUL, or if nothing of the session's name can be seen,
     /// [`InvalidLink`](crate::ErrorKind::InvalidLink) if there are too many links, or one cannot be kept,
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn start(&self, new: NewSession, client: &ClientInfo) -> Result<SetCookie, Error> {

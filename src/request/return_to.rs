@@ -6,8 +6,10 @@ use std::borrow::Cow;
 ///
 /// Whatever is not a plain path of this host, as an attacker would put it into a link, counts as
 /// absent. A plain path begins with one `/`, is visible ASCII, has no backslash, and neither a
-/// slash, a backslash nor a control character in percent-encoding; and it is still such a path when
-/// `.` and `..` are resolved.
+/// slash, a backslash nor a control character in percent-encoding; decoded, it is UTF-8, and has no
+/// percent-encoding in it that a second decoding would find; and it is still such a path when `.` and
+/// `..` are resolved. In the query only control characters are refused: an encoded `%2F` or `%252F` is
+/// usual there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReturnTo(Option<String>);
 
@@ -39,8 +41,8 @@ fn local_path(given: &str) -> Option<String> {
     if !looks_local(given) {
         return None;
     }
-    let end = given.find(['?', '#']).unwrap_or(given.len());
-    let (path, rest) = given.split_at(end);
+    let path = path_of(given);
+    let rest = &given[path.len()..];
     let normal = format!("{}{rest}", without_dots(path));
     looks_local(&normal).then_some(normal)
 }
@@ -50,14 +52,39 @@ pub(crate) fn is_plain(given: &str) -> bool {
     local_path(given).is_some_and(|normal| normal == given)
 }
 
+/// Whether it is a plain path that no server reads as another one. Some drop what follows a `;` in a
+/// segment before they resolve dots, so that `/a/..;/b` is `/b` to them. A browser does not, so one may
+/// come back to such a path.
+pub(crate) fn is_plain_to_all(given: &str) -> bool {
+    let path = path_of(given);
+    !path.contains(';') && encoded(path).all(|byte| byte != Some(b';')) && is_plain(given)
+}
+
+fn path_of(given: &str) -> &str {
+    &given[..given.find(['?', '#']).unwrap_or(given.len())]
+}
+
 fn looks_local(given: &str) -> bool {
-    let end = given.find(['?', '#']).unwrap_or(given.len());
+    let path = path_of(given);
     given.len() <= MAX_LEN
         && given.starts_with('/')
         && !given.starts_with("//")
         && given.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && encoded(given).flatten().all(|byte| !byte.is_ascii_control())
-        && encoded(&given[..end]).all(|byte| !matches!(byte, None | Some(b'/' | b'\\')))
+        && encoded(path).all(|byte| !matches!(byte, None | Some(b'/' | b'\\')))
+        && decodes_once(path)
+}
+
+/// Whether all that decode it come to the same text, and one that decodes it again finds nothing more.
+/// What is not UTF-8 is among others a `/` in more bytes than it needs, which some decoders take.
+fn decodes_once(path: &str) -> bool {
+    let mut parts = path.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for (part, byte) in parts.zip(encoded(path)) {
+        bytes.extend(byte);
+        bytes.extend(part.bytes().skip(2));
+    }
+    str::from_utf8(&bytes).is_ok_and(|text| encoded(text).all(|again| again.is_none()))
 }
 
 /// The bytes that stand percent-encoded in a text; `None` for a `%` without two digits, of which
@@ -135,6 +162,19 @@ mod tests {
             " /",
             "/..//evil.example",
             "/./../\\x",
+            "/%252fevil.example",
+            "/%252Fevil.example",
+            "/%25%32%66evil.example",
+            "/%255cevil.example",
+            "/a/%252e%252e/b",
+            "/%25252f",
+            "/%c0%afevil.example",
+            "/%e0%80%afevil.example",
+            "/%f0%80%80%afevil.example",
+            "/%ed%a0%80",
+            "/%c3",
+            "/%ff",
+            "/a%c3/%a9",
         ] {
             assert_eq!(local_path(evil), None, "{evil:?}");
         }
@@ -153,6 +193,10 @@ mod tests {
                 "/reports?from=2026-01-01&q=a%20b%2Fc#top",
             ),
             ("/caf%C3%A9", "/caf%C3%A9"),
+            ("/100%25/of", "/100%25/of"),
+            ("/100%25%20sure", "/100%25%20sure"),
+            ("/search?q=%252f&next=%252Fa&old=%e9", "/search?q=%252f&next=%252Fa&old=%e9"),
+            ("/cars;color=red", "/cars;color=red"),
             ("/offers?discount=100%", "/offers?discount=100%"),
             ("/?next=//x/../y", "/?next=//x/../y"),
             ("/a/../b", "/b"),
@@ -161,6 +205,31 @@ mod tests {
             ("/../../a", "/a"),
         ] {
             assert_eq!(local_path(given).as_deref(), Some(normal), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn r13_a_path_that_others_may_read_as_another_one_is_not_plain() {
+        for plain in ["/", "/a/b", "/a%20b", "/caf%C3%A9", "/100%25", "/a?b;c=%3b%252f"] {
+            assert!(is_plain_to_all(plain), "{plain:?}");
+        }
+        for other in [
+            "/assets/..;/admin",
+            "/assets/..;a=b/admin",
+            "/assets/..%3b/admin",
+            "/assets/..%3B/admin",
+            "/assets;/x",
+            "/;",
+            "/assets/%2e%2e/admin",
+            "/assets/..%2fadmin",
+            "/assets/..%252fadmin",
+            "/assets/%252e%252e/admin",
+            "/assets/..%25%32%66admin",
+            "/assets/..%c0%afadmin",
+            "/assets/..%e0%80%afadmin",
+            "/assets/%ff",
+        ] {
+            assert!(!is_plain_to_all(other), "{other:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -15,10 +15,10 @@ use super::body::MakeBody;
 use super::config::Config;
 use super::context;
 use super::gate::{Decision, decide};
-use crate::cookie::SetCookie;
+use crate::cookie::{SetCookie, is_publicly_cacheable, keep_from_caches};
 use crate::curfew::{Activity, Checked, Curfew, Error};
 use crate::reject::RejectionCause;
-use crate::request::{Asked, RequestKind};
+use crate::request::{Asked, RequestKind, drops_secure_cookies};
 use crate::session::Presence;
 use crate::token::Token;
 
@@ -41,7 +41,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         Checking { check: Check<B>, inner: S, admission: Admission<M> },
-        Admitted { #[pin] response: S::Future, pending: Option<Box<PendingCookie>> },
+        Admitted { #[pin] response: S::Future, pending: Option<Box<SetCookie>>, way_out: WayOut },
         TurnedAway { response: Option<S::Response> },
     }
 }
@@ -62,10 +62,11 @@ impl<M: Clone> Admission<M> {
     }
 }
 
-/// A cookie for the response to carry.
-struct PendingCookie {
-    set_cookie: SetCookie,
+/// What a response is looked at with.
+struct WayOut {
     curfew: Curfew,
+    /// Whether the browser keeps no cookie that is `Secure`.
+    is_dropped: bool,
 }
 
 impl<S, M, B, R> ResponseFuture<S, M, B>
@@ -146,11 +147,13 @@ where
         inner: &mut S,
         config: &Config,
     ) -> Self {
-        let curfew = &config.curfew;
+        let curfew = config.curfew.clone();
+        // Where it is not kept, nobody ever comes with it.
+        let is_dropped =
+            matches!(presence, Presence::Anonymous) && drops_secure_cookies(request.headers());
         request.extensions_mut().insert(context::Context { presence, curfew: curfew.clone() });
-        let pending = set_cookie
-            .map(|set_cookie| Box::new(PendingCookie { set_cookie, curfew: curfew.clone() }));
-        Self { state: State::Admitted { response: inner.call(request), pending } }
+        let (pending, way_out) = (set_cookie.map(Box::new), WayOut { curfew, is_dropped });
+        Self { state: State::Admitted { response: inner.call(request), pending, way_out } }
     }
 }
 
@@ -168,11 +171,9 @@ where
                     let (request, checked) = ready!(check.as_mut().poll(cx));
                     Self::decided(request, checked, inner, admission)
                 }
-                StateProjection::Admitted { response, pending } => {
+                StateProjection::Admitted { response, pending, way_out } => {
                     let mut response = ready!(response.poll(cx))?;
-                    if let Some(pending) = pending.take() {
-                        pending.put_on(&mut response);
-                    }
+                    way_out.see_to_the_cookie(pending.take(), &mut response);
                     return Poll::Ready(Ok(response));
                 }
                 StateProjection::TurnedAway { response } => {
@@ -185,37 +186,23 @@ where
     }
 }
 
-impl PendingCookie {
-    /// Puts the cookie on a response, unless another request is to carry it: this one has none of
-    /// its own to add to, or may be shown to others, or the handler has just set the cookie.
-    fn put_on<R>(self, response: &mut Response<R>) {
-        let can_carry = response.status() != StatusCode::NOT_MODIFIED
+impl WayOut {
+    /// Puts a cookie that is due on a response, unless another request is to carry it: this one has
+    /// none of its own to add to, or may be shown to others, or the handler has just set the cookie.
+    fn see_to_the_cookie<R>(&self, pending: Option<Box<SetCookie>>, response: &mut Response<R>) {
+        if self.curfew.session_cookie().is_set_by(response.headers()) {
+            // What a handler returns beside its cookie may have overwritten what the cookie said.
+            keep_from_caches(response.headers_mut());
+            if self.is_dropped {
+                self.curfew.tell_of_dropped_cookie();
+            }
+        } else if let Some(pending) = pending
+            && response.status() != StatusCode::NOT_MODIFIED
             && !is_publicly_cacheable(response.headers())
-            && !self.curfew.session_cookie().is_set_by(response.headers());
-        if can_carry {
-            self.set_cookie.append_to(response.headers_mut());
+        {
+            pending.append_to(response.headers_mut());
         }
     }
-}
-
-/// Whether the handler wants the response to be kept by caches that others share (RFC 9111).
-fn is_publicly_cacheable(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::CACHE_CONTROL);
-    let directives = values
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|directive| directive.trim().to_ascii_lowercase());
-    let (mut public, mut private) = (false, false);
-    for directive in directives {
-        match directive.as_str() {
-            "private" | "no-store" => private = true,
-            "max-age=0" => {}
-            "public" | "immutable" => public = true,
-            other => public |= other.starts_with("s-maxage=") || other.starts_with("max-age="),
-        }
-    }
-    public && !private
 }
 
 impl<S, M, B> fmt::Debug for ResponseFuture<S, M, B>

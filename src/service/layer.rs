@@ -9,7 +9,7 @@ use super::body::FromBytes;
 use super::config::{Config, Mode};
 use super::service::CurfewService;
 use crate::curfew::Curfew;
-use crate::request::is_plain;
+use crate::request::is_plain_to_all;
 
 /// The layer that checks the session of each request.
 ///
@@ -81,7 +81,9 @@ impl<M> CurfewLayer<M> {
     }
 
     /// Paths that always pass, as the client writes them: exactly this one, or all that begin so
-    /// where it ends with `/*`.
+    /// where it ends with `/*`. A path that some server may read as another one is never among them,
+    /// such as `/assets/..;/admin`: with `.` or `..`, a `;`, an encoded slash, backslash or control
+    /// character, bytes that are not UTF-8, or what is encoded twice.
     ///
     /// # Panics
     ///
@@ -128,7 +130,7 @@ impl<S, M: Clone> Layer<S> for CurfewLayer<M> {
 fn patterns(paths: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
     let checked = |path: String| {
         let start = path.strip_suffix("/*").unwrap_or(&path);
-        let plain = is_plain(&path) && !start.contains(['?', '#', '*']);
+        let plain = is_plain_to_all(&path) && !start.contains(['?', '#', '*']);
         assert!(plain, "{path:?} is no path; write \"/about\" or \"/assets/*\"");
         path
     };

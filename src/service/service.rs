@@ -12,7 +12,7 @@ use super::body::MakeBody;
 use super::config::Config;
 use super::future::{Admission, ResponseFuture};
 use crate::curfew::Activity;
-use crate::request::{is_plain, original_uri};
+use crate::request::{is_plain_to_all, original_uri};
 
 /// The service that checks the session of each request, made by [`CurfewLayer`](super::CurfewLayer).
 #[derive(Clone)]
@@ -106,7 +106,7 @@ fn is_among(patterns: &[String], path: &str) -> bool {
         Some(start) => path.starts_with(start),
         None => path == pattern,
     };
-    patterns.iter().any(means) && is_plain(path)
+    patterns.iter().any(means) && is_plain_to_all(path)
 }
 
 impl<S, M> fmt::Debug for CurfewService<S, M> {

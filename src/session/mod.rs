@@ -15,6 +15,7 @@ mod revision;
 mod schedule;
 mod selector;
 mod steps;
+mod visible;
 
 pub(crate) use self::client::MAX_LABEL;
 pub use self::client::{ClientDetails, SessionKind};
@@ -31,3 +32,4 @@ pub use self::record::{Membership, Record, Stamp};
 pub use self::revision::Revision;
 pub use self::schedule::{Deadline, FixedDeadline, Schedule};
 pub use self::selector::Selector;
+pub(crate) use self::visible::{shows_nothing, turns_text};

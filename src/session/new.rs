@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::client::{MAX_LABEL, SessionKind};
 use super::record::Link;
+use super::visible::shows_nothing;
 use crate::limits::Limits;
 
 /// A session that is about to start, for [`Curfew::start`](crate::Curfew::start).
@@ -65,7 +66,8 @@ impl NewSession {
         self
     }
 
-    /// A name that its owner will know it by in the list, at most 512 bytes.
+    /// A name that its owner will know it by in the list, at most 512 bytes without NUL, of which at
+    /// least one sign can be seen.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into().into());
         self
@@ -86,10 +88,11 @@ impl NewSession {
         self
     }
 
-    /// Whether every store can keep its names.
+    /// Whether every store can keep its names, and people can see the session's own.
     pub(crate) fn has_valid_names(&self) -> bool {
         let mut names = self.orgs.iter().chain(&self.name).chain([&self.user]);
-        names.all(|name| is_valid_name(name))
+        let can_be_seen = self.name.as_ref().is_none_or(|name| !shows_nothing(name));
+        can_be_seen && names.all(|name| is_valid_name(name))
     }
 
     /// Whether every store can keep its links.

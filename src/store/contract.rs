@@ -30,7 +30,8 @@ use crate::session::{Key, Record, Revision, SessionId};
 /// ```
 /// use tower_curfew::store::{Inserted, MemoryStore, Record, Replaced, SecretHash, Store};
 /// # use std::sync::Arc;
-/// # use tower_curfew::{SessionId, clock::Timestamp};
+/// # use tower_curfew::clock::Timestamp;
+/// # use tower_curfew::SessionId;
 /// # let id = SessionId::from_bytes([1; 16]);
 /// # let secret = SecretHash::from_bytes([2; 32]);
 /// # let now = Timestamp::from_unix_millis(0);

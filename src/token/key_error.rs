@@ -16,6 +16,8 @@ pub(super) enum Problem {
     Encoding { place: String },
     #[error("{place} has the same one-byte id as a different key, by chance: generate another key")]
     SameId { place: String },
+    #[error("{place} is one byte repeated, which anybody can guess: make one with `{MAKE}`")]
+    Repeated { place: String },
     #[error("{place} holds no key: make one with `{MAKE}`")]
     Empty { place: String },
     #[error("environment variable `{variable}` is not set: set it to the output of `{MAKE}`")]
@@ -28,6 +30,13 @@ pub(super) enum Problem {
         "key file `{path}` is open to others (mode {mode:03o}): close it with `chmod 600 {path}`"
     )]
     Exposed { path: PathBuf, mode: u32 },
+    #[error("key file `{path}` is no regular file: name a file that holds the key itself")]
+    NotRegular { path: PathBuf },
+    #[error(
+        "key file `{path}` belongs to user {owner}, who could exchange the key: give it to the user \
+         of this program with `chown {user} {path}`"
+    )]
+    Foreign { path: PathBuf, owner: u32, user: u32 },
     #[error("key file `{path}` is larger than {MAX_LEN} bytes: it holds something else")]
     TooLarge { path: PathBuf },
     #[error("key file `{path}` cannot be read")]

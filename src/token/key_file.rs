@@ -12,20 +12,22 @@ use zeroize::Zeroizing;
 use super::key_error::{MAX_LEN, Problem};
 use super::secret::{fill, random_id};
 
-/// The content of the file, if nobody else may see it.
+/// The content of the file, if nobody else may see or exchange it.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let unreadable = |source| Problem::Unreadable { path: path.into(), source };
-    let file = File::open(path).map_err(|error| match error.kind() {
+    let missing = |error: io::Error| match error.kind() {
         ErrorKind::NotFound if folder_of(path).is_dir() => Problem::NoFile { path: path.into() },
         ErrorKind::NotFound => Problem::NoFolder { path: path.into() },
         _ => unreadable(error),
-    })?;
-    // Of the file that is open, so that nobody can exchange it in between.
+    };
+    // Before it is opened, since to open a pipe is to wait for whoever writes into it.
+    refuse_if_no_file(path, &fs::metadata(path).map_err(missing)?)?;
+    let file = File::open(path).map_err(missing)?;
+    // Once more of the file that is open, which nobody can exchange any more.
     let metadata = file.metadata().map_err(unreadable)?;
-    if metadata.is_dir() {
-        return Err(unreadable(ErrorKind::IsADirectory.into()));
-    }
+    refuse_if_no_file(path, &metadata)?;
     refuse_if_exposed(path, &metadata)?;
+    refuse_if_foreign(path, &metadata)?;
 
     // Large enough from the start: growing would leave copies behind that nobody wipes.
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_LEN as usize + 1));
@@ -92,6 +94,10 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
+fn refuse_if_no_file(path: &Path, metadata: &Metadata) -> Result<(), Problem> {
+    if metadata.is_file() { Ok(()) } else { Err(Problem::NotRegular { path: path.into() }) }
+}
+
 #[cfg(unix)]
 fn refuse_if_exposed(path: &Path, metadata: &Metadata) -> Result<(), Problem> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -108,4 +114,34 @@ fn refuse_if_exposed(path: &Path, metadata: &Metadata) -> Result<(), Problem> {
 #[cfg(not(unix))]
 fn refuse_if_exposed(_path: &Path, _metadata: &Metadata) -> Result<(), Problem> {
     Ok(())
+}
+
+/// Its owner can always write into it, whatever its mode says. Root can in any case.
+#[cfg(unix)]
+fn refuse_if_foreign(path: &Path, metadata: &Metadata) -> Result<(), Problem> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let owner = metadata.uid();
+    if owner == 0 {
+        return Ok(());
+    }
+    let user =
+        effective_user().map_err(|source| Problem::Unreadable { path: path.into(), source })?;
+    if owner == user { Ok(()) } else { Err(Problem::Foreign { path: path.into(), owner, user }) }
+}
+
+#[cfg(not(unix))]
+fn refuse_if_foreign(_path: &Path, _metadata: &Metadata) -> Result<(), Problem> {
+    Ok(())
+}
+
+/// Whom this process acts as. The standard library has no word for that, but a pipe belongs to whoever
+/// made it, on every Unix, and needs no place to write to, unlike a file.
+#[cfg(unix)]
+fn effective_user() -> io::Result<u32> {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::fs::MetadataExt as _;
+
+    let (reader, _) = io::pipe()?;
+    Ok(File::from(OwnedFd::from(reader)).metadata()?.uid())
 }

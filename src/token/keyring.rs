@@ -44,7 +44,8 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// A keyring with this key, as raw bytes.
+    /// A keyring with this key, as raw bytes. Whoever gives it vouches for its randomness: unlike in
+    /// text, one byte repeated is taken, as in tests.
     ///
     /// # Errors
     ///
@@ -68,8 +69,8 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// If it is not set or empty, a key in it is not base64 or has fewer than 32 bytes, or two keys
-    /// have the same one-byte id. The message says which key, and never shows it.
+    /// If it is not set or empty, a key in it is not base64, has fewer than 32 bytes or is one byte
+    /// repeated, or two keys have the same one-byte id. The message says which key, and never shows it.
     pub fn from_env(variable: &str) -> Result<Self, KeyringError> {
         Self::from_variable(variable, env::var(variable))
     }
@@ -78,8 +79,9 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// If the file is missing, cannot be read, or can be read or written by others than its owner
-    /// and the readers of its group (checked on Unix); and for what is in it as
+    /// If the file is missing, cannot be read, is no regular file, can be read or written by others
+    /// than its owner and the readers of its group, or belongs to another user than root or the one
+    /// that this process runs as (the last two are checked on Unix); and for what is in it as
     /// [`Keyring::from_env`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, KeyringError> {
         let path = path.as_ref();
@@ -139,6 +141,9 @@ impl Keyring {
                 let Some(key) = decode(word) else {
                     return Err(Problem::Encoding { place: place() }.into());
                 };
+                if key.len() >= MIN_LEN && key.iter().all(|byte| *byte == key[0]) {
+                    return Err(Problem::Repeated { place: place() }.into());
+                }
                 keyring.add(key, place)?;
             }
         }
@@ -234,8 +239,12 @@ mod tests {
     use crate::session::SessionId;
     use crate::token::{Secret, Token};
 
-    const BYTES: [u8; 32] = [0xfb; 32];
-    const STANDARD: &str = "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s=";
+    const BYTES: [u8; 32] = {
+        let mut bytes = [0xfb; 32];
+        bytes[31] = 0xfa;
+        bytes
+    };
+    const STANDARD: &str = "+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/o=";
 
     fn variable(value: &str) -> Result<Keyring, KeyringError> {
         Keyring::from_variable("CURFEW_KEYS", Ok(value.to_owned()))
@@ -293,12 +302,12 @@ mod tests {
 
     #[test]
     fn separators_are_whitespace_and_commas_and_the_first_key_signs() {
-        let (first, second) = ([0; 32], [0x10, 0x41, 0x04].repeat(11));
-        let (a, b) = ("A".repeat(43) + "=", "EEEE".repeat(11));
+        let (first, second) = ([&[0; 31][..], &[1]].concat(), [0x10, 0x41, 0x04].repeat(11));
+        let (a, b) = ("A".repeat(42) + "E=", "EEEE".repeat(11));
         for text in [format!("{a} {b}"), format!("{a},{b}"), format!("\r\n\t {a} ,\r\n{b}\n\n")] {
             let keyring = variable(&text).unwrap();
             assert_eq!(keys(&keyring), [&first[..], &second]);
-            let alone = Keyring::from_bytes(first).unwrap();
+            let alone = Keyring::from_bytes(&first).unwrap();
             assert!(verifies(&alone, &keyring), "the first signs");
         }
     }
@@ -336,6 +345,31 @@ mod tests {
              `head -c 32 /dev/urandom | base64`"
         );
         assert!(Keyring::from_bytes([0; 32]).is_ok());
+    }
+
+    #[test]
+    fn in_text_one_byte_repeated_is_refused() {
+        let make = "make one with `head -c 32 /dev/urandom | base64`";
+        let zeros = "A".repeat(43) + "=";
+        let letters = "YWFh".repeat(11);
+        for text in [&zeros, &letters, &format!("{STANDARD} {zeros}")] {
+            let number = text.split(' ').count();
+            assert_eq!(
+                variable(text).unwrap_err().to_string(),
+                format!(
+                    "key number {number} in environment variable `CURFEW_KEYS` is one byte \
+                     repeated, which anybody can guess: {make}"
+                )
+            );
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(&folder, &format!("\n{zeros}\n"), 0o600);
+        let message = format!(
+            "the key on line 2 of key file `{}` is one byte repeated, which anybody can guess: {make}",
+            path.display()
+        );
+        assert_eq!(Keyring::load(&path).unwrap_err().to_string(), message);
+        assert_eq!(Keyring::load_or_create(&path).unwrap_err().to_string(), message);
     }
 
     #[test]
@@ -442,10 +476,85 @@ mod tests {
     #[test]
     fn what_cannot_be_read_says_why_in_its_source() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Keyring::load_or_create(folder.path()).unwrap_err();
-        let shown = folder.path().display();
-        assert_eq!(error.to_string(), format!("key file `{shown}` cannot be read"));
+        let path = write(&folder, STANDARD, 0o600).join("below");
+        let error = Keyring::load_or_create(&path).unwrap_err();
+        assert_eq!(error.to_string(), format!("key file `{}` cannot be read", path.display()));
         assert!(error.source().unwrap().is::<io::Error>());
+    }
+
+    #[test]
+    fn a_folder_is_no_key_file() {
+        let folder = tempfile::tempdir().unwrap();
+        is_no_regular_file(folder.path());
+    }
+
+    #[track_caller]
+    fn is_no_regular_file(path: &Path) {
+        let message = format!(
+            "key file `{}` is no regular file: name a file that holds the key itself",
+            path.display()
+        );
+        assert_eq!(Keyring::load(path).unwrap_err().to_string(), message);
+        assert_eq!(Keyring::load_or_create(path).unwrap_err().to_string(), message);
+    }
+
+    /// To open a pipe into which nobody writes would take for ever.
+    #[cfg(unix)]
+    #[test]
+    fn pipes_sockets_and_devices_are_no_key_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        is_no_regular_file(&socket);
+        for device in ["/dev/null", "/dev/zero"] {
+            is_no_regular_file(Path::new(device));
+        }
+        let pipe = folder.path().join("pipe");
+        if !std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|s| s.success()) {
+            eprintln!("skipped in part: there is no mkfifo");
+            return;
+        }
+        is_no_regular_file(&pipe);
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        is_no_regular_file(&link);
+    }
+
+    /// A link to a file is as good as the file: that is how secrets are mounted.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_key_file_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(&folder, STANDARD, 0o600);
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(keys(&Keyring::load(link).unwrap()), [BYTES]);
+    }
+
+    /// Only root can give a file to somebody else.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_another_user_is_refused_as_root() {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(&folder, STANDARD, 0o600);
+        let own = fs::metadata(&path).unwrap().uid();
+        assert_eq!(keys(&Keyring::load(&path).unwrap()), [BYTES]);
+        if chown(&path, Some(own + 4711), None).is_err() {
+            eprintln!("skipped: this is not root");
+            return;
+        }
+        let message = format!(
+            "key file `{0}` belongs to user {1}, who could exchange the key: give it to the user of \
+             this program with `chown {own} {0}`",
+            path.display(),
+            own + 4711
+        );
+        assert_eq!(Keyring::load(&path).unwrap_err().to_string(), message);
+        assert_eq!(Keyring::load_or_create(&path).unwrap_err().to_string(), message);
+        chown(&path, Some(own), None).unwrap();
+        assert_eq!(keys(&Keyring::load(&path).unwrap()), [BYTES]);
     }
 
     #[cfg(unix)]

@@ -117,9 +117,9 @@ async fn r27_a_name_that_cannot_be_kept_is_refused_with_its_field() {
         let mut ada = site.signed_in("ada", &[]).await;
         let name = |name: &str| format!(r#"{{"name":"{name}"}}"#);
         let too_long = [name(&"x".repeat(513)), name(&"é".repeat(257))];
-        for body in
-            [name(""), name("   "), name(r"\t\n"), name(r"a\u0000b")].iter().chain(&too_long)
-        {
+        let invisible = [name(r"\u200b\ufeff"), name(r" \u202e\u2066 "), name(r"\u2800\u3164")];
+        let few = [name(""), name("   "), name(r"\t\n"), name(r"a\u0000b")];
+        for body in few.iter().chain(&too_long).chain(&invisible) {
             let answer = ask(&mut ada, "POST", TOKENS, body).await;
             is_problem(&answer, 422);
             assert_eq!(answer.json()["field"], "name", "{body}");

@@ -49,11 +49,11 @@ async fn the_cookie_is_as_it_was_asked_for() {
     );
     assert_eq!(
         set_cookie(|builder| builder.cookie_domain("example.com"), login).await,
-        "__Http-session=…; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com"
+        "__Secure-session=…; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com"
     );
     assert_eq!(
         set_cookie(|builder| builder.cookie_path("/app"), login).await,
-        "__Http-session=…; HttpOnly; SameSite=Lax; Secure; Path=/app"
+        "__Secure-session=…; HttpOnly; SameSite=Lax; Secure; Path=/app"
     );
     let named = |builder: Builder| builder.cookie_name("id").same_site(SameSite::None);
     assert_eq!(set_cookie(named, login).await, "id=…; HttpOnly; SameSite=None; Secure; Path=/");

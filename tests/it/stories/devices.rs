@@ -1,15 +1,14 @@
 //! By which names people recognise their devices, and from where they come.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{HeaderName, USER_AGENT};
-use axum::http::{HeaderValue, Request};
-use tower_curfew::Builder;
-use tower_curfew::ClientDetails;
+use axum::http::{HeaderMap, HeaderValue, Request};
 use tower_curfew::client::{AddressRetention, ForwardedHeader};
+use tower_curfew::{Builder, ClientDetails, ClientInfo, ErrorKind, NewSession};
 
 use super::devices_table::{DEVICES, HINTED};
 use crate::support::{Browser, Site, hours, navigation, on_every_store, on_every_store_with};
@@ -110,6 +109,48 @@ async fn r24_what_is_known_of_the_client_is_renewed_with_the_touch() {
             }
         },
     )
+    .await;
+}
+
+#[tokio::test]
+async fn r24_of_what_a_client_says_nothing_is_listed_that_cannot_be_seen_or_turns_text_around() {
+    let listed = async |site: &Site, agent: &str| {
+        let headers = [("user-agent", agent.as_bytes())];
+        let (_, client) = signed_in_with(site, &headers, "203.0.113.7").await;
+        [client.agent, client.device, client.location].map(|label| label.map(|l| l.to_string()))
+    };
+    let site = Site::with(|builder| {
+        builder
+            .name_devices_with(|headers: &HeaderMap| {
+                Some(String::from_utf8_lossy(headers["user-agent"].as_bytes()).into_owned())
+            })
+            .locate_with(|_: IpAddr| Some("Par\u{202e}is".to_owned()))
+    });
+    let paris = Some("Paris".to_owned());
+    for nothing in ["", "\u{200b}\u{feff}", "\u{202e} \u{2069}\u{a0}"] {
+        assert_eq!(listed(&site, nothing).await, [None, None, paris.clone()], "{nothing:?}");
+    }
+    let turned = Some("myapp/1.0 exe.pdf".to_owned());
+    assert_eq!(
+        listed(&site, "myapp/1.0 \u{202e}exe\u{202c}.pdf").await,
+        [turned.clone(), turned, paris]
+    );
+}
+
+#[tokio::test]
+async fn r24_a_session_whose_name_shows_nothing_does_not_start() {
+    on_every_store(async |site| {
+        for nothing in [" ", "\t", "\u{200b}", "\u{202e}\u{2066}", "\u{2800}"] {
+            let new = NewSession::for_user("ada").named(nothing);
+            let refused = site.curfew.operator("tests").issue_token(new.clone()).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::InvalidName, "{nothing:?}");
+            let refused = site.curfew.start(new, &ClientInfo::for_tests()).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::InvalidName, "{nothing:?}");
+        }
+        assert!(site.curfew.list("ada").await.unwrap().is_empty());
+        let new = NewSession::for_user("ada").named("\u{200f}\u{5d0}");
+        let _ = site.curfew.operator("tests").issue_token(new).await.unwrap();
+    })
     .await;
 }
 

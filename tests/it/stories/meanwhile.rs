@@ -37,7 +37,7 @@ async fn r27_a_session_that_ends_while_it_asks_for_a_token_leaves_none_behind() 
             }
             match how {
                 "revoked" => {
-                    { site.curfew.operator("tests").revoke(Selector::user("ada")).await.unwrap(); }
+                    site.curfew.operator("tests").revoke(Selector::user("ada")).await.unwrap();
                 }
                 "rotated" => drop(ada.clone().post("/rotate").await),
                 "organization" => site.revoke_org("acme").await,

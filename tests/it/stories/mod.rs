@@ -7,6 +7,7 @@ mod activity;
 mod admins;
 mod audit;
 mod bearers;
+mod caches;
 mod caps;
 mod carriers;
 mod configuration;
@@ -34,6 +35,7 @@ mod orgs;
 mod passive;
 #[cfg(feature = "geoip")]
 mod places;
+mod plain_http;
 mod previews;
 mod races;
 mod reasons;

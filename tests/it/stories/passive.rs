@@ -117,6 +117,9 @@ async fn r13_paths_that_the_app_calls_passive_are_no_activity_by_any_method() {
             "/feeds",
             "/x/poll",
             "/feed/../",
+            "/feed/..;/",
+            "/feed/..%252f",
+            "/feed/..%c0%af",
         ] {
             let ada = site.signed_in("ada", &[]).await.at(&router);
             keeps_alive(&site, ada, "GET", path).await;

@@ -66,6 +66,9 @@ async fn trap_27_whatever_else_an_attacker_puts_there_leads_to_the_default_page(
         "/%5cevil.example",
         "/%09/evil.example",
         "/%0d%0aSet-Cookie:a=b",
+        "/%252fevil.example",
+        "/%25%32%66evil.example",
+        "/%c0%afevil.example",
         "https:evil.example",
         "https://evil.example/",
         "javascript:alert(1)",
@@ -94,6 +97,8 @@ async fn trap_27_a_page_that_is_no_plain_path_is_not_come_back_to() {
         "/\\evil.example",
         "/a/../b",
         "/%2f%2fevil.example",
+        "/%252fevil.example",
+        "/%c0%afevil.example",
         "/?q=a%0d%0aLocation:x",
         "/é",
         "/?q=é",
@@ -217,6 +222,49 @@ async fn what_is_open_is_what_was_named_however_the_path_is_written() {
     }
 }
 
+/// Some server in front of the handler, or the handler itself, may take each of these for `/admin`.
+#[tokio::test]
+async fn r13_a_path_that_others_may_read_as_another_one_is_not_open() {
+    let site = Site::new();
+    let mut browser = required(&site, ["/assets/*"]);
+    for closed in [
+        "/assets/..;/admin",
+        "/assets/..;a=b/admin",
+        "/assets/..%3b/admin",
+        "/assets;/../admin",
+        "/assets/app;.css",
+        "/assets/..%252fadmin",
+        "/assets/..%25%32%66admin",
+        "/assets/%252e%252e/admin",
+        "/assets/..%255cadmin",
+        "/assets/..%c0%afadmin",
+        "/assets/..%e0%80%afadmin",
+        "/assets/..%f0%80%80%afadmin",
+        "/assets/%ff",
+    ] {
+        let answer = browser.fetch("GET", closed).await;
+        assert_eq!(answer.status, 401, "{closed}: {answer:?}");
+        let answer = browser.open(closed).await;
+        assert!(location(&answer).starts_with("/login"), "{closed}");
+    }
+    for open in ["/assets/caf%C3%A9.css", "/assets/100%25", "/assets/a%20b?c;d=%252f&e=%ff"] {
+        assert_eq!(browser.open(open).await.status, 200, "{open}");
+    }
+}
+
+/// A browser does not read it as another path, so nothing is lost by coming back.
+#[tokio::test]
+async fn trap_27_one_comes_back_to_a_path_with_a_semicolon_and_to_any_query() {
+    let site = Site::new();
+    for page in ["/cars;color=red", "/?next=%2Freports%252F&old=%E9"] {
+        let answer = required(&site, []).open(page).await;
+        assert_eq!(answer.login_parameter("return_to").as_deref(), Some(page));
+        let back: String = form_urlencoded::byte_serialize(page.as_bytes()).collect();
+        let login = format!("/login?user=ada&return_to={back}");
+        assert_eq!(location(&site.browser().post(&login).await), page);
+    }
+}
+
 #[tokio::test]
 async fn a_login_path_opens_itself_alone_or_is_refused() {
     for path in ["/*", "/login/*", "/login*"] {
@@ -250,6 +298,10 @@ fn what_is_no_path_cannot_be_opened() {
         "/a?b=c",
         "/a#b",
         "/a/../b",
+        "/a;b",
+        "/a%3Bb/*",
+        "/a%252fb",
+        "/a%c0%af",
         "https://a/b",
     ] {
         for name in [CurfewLayer::open, CurfewLayer::passive] {
