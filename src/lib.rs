@@ -52,8 +52,6 @@
 //! - `sqlite`: the embedded, durable store.
 //! - `postgres`: the store for apps on several machines; `postgres-tls` encrypts its connections.
 //! - `redis`: the same on Redis or Valkey; `redis-tls` encrypts its connections.
-//! - `geoip`: locations from a database file that the app brings along.
-//! - `ua-db`: device names by the uap-core database, which the app brings along.
 //! - `serde`: `Serialize` for what answers in JSON carry; `axum` brings it.
 //! - `conformance`: the store contract as tests, for a store of your own.
 #![cfg_attr(docsrs, feature(doc_cfg))]

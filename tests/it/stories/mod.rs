@@ -32,8 +32,6 @@ mod org_refusals;
 mod org_routes;
 mod orgs;
 mod passive;
-#[cfg(feature = "geoip")]
-mod places;
 mod previews;
 mod races;
 mod reasons;
