@@ -28,7 +28,7 @@
 //! # }
 //! ```
 //!
-//! **The layer reads, the handle writes.** The [layer](CurfewLayer) only loads, judges, and records
+//! **The layer reads, the handle writes.** The [layer](service::CurfewLayer) only loads, judges, and records
 //! activity now and then. Signing in and out, listing and revoking are calls on the [`Curfew`]
 //! handle; what the browser must learn of them is a [`SetCookie`] that they return.
 //!
