@@ -69,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A real app gives a database here, see the feature `geoip`.
+/// A real app asks a database here, as `console/places.rs` does.
 fn locate(address: IpAddr) -> Option<String> {
     address.is_loopback().then(|| "this machine".to_owned())
 }

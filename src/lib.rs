@@ -28,7 +28,7 @@
 //! # }
 //! ```
 //!
-//! **The layer reads, the handle writes.** The [layer](CurfewLayer) only loads, judges, and records
+//! **The layer reads, the handle writes.** The [layer](service::CurfewLayer) only loads, judges, and records
 //! activity now and then. Signing in and out, listing and revoking are calls on the [`Curfew`]
 //! handle; what the browser must learn of them is a [`SetCookie`] that they return.
 //!
@@ -52,8 +52,6 @@
 //! - `sqlite`: the embedded, durable store.
 //! - `postgres`: the store for apps on several machines; `postgres-tls` encrypts its connections.
 //! - `redis`: the same on Redis or Valkey; `redis-tls` encrypts its connections.
-//! - `geoip`: locations from a database file that the app brings along.
-//! - `ua-db`: device names by the uap-core database, which the app brings along.
 //! - `serde`: `Serialize` for what answers in JSON carry; `axum` brings it.
 //! - `conformance`: the store contract as tests, for a store of your own.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -6,9 +6,12 @@ use std::str::FromStr;
 use anyhow::Context;
 use clap::Parser;
 use time::Duration;
-use tower_curfew::client::{ForwardedHeader, GeoIp};
+use tower_curfew::client::ForwardedHeader;
 use tower_curfew::store::{MemoryStore, PostgresStore, RedisStore, SqliteStore, Store};
 use tower_curfew::{Curfew, Keyring, Limits, SessionId};
+
+use crate::device_names::UaDatabase;
+use crate::places::GeoIp;
 
 /// Sessions to look at: a small app with the pages that people and admins know.
 #[derive(Parser)]
@@ -35,6 +38,9 @@ pub(crate) struct Options {
     /// A database in MaxMind's format, for locations
     #[arg(long, value_name = "FILE")]
     geoip: Option<PathBuf>,
+    /// The file regexes.yaml of uap-core, for names of more browsers and apps
+    #[arg(long, value_name = "FILE")]
+    ua_db: Option<PathBuf>,
     /// A network of proxies whose X-Forwarded-For is believed; may be given again
     #[arg(long, value_name = "CIDR")]
     trust_proxy: Vec<String>,
@@ -85,6 +91,9 @@ impl Options {
             .policy_bounds(self.policy_minimum, Duration::days(400));
         if let Some(file) = &self.geoip {
             builder = builder.locate_with(GeoIp::open(file)?);
+        }
+        if let Some(file) = &self.ua_db {
+            builder = builder.name_devices_with(UaDatabase::open(file)?);
         }
         if !self.trust_proxy.is_empty() {
             builder = builder.trust_proxies(&self.trust_proxy, ForwardedHeader::XForwardedFor);

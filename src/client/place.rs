@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 /// Finds the approximate location of an address, for people to recognise: `Berlin, Germany`.
 ///
-/// A closure from an address to a text does so too.
+/// A closure from an address to a text does so too. One that reads a database file is a
+/// [recipe](crate::docs::privacy#locations).
 pub trait Locate: Send + Sync + 'static {
     /// The location, in words; `None` if it is unknown.
     ///

@@ -38,13 +38,25 @@ use std::sync::Arc;
 use time::Duration;
 use tokio::task::JoinSet;
 
+// Only the macro calls the clauses; its docs list them.
+#[doc(hidden)]
 pub use self::insert::*;
+#[doc(hidden)]
 pub use self::list::*;
+#[doc(hidden)]
 pub use self::load::*;
+#[doc(hidden)]
 pub use self::purge::*;
+#[doc(hidden)]
 pub use self::replace::*;
+#[doc(hidden)]
 pub use self::rules::*;
-pub use self::sabotage::*;
+pub use self::sabotage::Sabotage;
+#[doc(hidden)]
+pub use self::sabotage::{
+    an_entry_whose_record_is_lost_hides_nothing_and_counts_no_more,
+    cut_connections_come_back_and_repeat_nothing_wrongly,
+};
 use crate::clock::Timestamp;
 use crate::limits::Limits;
 use crate::policy::OrgRules;
@@ -57,6 +69,8 @@ use crate::token::{nonce, random_id};
 ///
 /// It is given the name of the module and an expression for the store, which may wait, and may `return`
 /// to skip the test.
+///
+#[doc = include_str!("clauses.md")]
 #[macro_export]
 macro_rules! store_tests {
     ($name:ident, $open:expr $(,)?) => {
@@ -269,4 +283,22 @@ fn with_unknown_fact(facts: &[u8]) -> Vec<u8> {
     assert_eq!(*end, 0xff, "facts are a map in CBOR");
     // Fact 16000, which is neither essential nor personal: the text `later`.
     [rest, b"\x19\xfa\x00\x65later\xff"].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    #[test]
+    fn the_docs_of_the_macro_list_what_it_makes() {
+        let (_, calls) = include_str!("mod.rs").split_once("macro_rules! store_tests").unwrap();
+        let (calls, _) = calls.split_once("(@tests $open:expr").unwrap();
+        let made = calls.lines().map(str::trim).filter(|line| {
+            line.contains('_') && line.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        });
+        let listed = include_str!("clauses.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("- `")?.strip_suffix('`'));
+        assert_eq!(listed.collect::<HashSet<_>>(), made.collect::<HashSet<_>>());
+    }
 }

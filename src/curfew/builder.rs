@@ -200,7 +200,8 @@ impl Builder {
         self
     }
 
-    /// Names devices and browsers. Default: a small table of those that nearly everybody has.
+    /// Names devices and browsers. Default: [`WellKnown`](crate::client::WellKnown), a small table of
+    /// those that nearly everybody has.
     pub fn name_devices_with(mut self, devices: impl NameDevice) -> Self {
         self.client_reader.devices = Box::new(devices);
         self

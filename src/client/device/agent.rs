@@ -8,7 +8,7 @@ use super::harmless;
 use super::table::{ALONE, APPS, BROWSERS, ENGINES, PLATFORMS, RENAMED, Row};
 
 /// As much of the header as is looked at.
-pub(in crate::client) fn of(headers: &HeaderMap) -> Cow<'_, str> {
+pub(super) fn of(headers: &HeaderMap) -> Cow<'_, str> {
     let bytes = headers.get(header::USER_AGENT).map_or(&[][..], |agent| agent.as_bytes());
     String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_LEN)])
 }
@@ -18,25 +18,18 @@ const MAX_LEN: usize = 512;
 
 /// The name of a robot, television or console, which says it all: robots pretend to be phones, and
 /// nobody chooses the browser of a television.
-pub(in crate::client) fn alone(agent: &str) -> Option<String> {
+pub(super) fn alone(agent: &str) -> Option<String> {
     find(ALONE, agent).map(str::to_owned).or_else(|| robot(agent).map(str::to_owned))
 }
 
 /// The browser, app or tool.
 pub(super) fn browser(agent: &str) -> Option<String> {
-    let name = well_known(agent).map(Cow::Borrowed);
-    let name = name.or_else(|| product(agent)).or_else(|| find(BROWSERS, agent).map(Cow::Borrowed));
+    let known = find(APPS, agent).or_else(|| renamed(&product(agent)?));
+    let name = known
+        .map(Cow::Borrowed)
+        .or_else(|| product(agent))
+        .or_else(|| find(BROWSERS, agent).map(Cow::Borrowed));
     name.map(Cow::into_owned)
-}
-
-fn well_known(agent: &str) -> Option<&'static str> {
-    find(APPS, agent).or_else(|| renamed(&product(agent)?))
-}
-
-/// Whether the tables tell the browser, app or tool from those that imitate it.
-#[cfg(feature = "ua-db")]
-pub(in crate::client) fn is_well_known(agent: &str) -> bool {
-    well_known(agent).is_some()
 }
 
 pub(super) fn platform(agent: &str) -> Option<&'static str> {

@@ -8,13 +8,13 @@ use super::table::Row;
 
 /// What the hints of a request tell. What cannot be read is as if absent.
 #[derive(Debug, Default)]
-pub(in crate::client) struct Hints {
+pub(super) struct Hints {
     pub(super) brand: Option<String>,
     pub(super) platform: Option<&'static str>,
 }
 
 impl Hints {
-    pub(in crate::client) fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let brands = header(headers, "sec-ch-ua").and_then(strings).unwrap_or_default();
         let platform = string(headers, "sec-ch-ua-platform").or_else(|| {
             // A phone that keeps quiet about the rest: this family has no other phones.

@@ -6,9 +6,7 @@ mod table;
 
 use http::HeaderMap;
 
-#[cfg(feature = "ua-db")]
-pub(super) use agent::{alone, is_well_known, of as user_agent};
-pub(super) use hints::Hints;
+use hints::Hints;
 
 /// Names the device and browser behind a request, for people to recognise: `Chrome on macOS`.
 ///
@@ -30,9 +28,31 @@ where
     }
 }
 
-/// Names devices by a small table of well-known browsers, apps, tools and robots: the default.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WellKnown;
+/// Names devices by a small table of well-known browsers, apps, tools and robots, from `User-Agent`
+/// and, where a browser sends them, client hints. It is the default.
+///
+/// A program that the table does not have is named as it calls itself, if that is short and plain.
+/// Both halves of a name have at most 30 characters, none of which means anything in HTML.
+///
+/// It is there to fall back on, where the app knows more names of its own:
+///
+/// ```
+/// use http::HeaderMap;
+/// use tower_curfew::client::{NameDevice, WellKnown};
+///
+/// fn name_device(headers: &HeaderMap) -> Option<String> {
+///     let till = headers.get("x-till").and_then(|till| till.to_str().ok());
+///     till.map(|till| format!("till {till}")).or_else(|| WellKnown.name_device(headers))
+/// }
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("user-agent", "curl/8.5.0".parse().unwrap());
+/// assert_eq!(name_device(&headers).as_deref(), Some("curl"));
+/// headers.insert("x-till", "4".parse().unwrap());
+/// assert_eq!(name_device(&headers).as_deref(), Some("till 4"));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WellKnown;
 
 impl NameDevice for WellKnown {
     fn name_device(&self, headers: &HeaderMap) -> Option<String> {
@@ -46,21 +66,21 @@ impl NameDevice for WellKnown {
 
 /// The two halves of a name.
 #[derive(Debug, Default)]
-pub(super) struct Device {
+struct Device {
     /// The browser, app or tool.
-    pub(super) browser: Option<String>,
+    browser: Option<String>,
     /// What it runs on.
-    pub(super) platform: Option<String>,
+    platform: Option<String>,
 }
 
 impl Device {
     /// What a user agent says.
-    pub(super) fn of(agent: &str) -> Self {
+    fn of(agent: &str) -> Self {
         Self { browser: agent::browser(agent), platform: agent::platform(agent).map(str::to_owned) }
     }
 
     /// Puts the hints in place of what a user agent leaves vague.
-    pub(super) fn refine(mut self, hints: &Hints) -> Self {
+    fn refine(mut self, hints: &Hints) -> Self {
         if let Some(brand) = &hints.brand
             && hints::is_vague_browser(self.browser.as_deref(), brand)
         {
@@ -74,7 +94,7 @@ impl Device {
         self
     }
 
-    pub(super) fn name(self) -> Option<String> {
+    fn name(self) -> Option<String> {
         match (self.browser, self.platform) {
             (Some(browser), Some(platform)) => Some(format!("{browser} on {platform}")),
             (browser, platform) => browser.or(platform),
@@ -85,7 +105,7 @@ impl Device {
 /// What a stranger calls itself, if that is short and cannot be mistaken for anything but a name.
 ///
 /// Two of them with ` on ` between are at most 64 characters.
-pub(super) fn harmless(text: &str) -> Option<&str> {
+fn harmless(text: &str) -> Option<&str> {
     let text = text.trim();
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '+');
     let fits = text.chars().take(MAX_NAME + 1).count() <= MAX_NAME;

@@ -33,8 +33,6 @@ mod org_refusals;
 mod org_routes;
 mod orgs;
 mod passive;
-#[cfg(feature = "geoip")]
-mod places;
 mod plain_http;
 mod previews;
 mod races;

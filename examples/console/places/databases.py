@@ -1,5 +1,5 @@
-# pip install mmdb_writer==0.2.7 && python3 tests/it/data/places.py
-"""Writes the databases beside this file, of addresses that are reserved for documentation."""
+# pip install mmdb_writer==0.2.7 && python3 examples/console/places/databases.py
+"""Writes the databases beside this file, for the tests, of addresses that are reserved for documentation."""
 
 from pathlib import Path
 
