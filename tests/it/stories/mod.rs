@@ -22,6 +22,7 @@ mod gone;
 mod handlers;
 mod histories;
 mod housekeeping;
+mod in_the_name;
 mod limits;
 mod links;
 mod lists;

@@ -97,7 +97,8 @@ impl Site {
     fn node(store: Probe, clock: ManualClock, configure: impl FnOnce(Builder) -> Builder) -> Self {
         let builder = Curfew::builder(store.clone(), keyring()).clock(clock.clone());
         let curfew = configure(builder).build().unwrap();
-        let router = routes().layer(curfew.layer()).with_state(curfew.clone());
+        let layer = curfew.layer().passive(["/account/session"]);
+        let router = routes().layer(layer).with_state(curfew.clone());
         Self { curfew, clock, store, router }
     }
 
@@ -146,7 +147,8 @@ impl Site {
 
     /// The router of this site with more routes.
     pub fn router_with(&self, more: Router<Curfew>) -> Router {
-        let router = routes().merge(more).layer(self.curfew.layer());
+        let layer = self.curfew.layer().passive(["/account/session"]);
+        let router = routes().merge(more).layer(layer);
         router.with_state(self.curfew.clone())
     }
 
