@@ -2,7 +2,7 @@
 
 use tower_curfew::OrgPolicy;
 
-use super::org_routes::{POLICY, REVOKE, ask, grace};
+use super::org_routes::{POLICY, PREVIEW, REVOKE, ask, grace};
 use crate::support::{Fault, Site, days, hours, on_every_store};
 
 #[tokio::test]
@@ -14,7 +14,10 @@ async fn r19_trap_43_one_record_that_cannot_be_read_stops_no_revocation() {
             [site.signed_in("ada", &["acme"]).await, site.signed_in("bob", &["acme"]).await];
         site.store.garble_record(damaged.session());
         let answer = ask(&mut grace, "POST", REVOKE, "").await;
-        assert_eq!((answer.status.as_u16(), &*answer.body), (200, r#"{"ended":2,"at_least":true}"#));
+        assert_eq!(
+            (answer.status.as_u16(), &*answer.body),
+            (200, r#"{"ended":2,"at_least":true}"#)
+        );
         for other in &mut others {
             assert_eq!(other.turned_away_because().await, "revoked acme");
         }
@@ -36,8 +39,8 @@ async fn r14_trap_43_one_record_that_cannot_be_read_stops_no_policy() {
         let counted = r#"{"ends_now":1,"shortened":0,"at_least":true}"#;
         assert_eq!((answer.status.as_u16(), &*answer.body), (200, counted));
         assert_eq!(other.turned_away_because().await, "absolute acme");
-        let preview = ask(&mut grace, "POST", &format!("{POLICY}/preview"), r#"{"idle_seconds":600}"#);
-        assert_eq!(preview.await.json()["at_least"], true);
+        let preview = ask(&mut grace, "POST", PREVIEW, r#"{"idle_seconds":600}"#).await;
+        assert_eq!(preview.json()["at_least"], true);
     })
     .await;
 }
@@ -62,7 +65,10 @@ async fn r19_trap_43_it_is_done_before_anything_is_counted() {
         let mut ada = site.signed_in("ada", &["acme"]).await;
         site.store.break_only("list", Fault::Fail);
         let answer = ask(&mut grace, "POST", REVOKE, "").await;
-        assert_eq!((answer.status.as_u16(), &*answer.body), (200, r#"{"ended":0,"at_least":true}"#));
+        assert_eq!(
+            (answer.status.as_u16(), &*answer.body),
+            (200, r#"{"ended":0,"at_least":true}"#)
+        );
         site.store.mend();
         assert_eq!(ada.turned_away_because().await, "revoked acme");
     })

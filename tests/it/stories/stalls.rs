@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::yield_now;
 use tower_curfew::clock::{ManualClock, Timestamp};
 use tower_curfew::store::{
-    Cap, Inserted, Key, Listed, Loaded, MemoryStore, Membership, OrgRules, Page, Record, Replaced,
+    Cap, Inserted, Key, Listed, Loaded, Membership, MemoryStore, OrgRules, Page, Record, Replaced,
     Revision, RulesChanged, SecretHash, Stamp, Store, StoreError,
 };
 use tower_curfew::{
@@ -104,7 +104,8 @@ async fn crowded(slow: Duration) -> (Counting, ManualClock, Curfew) {
     let now = clock_now(&clock);
     for number in 0..SESSIONS {
         let id = SessionId::from_bytes(
-            u128::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+            u128::from(number + 1)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
                 .to_le_bytes(),
         );
         let member = Membership { org: "acme".into(), stamp: Stamp::default(), joined: now };
@@ -176,8 +177,8 @@ async fn trap_40_a_loop_over_100_000_sessions_lets_others_have_their_turn() {
 
 async fn session(curfew: &Curfew) -> tower_curfew::Session {
     use axum::http::{Request, header};
+    use tower::Layer as _;
     use tower::{ServiceExt as _, service_fn};
-    use tower_layer::Layer as _;
 
     let new = NewSession::for_user("grace");
     let cookie = curfew.start(new, &ClientInfo::for_tests()).await.unwrap();
