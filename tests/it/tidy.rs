@@ -108,7 +108,7 @@ fn the_project_stands_alone() {
 /// Each fault that the long run plants is there to be found, which it is not where it cannot be planted.
 #[test]
 fn planted_faults_fit_the_sources() {
-    let files = sources(&["src"]);
+    let files = sources(&["src", "examples"]);
     let patches = sources(&["tests/broken"]);
     assert!(2 <= patches.len(), "these are not the patches");
     let found = patches.iter().flat_map(|patch| does_not_fit(patch, &files)).collect::<Vec<_>>();
