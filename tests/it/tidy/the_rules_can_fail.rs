@@ -24,7 +24,7 @@ fn a_module_that_names_one_below_it() {
 #[test]
 fn one_of_many_in_braces() {
     let text =
-        "use crate::{\n    limits::{self, axum, Limits},\n    time::Timestamp,\n    store,\n};";
+        "use crate::{\n    limits::{self, axum, Limits},\n    clock::Timestamp,\n    store,\n};";
     assert_eq!(lines(out_of_order, "src/judge/mod.rs", text), ["src/judge/mod.rs:4"]);
     assert!(out_of_order(&Source::new("src/curfew.rs", text)).is_empty());
 }
@@ -40,7 +40,7 @@ fn the_way_through_super() {
 #[test]
 fn names_that_are_no_module() {
     for text in
-        ["use crate::Curfew;", "use crate::*;", "crate::helper!()", "use crate::{time, Curfew};"]
+        ["use crate::Curfew;", "use crate::*;", "crate::helper!()", "use crate::{clock, Curfew};"]
     {
         assert_eq!(lines(out_of_order, "src/axum/mod.rs", text).len(), 1, "{text}");
     }
