@@ -228,7 +228,8 @@ async fn r34_each_refusal_is_told_with_its_reason() {
     ada.open("/landing").await;
     assert_eq!(events.refusals(), ["unknown"], "it is as good as purged");
     let other = Keyring::from_bytes([8; 32]).unwrap();
-    let elsewhere = tower_curfew::Curfew::builder(site.store.clone(), other).build().unwrap();
+    let elsewhere = tower_curfew::Curfew::builder(site.store.clone(), other);
+    let elsewhere = elsewhere.timeout(time::Duration::MINUTE).build().unwrap();
     let foreign = elsewhere
         .start(NewSession::for_user("ada"), &tower_curfew::ClientInfo::for_tests())
         .await

@@ -12,7 +12,9 @@ use tower_curfew::event::{Event, EventKind};
 use tower_curfew::fresh_within;
 use tower_curfew::{AtCap, ErrorKind, Limits, NewSession, OrgPolicy, Selector};
 
-use crate::support::{Browser, Fault, Site, days, hours, on_every_store, on_every_store_with};
+use crate::support::{
+    AnyStore, Browser, Fault, Site, days, hours, on_every_store, on_every_store_with,
+};
 
 /// The request to issue a token, whose body is still on its way.
 fn asks_for_a_token(ada: &Browser, body: Body) -> Request<Body> {
@@ -150,7 +152,7 @@ async fn who_hangs_up_is_told_of_all_the_same() {
     for (call, path) in [("end", "/logout"), ("insert", "/login?user=ada"), ("rotate", "/rotate")] {
         let told = Arc::new(Mutex::new(Vec::<Event>::new()));
         let hook = told.clone();
-        let site = Site::with(|builder| {
+        let site = Site::over(AnyStore::memory(), |builder| {
             builder.on_event(move |event| hook.lock().unwrap().push(event.clone()))
         });
         let ada = site.signed_in("ada", &[]).await;
