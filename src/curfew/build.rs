@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use time::Duration;
 
-use super::advice::AdviceGiven;
 use super::builder::Builder;
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
 use super::error::ConfigError;
 use super::handle::{Curfew, Inner};
+use super::once::Once;
 use crate::client::{ClientReader, Proxies};
 use crate::judge::AppLimits;
 use crate::request::{Credentials, is_origin, is_plain_to_all};
@@ -59,7 +59,8 @@ impl Builder {
             rules: NodeRules::default(),
             credentials: Credentials::new(&self.keyring, cookie.name()),
             cookie,
-            advice_given: AdviceGiven::default(),
+            told_of_dropped_cookie: Once::default(),
+            told_of_passive_route: Once::default(),
             app: AppLimits {
                 browsers: self.limits,
                 tokens: self.token_limits.unwrap_or(self.limits),

@@ -8,9 +8,9 @@ use http::Response;
 use http::header::{self, HeaderValue};
 use time::Duration;
 
-use super::advice::AdviceGiven;
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
+use super::once::Once;
 use crate::client::ClientReader;
 use crate::clock::{Clock, Timestamp};
 use crate::cookie::{SessionCookie, SetCookie};
@@ -58,7 +58,9 @@ pub(super) struct Inner {
     pub(super) rules: NodeRules,
     pub(super) credentials: Credentials,
     pub(super) cookie: SessionCookie,
-    pub(super) advice_given: AdviceGiven,
+    pub(super) told_of_dropped_cookie: Once,
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for routes"))]
+    pub(super) told_of_passive_route: Once,
     pub(super) app: AppLimits,
     pub(super) cap: (u32, AtCap),
     pub(super) policy_bounds: (Duration, Duration),

@@ -14,6 +14,7 @@ mod events;
 mod handle;
 mod issue;
 mod list;
+mod once;
 mod operator;
 mod orgs;
 mod parallel;

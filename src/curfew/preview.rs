@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "axum")]
+use super::actor::Actor;
 use super::budget::TimeBudget;
 use super::error::Error;
 use super::handle::Curfew;
@@ -116,6 +118,18 @@ impl Curfew {
         let unchanged = ReplacedRules { before: rules.clone(), after: rules };
         self.compare(&org, &unchanged, &mut tally).await?;
         Ok(Counted { sessions: tally.living, at_least: tally.at_least })
+    }
+
+    /// Sets the policy of an organization, and says afterwards what that does to living sessions.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn set_policy_and_count(
+        &self,
+        by: &Session,
+        org: &str,
+        policy: crate::policy::OrgPolicy,
+    ) -> Result<Tally, Error> {
+        let replaced = self.replace_policy(Actor::by(by), named(org)?, Some(policy)).await?;
+        Ok(self.tally(org, &replaced).await)
     }
 
     /// How many living sessions a change has ended, as far as that can be found out.
