@@ -132,14 +132,21 @@ impl Curfew {
         Ok(self.tally(org, &replaced).await)
     }
 
-    /// How many living sessions a change has ended, as far as that can be found out.
-    pub(super) async fn count_ended(&self, org: &str, rules: &Option<ReplacedRules>) -> Counted {
-        let tally = self.tally(org, rules).await;
-        Counted { sessions: tally.ends_now, at_least: tally.at_least }
+    /// Revokes all sessions of an organization, and says afterwards how many living ones that has ended.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn revoke_org_and_count(
+        &self,
+        by: &Session,
+        org: &str,
+    ) -> Result<Counted, Error> {
+        let replaced = self.revoke_org_as(Actor::by(by), org.to_owned()).await?;
+        let Tally { ends_now, at_least, .. } = self.tally(org, &replaced).await;
+        Ok(Counted { sessions: ends_now, at_least })
     }
 
     /// What a change that was made does to living sessions, as far as that can be found out.
-    pub(super) async fn tally(&self, org: &str, rules: &Option<ReplacedRules>) -> Tally {
+    #[cfg(feature = "axum")]
+    async fn tally(&self, org: &str, rules: &Option<ReplacedRules>) -> Tally {
         let mut tally = Tally::default();
         let Some(rules) = rules else {
             return tally;

@@ -26,7 +26,7 @@ async fn done(curfew: &Curfew, by: &Session, what: &str) -> Result<(), Error> {
         "set_policy_for_everyone" => curfew.set_policy_for_everyone(by, WEEK).await,
         "clear_policy_for_everyone" => curfew.clear_policy_for_everyone(by).await,
         "revoke" => curfew.revoke(by, Selector::user("grace")).await.map(drop),
-        "revoke_org" => curfew.revoke_org(by, "acme").await.map(drop),
+        "revoke_org" => curfew.revoke_org(by, "acme").await,
         "revoke_everyone" => curfew.revoke_everyone(by).await,
         _ => unreachable!(),
     }
@@ -258,9 +258,9 @@ async fn r30_where_a_fresh_sign_in_is_wanted_each_is_told_so_in_its_own_way() {
     let challenge = script.header("www-authenticate").to_owned();
     assert!(challenge.starts_with("Cookie form-action=\"/confirm\", cookie-name="), "{challenge}");
     assert!(challenge.ends_with(", max_age=\"3600\""), "{challenge}");
+    assert!(ada.is_signed_in().await, "the session goes on");
     for answer in [&navigation, &script] {
         assert_eq!(answer.header("cache-control"), "no-store");
-        assert_eq!(answer.set_cookies(), [""; 0], "the session goes on");
     }
 }
 
