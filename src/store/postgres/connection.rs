@@ -13,7 +13,7 @@ use super::values::Params;
 
 /// How many calls a connection serves at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Sharing {
     /// Many: each is one statement that only reads. They are sent without waiting for the answers
     /// to those before.
     Shared,
@@ -21,8 +21,8 @@ pub(super) enum Kind {
     Exclusive,
 }
 
-impl Kind {
-    pub(super) fn room(self) -> u32 {
+impl Sharing {
+    pub(super) fn capacity(self) -> u32 {
         match self {
             Self::Shared => 128,
             Self::Exclusive => 1,
@@ -30,7 +30,7 @@ impl Kind {
     }
 
     /// How long a connection may be silent while an answer is due.
-    pub(super) fn patience(self) -> Duration {
+    pub(super) fn time_to_answer(self) -> Duration {
         match self {
             Self::Shared => Duration::from_secs(5),
             // Longer than one waits for a lock.
@@ -41,7 +41,7 @@ impl Kind {
 
 /// A connection that is open.
 pub(super) struct Live {
-    pub(super) kind: Kind,
+    pub(super) sharing: Sharing,
     pub(super) client: Client,
     /// By their numbers. They are gone with the connection.
     statements: Mutex<Vec<Option<Statement>>>,
@@ -54,12 +54,12 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) fn new(kind: Kind, client: Client) -> Self {
+    pub(super) fn new(sharing: Sharing, client: Client) -> Self {
         Self {
-            kind,
+            sharing,
             client,
             statements: Mutex::default(),
-            room: AtomicU32::new(kind.room()),
+            room: AtomicU32::new(sharing.capacity()),
             abandoned: AtomicU32::new(0),
             in_transaction: AtomicBool::new(false),
             wake: Notify::new(),
@@ -67,7 +67,7 @@ impl Live {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.room() == self.kind.room()
+        self.room() == self.sharing.capacity()
     }
 
     pub(super) fn room(&self) -> u32 {
@@ -139,7 +139,7 @@ impl Call {
 
     /// The server has answered all that was asked.
     pub(super) fn finish(mut self) {
-        if self.live.kind == Kind::Exclusive {
+        if self.live.sharing == Sharing::Exclusive {
             self.live.in_transaction.store(false, Ordering::Release);
         }
         self.finished = true;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_postgres::Row;
 
-use super::connection::{Call, Kind, Live};
+use super::connection::{Call, Live, Sharing};
 use super::error::{Failure, ServerMessage};
 use super::statements::Sql;
 use super::transaction::Transaction;
@@ -19,7 +19,7 @@ use crate::store::contract::StoreError;
 
 /// Some connections of one kind.
 pub(super) struct Connections {
-    kind: Kind,
+    sharing: Sharing,
     slots: Vec<watch::Receiver<State>>,
     freed: Arc<Notify>,
     /// As many as there is room for calls if all connections are open.
@@ -36,10 +36,14 @@ pub(super) enum State {
 }
 
 impl Connections {
-    pub(super) fn new(kind: Kind, slots: Vec<watch::Receiver<State>>, freed: Arc<Notify>) -> Self {
-        let places = Arc::new(Semaphore::new(slots.len() * kind.room() as usize));
+    pub(super) fn new(
+        sharing: Sharing,
+        slots: Vec<watch::Receiver<State>>,
+        freed: Arc<Notify>,
+    ) -> Self {
+        let places = Arc::new(Semaphore::new(slots.len() * sharing.capacity() as usize));
         let queue = Semaphore::new(MAX_WAITING_CALLS);
-        Self { kind, slots, freed, places, queue }
+        Self { sharing, slots, freed, places, queue }
     }
 
     pub(super) fn slots(&self) -> &[watch::Receiver<State>] {
@@ -124,7 +128,7 @@ impl Connections {
 
     /// Reads with one statement, and once more if its connection breaks.
     pub(super) async fn read(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        debug_assert!(self.kind == Kind::Shared);
+        debug_assert!(self.sharing == Sharing::Shared);
         match self.once(sql, params).await {
             Err(failure) if failure.is_broken_connection() => {
                 Box::pin(self.once(sql, params)).await
@@ -143,7 +147,7 @@ impl Connections {
 
     /// Begins a transaction. If it is dropped, it is undone.
     pub(super) async fn begin(&self) -> Result<Transaction, Failure> {
-        debug_assert!(self.kind == Kind::Exclusive);
+        debug_assert!(self.sharing == Sharing::Exclusive);
         Transaction::begin(self.call().await?).await
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_postgres::Error;
 
-use super::connection::{Kind, Live};
+use super::connection::{Live, Sharing};
 use super::connections::State;
 use super::connector::Connector;
 use super::error::ServerMessage;
@@ -18,14 +18,14 @@ use super::statements::Sql;
 /// wait for.
 pub(super) async fn keep(
     connector: Arc<Connector>,
-    kind: Kind,
+    sharing: Sharing,
     first: Arc<[Sql]>,
     state: watch::Sender<State>,
     freed: Arc<Notify>,
 ) {
     let mut pause = SHORTEST_PAUSE;
     loop {
-        match tokio::time::timeout(MAX_TIME_TO_OPEN, open(&connector, kind, &first)).await {
+        match tokio::time::timeout(MAX_TIME_TO_OPEN, open(&connector, sharing, &first)).await {
             Ok(Ok((live, pump))) => {
                 pause = SHORTEST_PAUSE;
                 state.send_replace(State::Open(live.clone()));
@@ -50,14 +50,14 @@ pub(super) async fn keep(
 
 async fn open(
     connector: &Connector,
-    kind: Kind,
+    sharing: Sharing,
     first: &[Sql],
 ) -> Result<(Arc<Live>, JoinHandle<()>), Error> {
     let (client, pump) = connector.open().await?;
     // Who waits for a lock on the whole table, or for somebody else's row, must not take up a
     // connection, and here not one more each time that it is tried.
     let waits_briefly = "SET lock_timeout = '1s'";
-    let live = Arc::new(Live::new(kind, client));
+    let live = Arc::new(Live::new(sharing, client));
     let closed = Arc::downgrade(&live);
     // The clients' end is what stops it: then it says goodbye to the server.
     let pump = Aborted(tokio::spawn(async move {
@@ -100,16 +100,18 @@ async fn watch_over(live: &Live, pump: JoinHandle<()>, freed: &Notify) {
             continue;
         }
         // Answers come in the order of the questions, so with this one all those before are there.
-        let question = match live.kind {
-            Kind::Exclusive
+        let question = match live.sharing {
+            Sharing::Exclusive
                 if abandoned != 0 && live.in_transaction.swap(false, Ordering::AcqRel) =>
             {
                 "ROLLBACK"
             }
             _ => "",
         };
-        let answer =
-            tokio::time::timeout(live.kind.patience(), live.client.batch_execute(question));
+        let answer = tokio::time::timeout(
+            live.sharing.time_to_answer(),
+            live.client.batch_execute(question),
+        );
         if !matches!(answer.await, Ok(Ok(()))) {
             // All who wait for it hear of it. It may hang, so there is no goodbye; but it is closed
             // before the next one is opened.

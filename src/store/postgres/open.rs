@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
 
-use super::connection::Kind;
+use super::connection::Sharing;
 use super::connections::{Connections, State};
 use super::connector::Connector;
 use super::error::refused;
@@ -110,22 +110,22 @@ impl PostgresOptions {
         let sql = Statements::new(&names);
         let readers = self.connections / 2;
         let mut tasks = Tasks(Vec::with_capacity(self.connections));
-        let mut open = |kind, count, first: Vec<Sql>| {
+        let mut open = |sharing, count, first: Vec<Sql>| {
             let freed = Arc::new(Notify::new());
             let first: Arc<[Sql]> = first.into();
             let mut slots = Vec::with_capacity(count);
             for _ in 0..count {
                 let (state, slot) = watch::channel(State::Opening);
                 let (connector, first, freed) = (connector.clone(), first.clone(), freed.clone());
-                let keeper = keeper::keep(connector, kind, first, state, freed);
+                let keeper = keeper::keep(connector, sharing, first, state, freed);
                 tasks.0.push(tokio::spawn(keeper).abort_handle());
                 slots.push(slot);
             }
-            Connections::new(kind, slots, freed)
+            Connections::new(sharing, slots, freed)
         };
-        let readers = open(Kind::Shared, readers, sql.load.to_vec());
+        let readers = open(Sharing::Shared, readers, sql.load.to_vec());
         let writers = open(
-            Kind::Exclusive,
+            Sharing::Exclusive,
             self.connections - readers.slots().len(),
             vec![sql.replace.clone()],
         );

@@ -17,7 +17,7 @@ use crate::store::contract::{Cap, Inserted, Replaced};
 
 /// Tries again what other changes stood in the way of, and once more what a connection broke under:
 /// each call may be repeated.
-pub(super) async fn patiently<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, Failure>
+pub(super) async fn retried<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
@@ -174,7 +174,7 @@ pub(super) async fn purge(store: &Shared, now: Timestamp, at_most: u32) -> Resul
     let mut waits = false;
     while purged < u64::from(at_most) {
         let room = (u64::from(at_most) - purged).min(PURGE_ROUND);
-        let round = patiently(|| purge_round(store, now, room as i64, waits)).await?;
+        let round = retried(|| purge_round(store, now, room as i64, waits)).await?;
         purged += round.deleted;
         if round.found < room {
             // What others have locked was passed over, unless this round has waited for it.

@@ -30,8 +30,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connections, Obstacle> {
         create_for_owner_alone(path);
     }
     let writer = connection(path, flags)?;
-    patiently(OPENING_WAITS, || keep_log(&writer))?;
-    patiently(OPENING_WAITS, || create_tables(&writer))?;
+    retried(OPENING_WAITS, || keep_log(&writer))?;
+    retried(OPENING_WAITS, || create_tables(&writer))?;
     writer.busy_timeout(WRITER_WAITS)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let readers = (0..cores.max(2)).map(|_| reader(path)).collect::<Result<_, _>>()?;
@@ -165,7 +165,7 @@ const TABLES: &str = "
 /// Tries again while another connection has the file locked, for so long. SQLite's own wait does not
 /// cover the switch to a write-ahead log. Where the machine is busy a pause takes much longer than it
 /// should, so the clock counts, and not the tries.
-pub(super) fn patiently(
+pub(super) fn retried(
     wait: Duration,
     mut attempt: impl FnMut() -> Result<(), Obstacle>,
 ) -> Result<(), Obstacle> {

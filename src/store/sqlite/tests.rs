@@ -155,7 +155,7 @@ fn a_locked_file_is_given_up_by_the_clock_and_not_by_the_number_of_tries() {
         let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
         Err(rusqlite::Error::SqliteFailure(busy, None).into())
     };
-    assert!(open::patiently(wait, slow).is_err());
+    assert!(open::retried(wait, slow).is_err());
     assert_eq!(tries, 1);
 }
 

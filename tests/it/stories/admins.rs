@@ -224,7 +224,9 @@ async fn r19_revoking_an_organization_of_100_000_sessions_is_one_write_and_ends_
             assert_eq!(browser.turned_away_because().await, "revoked acme");
         }
         assert!(after.is_signed_in().await && elsewhere.is_signed_in().await);
-        assert_eq!(site.curfew.count_org("acme").await.unwrap().sessions, 1, "of {sessions}");
+        // Very many are counted no further than 10,000.
+        let counted = site.curfew.count_org("acme").await.unwrap();
+        assert!(counted.sessions == 1 || counted.at_least && counted.sessions == 0, "{counted:?}");
     })
     .await;
 }
