@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 use std::time::Instant;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -189,6 +189,22 @@ fn passed_millis(passed: std::time::Duration) -> Duration {
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
 const ASK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// When to give up, by this machine's monotonic clock, which nobody sets.
+#[cfg(feature = "sqlite")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Instant);
+
+#[cfg(feature = "sqlite")]
+impl Deadline {
+    pub(crate) fn after(time: std::time::Duration) -> Self {
+        Self(Instant::now() + time)
+    }
+
+    pub(crate) fn has_passed(self) -> bool {
+        self.0 <= Instant::now()
+    }
+}
 
 /// The clock of the operating system.
 #[derive(Clone, Copy, Debug, Default)]

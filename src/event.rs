@@ -18,9 +18,9 @@ use crate::session::{ClientDetails, Ended, Selector, SessionId, SessionKind};
 pub struct Event {
     /// When it happened, by the clock of the node that tells it.
     pub at: Timestamp,
-    /// Who did it: a user as the app names them, as far as that is known. `None` where nobody did
-    /// it, as when a limit is reached, and where a call says nothing of it: see
-    /// [`Curfew::acting_as`](crate::Curfew::acting_as).
+    /// Who did it: the user in whose session it was done, as the app names them, or the name given to
+    /// [`Curfew::operator`](crate::Curfew::operator). `None` where nobody did it, as when a limit is
+    /// reached.
     pub actor: Option<Arc<str>>,
     /// What happened, to whom and why.
     pub kind: EventKind,

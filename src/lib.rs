@@ -43,7 +43,8 @@
 //!
 //! Pages: [the rules](docs::rules), [organizations and everyone](docs::organizations),
 //! [tokens](docs::tokens), [stores and upgrades](docs::stores),
-//! [privacy and the audit log](docs::privacy), [recipes](docs::recipes), [testing](docs::testing).
+//! [privacy and the audit log](docs::privacy), [security](docs::security), [recipes](docs::recipes),
+//! [testing](docs::testing).
 //! On the inside: [architecture](docs::architecture), [traps](docs::traps).
 //!
 //! # Features
@@ -115,6 +116,9 @@ pub mod docs {
 
     #[doc = include_str!("docs/rules.md")]
     pub mod rules {}
+
+    #[doc = include_str!("docs/security.md")]
+    pub mod security {}
 
     #[doc = include_str!("docs/stores.md")]
     pub mod stores {}

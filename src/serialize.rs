@@ -1,6 +1,7 @@
 //! How values are written where an answer in JSON carries them.
 
-use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use serde::Serialize;
+use serde::ser::{SerializeStruct as _, Serializer};
 use time::Duration;
 
 use crate::clock::Timestamp;
@@ -47,15 +48,16 @@ impl Serialize for Ended {
     }
 }
 
-/// `at`, `limit` and `organization`.
-#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
-impl Serialize for Deadline {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut deadline = serializer.serialize_struct("Deadline", 3)?;
-        deadline.serialize_field("at", &self.at)?;
-        deadline.serialize_field("limit", &self.limit)?;
-        deadline.serialize_field("organization", &self.org.as_deref())?;
-        deadline.end()
+/// What an end is bound by: `limit` and `organization`. When it comes stands beside it.
+#[derive(Serialize)]
+pub(crate) struct BoundBy<'a> {
+    limit: Limit,
+    organization: Option<&'a str>,
+}
+
+impl<'a> From<&'a Deadline> for BoundBy<'a> {
+    fn from(deadline: &'a Deadline) -> Self {
+        Self { limit: deadline.limit, organization: deadline.org.as_deref() }
     }
 }
 
@@ -74,7 +76,7 @@ impl Serialize for ActiveSession {
         session.serialize_field("last_seen_at", &self.last_seen_at())?;
         session.serialize_field("updated_at", &self.updated_at())?;
         session.serialize_field("ends_at", &self.ends_at())?;
-        session.serialize_field("bound_by", &self.bound_by())?;
+        session.serialize_field("bound_by", &self.bound_by().map(BoundBy::from))?;
         session.end()
     }
 }

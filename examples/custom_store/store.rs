@@ -21,7 +21,7 @@ use tower_curfew::SessionId;
 use tower_curfew::clock::Timestamp;
 use tower_curfew::store::{
     Cap, ChangedRules, Incarnation, Inserted, Key, Listed, Loaded, OrgRules, Page, Record,
-    Replaced, Revision, RulesChanged, Store, StoreError, Unreadable, next_rules_revision,
+    Replaced, Revision, RulesChanged, Store, StoreError, Unreadable,
 };
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -173,7 +173,7 @@ impl Store for FolderStore {
         if current != new.previous() {
             return Ok(current == new.revision());
         }
-        let (last, next) = (last.map(|(at, _)| *at), next_rules_revision(state.stand(), now, &new));
+        let (last, next) = (last.map(|(at, _)| *at), new.raise(state.stand(), now));
         let name = |revision: Revision| format!("{}.rules-1", revision.as_u64());
         state.write(&name(next), &[org.as_bytes(), b"\0", &new.encode()].concat())?;
         state.rules.insert(next, (org.into(), Ok(new)));

@@ -5,7 +5,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use http::request::Parts;
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use crate::clock::Timestamp;
 use crate::cookie::SetCookie;
 use crate::curfew::{Curfew, Error};
 use crate::reject::problem_with;
+use crate::serialize::BoundBy;
+use crate::service::Context;
 use crate::session::{
     ActiveSession, Deadline, NewSession, Selector, Session, SessionId, SessionKind, is_valid_name,
     shows_nothing,
@@ -28,7 +30,7 @@ use crate::session::{
 /// | `DELETE /sessions/{id}` | 204; 404 for whatever is none of one's own. To end one again is no error |
 /// | `DELETE /sessions` | `{"ended":4}`: all, the current one included |
 /// | `DELETE /sessions?except=current` | `{"ended":3}`: all others |
-/// | `GET /session` | when the current one ends. It is no activity, so that a page may ask again and again |
+/// | `GET /session` | when the current one ends. Name it to [`passive`](crate::service::CurfewLayer::passive), so that a page may ask again and again |
 /// | `POST /tokens` of `{"name":"laptop"}` | 201 `{"id":"…","token":"curfew_…"}`. The token is shown only here |
 ///
 /// Each of the sessions is
@@ -44,7 +46,7 @@ use crate::session::{
 ///   "last_seen_at": "2026-01-03T17:30:00Z",
 ///   "updated_at": "2026-01-03T17:30:00Z",
 ///   "ends_at": "2026-01-08T08:00:00Z",
-///   "bound_by": { "at": "2026-01-08T08:00:00Z", "limit": "absolute", "organization": "acme" },
+///   "bound_by": { "limit": "absolute", "organization": "acme" },
 ///   "current": true
 /// }
 /// ```
@@ -59,7 +61,7 @@ use crate::session::{
 ///   "ends_in_seconds": 397800,
 ///   "absolute_ends_at": "2026-01-08T08:00:00Z",
 ///   "idle_ends_at": "2026-01-31T17:30:00Z",
-///   "bound_by": { "at": "2026-01-08T08:00:00Z", "limit": "absolute", "organization": "acme" }
+///   "bound_by": { "limit": "absolute", "organization": "acme" }
 /// }
 /// ```
 ///
@@ -79,14 +81,13 @@ use crate::session::{
 ///
 /// # fn app(curfew: Curfew) -> Router {
 /// let account = account_routes().route_layer(fresh_within(Duration::minutes(15)));
-/// Router::new().nest("/account", account).layer(curfew.layer())
+/// Router::new().nest("/account", account).layer(curfew.layer().passive(["/account/session"]))
 /// # }
 /// ```
 pub fn account_routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let routes = Router::new()
         .route("/sessions", get(list).delete(end_all))
         .route("/sessions/{id}", delete(end_one))
-        // The layer knows this path: asking is no activity.
         .route("/session", get(current))
         .route("/tokens", post(issue_token));
     protected(routes)
@@ -131,7 +132,10 @@ async fn end_all(
     Ok((revoked.set_cookie, Json(EndedSessions { ended: revoked.sessions })))
 }
 
-async fn current(session: Session) -> Response {
+async fn current(session: Session, Extension(context): Extension<Context>) -> Response {
+    if !context.is_passive {
+        context.curfew.advise_on_passive_route();
+    }
     let at = |end: &Option<Deadline>| end.as_ref().map(|end| end.at);
     let left = |ends_at: Timestamp| ends_at.since(session.checked_at()).whole_seconds();
     Json(Current {
@@ -140,7 +144,7 @@ async fn current(session: Session) -> Response {
         ends_in_seconds: session.ends_at().map(left),
         absolute_ends_at: at(&session.schedule().absolute),
         idle_ends_at: at(&session.schedule().idle),
-        bound_by: session.bound_by(),
+        bound_by: session.bound_by().map(BoundBy::from),
     })
     .into_response()
 }
@@ -210,7 +214,7 @@ struct Current<'a> {
     ends_in_seconds: Option<i64>,
     absolute_ends_at: Option<Timestamp>,
     idle_ends_at: Option<Timestamp>,
-    bound_by: Option<&'a Deadline>,
+    bound_by: Option<BoundBy<'a>>,
 }
 
 #[derive(Serialize)]

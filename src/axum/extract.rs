@@ -20,7 +20,7 @@ impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
-        let Context { presence, curfew } = context(parts)?;
+        let Context { presence, curfew, .. } = context(parts)?;
         let cause = match presence {
             Presence::Live(session) => return Ok(session.clone()),
             Presence::Ended(ended) => RejectionCause::Ended(ended),

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::Route;
-use http::header::{CACHE_CONTROL, HeaderValue};
+use http::header::{CACHE_CONTROL, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 use serde::Serialize;
 use time::Duration;
@@ -16,14 +16,22 @@ use tower_service::Service;
 
 use crate::curfew::Curfew;
 use crate::reject::problem_with;
+use crate::request::RequestKind;
 use crate::session::Session;
 
 /// A layer that lets changing requests pass only if the person proved who they are within the last
 /// `window`: at sign-in, or since by [`Curfew::reauthenticated`]. OWASP ASVS 7.5.2 asks for it before
 /// other sessions are ended. `GET`, `HEAD` and `OPTIONS` pass in any case.
 ///
-/// Everybody else gets 403 as `application/problem+json`, with the `reason` `fresh sign-in required`
-/// and a `login_url`; and whoever has no session at all what [`Session`] answers.
+/// Everybody else is asked to prove it again, as RFC 9470 says it:
+///
+/// | request | answer |
+/// | --- | --- |
+/// | navigation | 303 to [`confirm_at`](crate::Builder::confirm_at), or the login page |
+/// | htmx | as a program, with `HX-Redirect` to that page |
+/// | a program | 401 with `WWW-Authenticate: … error="insufficient_user_authentication", max_age="900"`, and `application/problem+json` with `reason`, `max_age` in seconds and `login_url` |
+///
+/// Whoever has no session at all gets what [`Session`] answers.
 ///
 /// ```
 /// use time::Duration;
@@ -64,22 +72,51 @@ async fn pass_fresh(
     }
     match session {
         Ok(session) if session.authenticated_within(window) => next.run(request).await,
-        Ok(_) => stale(&curfew),
+        Ok(_) => stale(&curfew, window, RequestKind::of(request.headers())),
         Err(rejection) => rejection,
     }
 }
 
-fn stale(curfew: &Curfew) -> Response {
-    let title = "prove again who you are to do this";
-    let login_url = curfew.login_at();
-    let more = FreshSignInRequired { reason: "fresh sign-in required", login_url };
-    let mut response = problem_with(StatusCode::FORBIDDEN, title, more).map(Body::from);
+/// The answer to somebody who is signed in, but not as freshly as this asks for (RFC 9470).
+fn stale(curfew: &Curfew, window: Duration, kind: RequestKind) -> Response {
+    let page = curfew.confirm_at();
+    let location = HeaderValue::try_from(page).expect("it is checked when built");
+    let mut response = if kind == RequestKind::Navigation {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SEE_OTHER;
+        response.headers_mut().insert(LOCATION, location);
+        response
+    } else {
+        let max_age = window.whole_seconds();
+        let more = FreshSignInRequired { reason: ERROR, max_age, login_url: page };
+        let title = "prove again who you are to do this";
+        let mut response = problem_with(StatusCode::UNAUTHORIZED, title, more).map(Body::from);
+        let scheme = match kind {
+            RequestKind::Bearer => "Bearer".to_owned(),
+            _ => {
+                let name = curfew.session_cookie().name();
+                format!(r#"Cookie form-action="{page}", cookie-name="{name}","#)
+            }
+        };
+        let challenge = format!(
+            r#"{scheme} error="{ERROR}", error_description="{title}", max_age="{max_age}""#
+        );
+        let challenge = HeaderValue::try_from(challenge).expect("all parts are checked when built");
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        if kind == RequestKind::Htmx {
+            response.headers_mut().insert("hx-redirect", location);
+        }
+        response
+    };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
+const ERROR: &str = "insufficient_user_authentication";
+
 #[derive(Serialize)]
 struct FreshSignInRequired<'a> {
     reason: &'static str,
+    max_age: i64,
     login_url: &'a str,
 }

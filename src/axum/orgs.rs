@@ -110,7 +110,7 @@ async fn preview(
 
 async fn revoke(admin: Admin) -> Result<Json<Ended>, Error> {
     let Counted { sessions, at_least } =
-        admin.curfew.revoke_org(&admin.session, &admin.org).await?;
+        admin.curfew.revoke_org_and_count(&admin.session, &admin.org).await?;
     Ok(Json(Ended { ended: sessions, at_least }))
 }
 

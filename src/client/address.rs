@@ -4,12 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// How much of a client's address is kept with its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AddressRetention {
-    /// The whole address.
+    /// The whole address, as it came.
     Keep,
     /// Its network: the first 24 bits of an IPv4 address, the first 48 of an IPv6 address.
     Truncate,
-    /// None of it.
+    /// None: the address is not kept.
     Drop,
 }
 

@@ -13,10 +13,11 @@ use http::{HeaderMap, HeaderName, header};
 /// Only this one is believed: a proxy that writes the one often passes on the other as a stranger
 /// has sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ForwardedHeader {
-    /// `X-Forwarded-For`.
+    /// `X-Forwarded-For`, a list of addresses.
     XForwardedFor,
-    /// `Forwarded` (RFC 7239).
+    /// `Forwarded`, as RFC 7239 has it.
     Forwarded,
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 
+use crate::session::SessionId;
+
 use super::caching::keep_from_caches;
 
 /// Tells the browser to keep the session cookie, or to delete it. It has nothing to tell where the
@@ -32,7 +34,10 @@ use super::caching::keep_from_caches;
 /// ```
 #[derive(Clone)]
 #[must_use = "return it from the handler, or the browser never gets it"]
-pub struct SetCookie(Option<HeaderValue>);
+pub struct SetCookie {
+    header: Option<HeaderValue>,
+    session: Option<SessionId>,
+}
 
 impl SetCookie {
     /// `cookie` must be of visible ASCII.
@@ -40,18 +45,29 @@ impl SetCookie {
         let mut header = HeaderValue::try_from(cookie)
             .expect("names, settings and tokens hold visible ASCII only");
         header.set_sensitive(true);
-        Self(Some(header))
+        Self { header: Some(header), session: None }
     }
 
     /// Nothing to tell the browser.
     pub(crate) fn nothing() -> Self {
-        Self(None)
+        Self { header: None, session: None }
+    }
+
+    /// The same, of this session.
+    pub(crate) fn of(self, session: SessionId) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
+    /// The public name of the session that the browser is to keep the cookie of: the one that
+    /// [`start`](crate::Curfew::start) has begun. `None` where the cookie is deleted.
+    pub fn session(&self) -> Option<SessionId> {
+        self.session
     }
 
     /// The value of the `Set-Cookie` header; `None` for the session of a token. Whoever sends it
     /// should see to `Cache-Control` too; [`SetCookie::append_to`] does.
     pub fn header_value(&self) -> Option<&HeaderValue> {
-        self.0.as_ref()
+        self.header.as_ref()
     }
 
     /// Adds the `Set-Cookie` header to those of a response, and keeps caches away from it:
@@ -59,7 +75,7 @@ impl SetCookie {
     /// all the same goes, such as `CDN-Cache-Control`, `Surrogate-Control`, `X-Accel-Expires` and
     /// `Expires`. Behind the layer, headers that the handler adds later change nothing about that.
     pub fn append_to(&self, headers: &mut HeaderMap) {
-        let Some(set_cookie) = &self.0 else {
+        let Some(set_cookie) = &self.header else {
             return;
         };
         headers.append(SET_COOKIE, set_cookie.clone());
@@ -68,7 +84,7 @@ impl SetCookie {
 
     /// The value of the `Cookie` header that a browser would now send back, for tests of your app.
     pub fn request_header(&self) -> HeaderValue {
-        let set_cookie = self.0.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+        let set_cookie = self.header.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
         let pair = set_cookie.split(|byte| *byte == b';').next().unwrap_or_default();
         let mut header =
             HeaderValue::from_bytes(pair).expect("a part of a header value is a header value");

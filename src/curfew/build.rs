@@ -7,9 +7,9 @@ use time::Duration;
 use super::builder::Builder;
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
-use super::dropped::ToldOfDroppedCookie;
 use super::error::ConfigError;
 use super::handle::{Curfew, Inner};
+use super::once::Once;
 use crate::client::{ClientReader, Proxies};
 use crate::judge::AppLimits;
 use crate::request::{Credentials, is_origin, is_plain_to_all};
@@ -33,12 +33,14 @@ impl Builder {
             let message = "at_most_per_user is 0: nobody could ever sign in".to_owned();
             return Err(ConfigError::new(message));
         }
-        // It stands between quotes in a header, and is no pattern of paths.
-        if !is_plain_to_all(&self.login_at) || self.login_at.contains(['#', '"', '*']) {
-            return Err(ConfigError::new(format!(
-                "login_at is {:?}, which is no plain path on this host such as \"/login\"",
-                self.login_at
-            )));
+        let confirm_at = self.confirm_at.unwrap_or_else(|| self.login_at.clone());
+        for (setting, path) in [("login_at", &self.login_at), ("confirm_at", &confirm_at)] {
+            // It stands between quotes in a header, and is no pattern of paths.
+            if !is_plain_to_all(path) || path.contains(['#', '"', '*']) {
+                return Err(ConfigError::new(format!(
+                    "{setting} is {path:?}, which is no plain path on this host such as \"/login\""
+                )));
+            }
         }
         if let Some(origin) = self.trusted_origins.iter().find(|origin| !is_origin(origin)) {
             return Err(ConfigError::new(format!(
@@ -57,7 +59,8 @@ impl Builder {
             rules: NodeRules::default(),
             credentials: Credentials::new(&self.keyring, cookie.name()),
             cookie,
-            told: ToldOfDroppedCookie::default(),
+            told_of_dropped_cookie: Once::default(),
+            told_of_passive_route: Once::default(),
             app: AppLimits {
                 browsers: self.limits,
                 tokens: self.token_limits.unwrap_or(self.limits),
@@ -66,6 +69,7 @@ impl Builder {
             cap: self.cap,
             policy_bounds: self.policy_bounds,
             login_at: self.login_at,
+            confirm_at,
             reject: self.reject,
             client_reader: ClientReader { proxies, ..self.client_reader },
             trusted_origins: self.trusted_origins,

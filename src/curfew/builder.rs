@@ -41,6 +41,7 @@ pub struct Builder {
     pub(super) cap: (u32, AtCap),
     pub(super) policy_bounds: (Duration, Duration),
     pub(super) login_at: String,
+    pub(super) confirm_at: Option<String>,
     pub(super) reject: Box<dyn Reject>,
     pub(super) client_reader: ClientReader,
     pub(super) proxies: Option<(Vec<String>, ForwardedHeader)>,
@@ -70,6 +71,7 @@ impl Builder {
             cap: (1_000, AtCap::EndOldest),
             policy_bounds: (Duration::minutes(5), Duration::days(400)),
             login_at: "/login".to_owned(),
+            confirm_at: None,
             reject: Box::new(|rejection: &Rejection<'_>| rejection.response()),
             client_reader: ClientReader::default(),
             proxies: None,
@@ -124,6 +126,15 @@ impl Builder {
     /// The page to sign in on, a path on this host. Default: `/login`. It always passes the layer.
     pub fn login_at(mut self, path: impl Into<String>) -> Self {
         self.login_at = path.into();
+        self
+    }
+
+    /// The page on which somebody who is signed in proves again who they are, a path on this host; where
+    /// [`fresh_within`](crate::fresh_within) sends them. Default: the login page.
+    #[cfg(feature = "axum")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+    pub fn confirm_at(mut self, path: impl Into<String>) -> Self {
+        self.confirm_at = Some(path.into());
         self
     }
 

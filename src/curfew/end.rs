@@ -14,7 +14,7 @@ use super::parallel::in_parallel;
 use crate::cookie::SetCookie;
 use crate::event::EventKind;
 use crate::judge::Verdict;
-use crate::session::{Ended, Record, Revision, Selector, Session, SessionId, SessionKind};
+use crate::session::{Ended, Record, Revision, Selector, Session, SessionKind};
 use crate::store::{Loaded, Replaced};
 use crate::token::nonce;
 
@@ -180,7 +180,11 @@ impl Curfew {
 
     /// Whether a session, which may have ended, belongs to whoever has this one.
     #[cfg(feature = "axum")]
-    pub(crate) async fn owns(&self, own: &Session, id: SessionId) -> Result<bool, Error> {
+    pub(crate) async fn owns(
+        &self,
+        own: &Session,
+        id: crate::session::SessionId,
+    ) -> Result<bool, Error> {
         let loaded = self.ask(self.inner.store.load(id)).await?;
         Ok(loaded.is_some_and(|loaded| **loaded.record.user() == *own.user()))
     }

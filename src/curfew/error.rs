@@ -42,6 +42,8 @@ pub enum ErrorKind {
     InvalidName,
     /// The links of a session cannot be kept.
     InvalidLink,
+    /// A method of authentication cannot be kept.
+    InvalidMethod,
     /// A limit of a policy is out of bounds.
     InvalidPolicy,
     /// The policy of an organization, or for everyone, was changed more often than its history can
@@ -66,9 +68,10 @@ impl Error {
             ErrorKind::TooManySessions | ErrorKind::TooManyPolicies | ErrorKind::NotForTokens => {
                 problem(StatusCode::CONFLICT, &self.message)
             }
-            ErrorKind::InvalidName | ErrorKind::InvalidLink | ErrorKind::InvalidPolicy => {
-                problem(StatusCode::UNPROCESSABLE_ENTITY, &self.message)
-            }
+            ErrorKind::InvalidName
+            | ErrorKind::InvalidLink
+            | ErrorKind::InvalidMethod
+            | ErrorKind::InvalidPolicy => problem(StatusCode::UNPROCESSABLE_ENTITY, &self.message),
         };
         let no_store = HeaderValue::from_static("no-store");
         response.headers_mut().insert(CACHE_CONTROL, no_store);
@@ -122,6 +125,14 @@ impl Error {
             ErrorKind::InvalidLink,
             "a session has at most 4 links; the kind of a link must be 1 to 32 lower-case letters, \
              digits, hyphens or underscores, and its value have 1 to 512 bytes and no NUL",
+        )
+    }
+
+    pub(super) fn invalid_method() -> Self {
+        Self::new(
+            ErrorKind::InvalidMethod,
+            "a session has at most 16 methods of authentication, each 1 to 32 visible characters of \
+             ASCII such as `pwd` or `otp`",
         )
     }
 

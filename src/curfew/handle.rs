@@ -10,7 +10,7 @@ use time::Duration;
 
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
-use super::dropped::ToldOfDroppedCookie;
+use super::once::Once;
 use crate::client::ClientReader;
 use crate::clock::{Clock, Timestamp};
 use crate::cookie::{SessionCookie, SetCookie};
@@ -58,11 +58,15 @@ pub(super) struct Inner {
     pub(super) rules: NodeRules,
     pub(super) credentials: Credentials,
     pub(super) cookie: SessionCookie,
-    pub(super) told: ToldOfDroppedCookie,
+    pub(super) told_of_dropped_cookie: Once,
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for routes"))]
+    pub(super) told_of_passive_route: Once,
     pub(super) app: AppLimits,
     pub(super) cap: (u32, AtCap),
     pub(super) policy_bounds: (Duration, Duration),
     pub(super) login_at: String,
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for routes"))]
+    pub(super) confirm_at: String,
     pub(super) reject: Box<dyn Reject>,
     pub(super) client_reader: ClientReader,
     pub(super) trusted_origins: Vec<String>,
@@ -99,7 +103,7 @@ impl Curfew {
             SessionKind::Browser => Some(record.purge_after().since(now)),
             SessionKind::Token => return SetCookie::nothing(),
         };
-        self.inner.cookie.render(&token, max_age)
+        self.inner.cookie.render(&token, max_age).of(record.id())
     }
 
     /// The answer to a request that is turned away.
@@ -136,6 +140,11 @@ impl Curfew {
     #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for routes"))]
     pub(crate) fn trusts_origin(&self, origin: &HeaderValue) -> bool {
         self.inner.trusted_origins.iter().any(|trusted| origin == trusted)
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn confirm_at(&self) -> &str {
+        &self.inner.confirm_at
     }
 
     pub(crate) fn login_at(&self) -> &str {

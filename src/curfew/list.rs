@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::budget::TimeBudget;
 use super::error::{Contended, Error, UnreadableRecords};
 use super::handle::Curfew;
-use super::parallel::in_parallel;
+use super::parallel::try_in_parallel;
 use super::verdict::{Judged, check_clock};
 use crate::clock::Timestamp;
 use crate::judge::Verdict;
@@ -130,15 +130,12 @@ impl LivingSessions<'_> {
             return Ok(None);
         }
         self.curfew.next_turn(&mut self.budget).await?;
-        let settled = in_parallel(self.judged().await?, |judged| {
+        let settled = try_in_parallel(self.judged().await?, |judged| {
             let curfew = self.curfew.clone();
             async move { curfew.settled(judged).await }
         });
-        let mut living = Vec::new();
-        for judged in settled.await {
-            living.extend(judged?.filter(|judged| matches!(judged.verdict, Verdict::Live(_))));
-        }
-        Ok(Some(living))
+        let is_alive = |judged: &Judged| matches!(judged.verdict, Verdict::Live(_));
+        Ok(Some(settled.await?.into_iter().flatten().filter(is_alive).collect()))
     }
 
     /// One page, judged by rules that are no older.

@@ -1,19 +1,20 @@
 //! The handle: everything that a program does to sessions, besides the layer.
 
 mod actor;
+mod advice;
 mod budget;
 mod build;
 mod builder;
 mod check;
 mod copy;
 mod detached;
-mod dropped;
 mod end;
 mod error;
 mod events;
 mod handle;
 mod issue;
 mod list;
+mod once;
 mod operator;
 mod orgs;
 mod parallel;

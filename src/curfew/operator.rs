@@ -8,7 +8,6 @@ use super::detached::to_the_end;
 use super::end::Revoked;
 use super::error::Error;
 use super::handle::Curfew;
-use super::preview::Counted;
 use crate::policy::OrgPolicy;
 use crate::session::{NewSession, Selector};
 use crate::token::IssuedToken;
@@ -109,8 +108,8 @@ impl Operator {
     /// # Errors
     ///
     /// As [`Curfew::revoke_org`], but nobody has to sign in.
-    pub async fn revoke_org(&self, org: impl Into<String>) -> Result<Counted, Error> {
-        self.curfew.revoke_org_as(self.actor(), org.into()).await
+    pub async fn revoke_org(&self, org: impl Into<String>) -> Result<(), Error> {
+        self.curfew.revoke_org_as(self.actor(), org.into()).await.map(drop)
     }
 
     /// Ends all sessions there are, see [`Curfew::revoke_everyone`].

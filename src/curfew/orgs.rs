@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::budget::TimeBudget;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
-use super::parallel::in_parallel;
+use super::parallel::try_in_parallel;
 use super::verdict::Judged;
 use crate::judge::{Verdict, deadline_after_leaving, purge_after};
 use crate::policy::Rules;
@@ -51,9 +51,7 @@ impl Curfew {
                 let (curfew, orgs) = (self.clone(), orgs.clone());
                 async move { curfew.set_orgs_of(judged, &orgs).await }
             };
-            for outcome in in_parallel(page, set).await {
-                left.extend(outcome?);
-            }
+            left.extend(try_in_parallel(page, set).await?.into_iter().flatten());
         }
         if left.is_empty() {
             return Ok(());
@@ -71,7 +69,7 @@ impl Curfew {
             let curfew = self.clone();
             async move { curfew.fix_end(after, fixed_deadline).await }
         };
-        in_parallel(left.into_iter().zip(ends), fix).await.into_iter().collect()
+        try_in_parallel(left.into_iter().zip(ends), fix).await.map(drop)
     }
 
     /// Says what a session was before it left organizations, if it did.

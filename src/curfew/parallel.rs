@@ -11,7 +11,8 @@ use super::error::Error;
 /// others from it.
 const AT_ONCE: usize = 16;
 
-/// Works on each of them, and hands back what came of it, in their order.
+/// Works on each of them, whatever becomes of the others, and hands back what came of each, in their
+/// order.
 pub(super) async fn in_parallel<T, R, F>(
     items: impl IntoIterator<Item = T>,
     work: impl Fn(T) -> F,
@@ -20,19 +21,48 @@ where
     F: Future<Output = Result<R, Error>> + Send + 'static,
     R: Send + 'static,
 {
-    let mut under_way = JoinSet::new();
-    let mut done = Vec::new();
-    for (at, item) in items.into_iter().enumerate() {
-        if under_way.len() == AT_ONCE
-            && let Some(finished) = under_way.join_next().await
-        {
-            done.push(outcome(finished));
+    work_on(items, work, |_| true).await
+}
+
+/// Works on each of them, and hands back what came of it, in their order. After the first error it
+/// begins with no other, but sees those through that are under way.
+pub(super) async fn try_in_parallel<T, R, F>(
+    items: impl IntoIterator<Item = T>,
+    work: impl Fn(T) -> F,
+) -> Result<Vec<R>, Error>
+where
+    F: Future<Output = Result<R, Error>> + Send + 'static,
+    R: Send + 'static,
+{
+    work_on(items, work, Result::is_ok).await.into_iter().collect()
+}
+
+async fn work_on<T, R, F>(
+    items: impl IntoIterator<Item = T>,
+    work: impl Fn(T) -> F,
+    goes_on: impl Fn(&Result<R, Error>) -> bool,
+) -> Vec<Result<R, Error>>
+where
+    F: Future<Output = Result<R, Error>> + Send + 'static,
+    R: Send + 'static,
+{
+    let (mut under_way, mut done) = (JoinSet::new(), Vec::new());
+    let mut items = items.into_iter().enumerate();
+    let mut goes_on_beyond = true;
+    loop {
+        while goes_on_beyond && under_way.len() < AT_ONCE {
+            let Some((at, item)) = items.next() else {
+                break;
+            };
+            let working = work(item);
+            under_way.spawn(async move { (at, working.await) });
         }
-        let working = work(item);
-        under_way.spawn(async move { (at, working.await) });
-    }
-    while let Some(finished) = under_way.join_next().await {
-        done.push(outcome(finished));
+        let Some(finished) = under_way.join_next().await else {
+            break;
+        };
+        let finished = outcome(finished);
+        goes_on_beyond &= goes_on(&finished.1);
+        done.push(finished);
     }
     done.sort_unstable_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, outcome)| outcome).collect()

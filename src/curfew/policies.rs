@@ -94,18 +94,6 @@ impl Curfew {
         self.replace_org_policy(Actor::by(by), org.into(), Some(policy)).await
     }
 
-    /// Sets the policy of an organization, and says afterwards what that does to living sessions.
-    #[cfg(feature = "axum")]
-    pub(crate) async fn set_policy_and_count(
-        &self,
-        by: &Session,
-        org: &str,
-        policy: OrgPolicy,
-    ) -> Result<super::preview::Tally, Error> {
-        let replaced = self.replace_policy(Actor::by(by), named(org)?, Some(policy)).await?;
-        Ok(self.tally(org, &replaced).await)
-    }
-
     /// Sets a policy for everyone, on top of the app's own limits and the organizations' policies, as
     /// if all sessions belonged to one organization with that policy.
     ///

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "axum")]
+use super::actor::Actor;
 use super::budget::TimeBudget;
 use super::error::Error;
 use super::handle::Curfew;
@@ -118,14 +120,33 @@ impl Curfew {
         Ok(Counted { sessions: tally.living, at_least: tally.at_least })
     }
 
-    /// How many living sessions a change has ended, as far as that can be found out.
-    pub(super) async fn count_ended(&self, org: &str, rules: &Option<ReplacedRules>) -> Counted {
-        let tally = self.tally(org, rules).await;
-        Counted { sessions: tally.ends_now, at_least: tally.at_least }
+    /// Sets the policy of an organization, and says afterwards what that does to living sessions.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn set_policy_and_count(
+        &self,
+        by: &Session,
+        org: &str,
+        policy: crate::policy::OrgPolicy,
+    ) -> Result<Tally, Error> {
+        let replaced = self.replace_policy(Actor::by(by), named(org)?, Some(policy)).await?;
+        Ok(self.tally(org, &replaced).await)
+    }
+
+    /// Revokes all sessions of an organization, and says afterwards how many living ones that has ended.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn revoke_org_and_count(
+        &self,
+        by: &Session,
+        org: &str,
+    ) -> Result<Counted, Error> {
+        let replaced = self.revoke_org_as(Actor::by(by), org.to_owned()).await?;
+        let Tally { ends_now, at_least, .. } = self.tally(org, &replaced).await;
+        Ok(Counted { sessions: ends_now, at_least })
     }
 
     /// What a change that was made does to living sessions, as far as that can be found out.
-    pub(super) async fn tally(&self, org: &str, rules: &Option<ReplacedRules>) -> Tally {
+    #[cfg(feature = "axum")]
+    async fn tally(&self, org: &str, rules: &Option<ReplacedRules>) -> Tally {
         let mut tally = Tally::default();
         let Some(rules) = rules else {
             return tally;

@@ -8,24 +8,21 @@ use super::detached::to_the_end;
 use super::error::Error;
 use super::handle::Curfew;
 use super::policies::{ReplacedRules, RulesChange, named};
-use super::preview::Counted;
 use crate::event::EventKind;
 use crate::policy::OrgRules;
 use crate::session::Session;
 
 impl Curfew {
     /// Ends all sessions of an organization from their next request on, that of whoever asks included;
-    /// whoever signs in after it lives. It is one small write, however many there are. Afterwards it
-    /// counts those that it has ended: as many as it can read, and at most 10,000.
+    /// whoever signs in after it lives. It is one small write, however many there are.
     ///
     /// # Errors
     ///
     /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if the session in whose name it is done has
     /// ended or was renewed; [`InvalidName`](crate::ErrorKind::InvalidName) if the organization's name
-    /// cannot be kept; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer. That
-    /// they cannot be counted is no error.
-    pub async fn revoke_org(&self, by: &Session, org: impl Into<String>) -> Result<Counted, Error> {
-        self.revoke_org_as(Actor::by(by), org.into()).await
+    /// cannot be kept; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
+    pub async fn revoke_org(&self, by: &Session, org: impl Into<String>) -> Result<(), Error> {
+        self.revoke_org_as(Actor::by(by), org.into()).await.map(drop)
     }
 
     /// Ends all sessions there are from their next request on, that of whoever asks included; whoever
@@ -38,11 +35,15 @@ impl Curfew {
         self.revoke_everyone_as(Actor::by(by)).await
     }
 
-    pub(super) async fn revoke_org_as(&self, actor: Actor, org: String) -> Result<Counted, Error> {
+    /// Acts first, and leaves it to others to count. (Trap 43)
+    pub(super) async fn revoke_org_as(
+        &self,
+        actor: Actor,
+        org: String,
+    ) -> Result<Option<ReplacedRules>, Error> {
         let org = named(org)?;
         let told = EventKind::OrgRevoked { org: org.clone() };
-        let replaced = self.revoke_under(actor, org.clone(), told).await?;
-        Ok(self.count_ended(&org, &replaced).await)
+        self.revoke_under(actor, org, told).await
     }
 
     pub(super) async fn revoke_everyone_as(&self, actor: Actor) -> Result<(), Error> {
@@ -50,7 +51,6 @@ impl Curfew {
         self.revoke_under(actor, everyone, EventKind::EveryoneRevoked).await.map(drop)
     }
 
-    /// Acts first, and counts nothing. (Trap 43)
     async fn revoke_under(
         &self,
         actor: Actor,

@@ -15,6 +15,7 @@ use crate::judge::purge_after;
 use crate::policy::{OrgRules, Rules};
 use crate::session::{
     ClientDetails, ClientInfo, Ended, Membership, NewSession, Record, Selector, Session, SessionId,
+    are_valid_methods,
 };
 use crate::store::{Cap, Inserted};
 use crate::token::{Secret, nonce, random_id};
@@ -71,6 +72,7 @@ impl Curfew {
     /// [`InvalidName`](crate::ErrorKind::InvalidName) if the user, an organization or the session's
     /// name has no bytes, more than 512, or a NUL, or if nothing of the session's name can be seen,
     /// [`InvalidLink`](crate::ErrorKind::InvalidLink) if there are too many links, or one cannot be kept,
+    /// [`InvalidMethod`](crate::ErrorKind::InvalidMethod) the same of methods,
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn start(&self, new: NewSession, client: &ClientInfo) -> Result<SetCookie, Error> {
         let (curfew, client) = (self.clone(), client.clone());
@@ -95,11 +97,17 @@ impl Curfew {
         if !new.has_valid_links() {
             return Err(Error::invalid_link());
         }
+        if !are_valid_methods(&new.methods) {
+            return Err(Error::invalid_method());
+        }
         let secret = Secret::random();
         let mut record = self.new_record(&new, client, &secret).await?;
         if let Some(issuer) = origin.issuing_session() {
             let since = issuer.authenticated_at().min(record.authenticated());
             record = record.with_authentication(since);
+            if new.methods.is_empty() {
+                record = record.with_methods(issuer.record().methods().cloned());
+            }
         }
         let record = Arc::new(record);
         let mut replaced = Vec::new();
@@ -155,6 +163,7 @@ impl Curfew {
             .with_kind(new.kind)
             .with_name(new.name.clone())
             .with_links(new.links.clone())
+            .with_methods(new.methods.clone())
             .with_limits(limits)
             .with_everyone(rules.everyone()?.stamp())
             .with_memberships(memberships)

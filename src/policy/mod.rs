@@ -8,5 +8,7 @@ mod rules;
 pub use self::copy::{ChangedRules, Incarnation, RulesChanged};
 pub(crate) use self::copy::{Filed, RulesCopy};
 pub use self::org_policy::OrgPolicy;
+#[cfg(feature = "redis")]
+pub(crate) use self::rules::RANDOM_BITS;
 pub(crate) use self::rules::{HistoryFull, Rules};
 pub use self::rules::{OrgRules, PolicyVersion};

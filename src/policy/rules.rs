@@ -170,6 +170,19 @@ impl OrgRules {
         Self { longest_silence: Some(longest), ..self.next(nonce) }
     }
 
+    /// The revision that all rules are raised to when these are put in force, from the one at which they
+    /// stand and the time, which is that of the store if it has a clock.
+    ///
+    /// It is the larger of the time and one more than the last, in milliseconds, with 20 random bits
+    /// below it, which these rules bring along. So a revision that a failover has lost is never made
+    /// again, and one made afterwards is higher.
+    pub fn raise(&self, last: Revision, now: Timestamp) -> Revision {
+        let (last, now) = (last.as_u64() >> RANDOM_BITS, now.unix_millis());
+        let count = if now <= last as i64 { last + 1 } else { now as u64 };
+        let random = self.revision.as_u64() & ((1 << RANDOM_BITS) - 1);
+        Revision::from_u64((count << RANDOM_BITS) | random)
+    }
+
     /// The same rules, to take the place of others.
     #[cfg(feature = "conformance")]
     pub(crate) fn in_place_of(self, previous: Revision) -> Self {
@@ -190,6 +203,9 @@ impl OrgRules {
         self.versions.iter().zip(self.versions.iter().skip(1)).take_while(spent).count()
     }
 }
+
+/// How much of a revision of all rules is random.
+pub(crate) const RANDOM_BITS: u32 = 20;
 
 /// Higher than the one before, and where that was lost, higher than that too: nobody counts faster
 /// than milliseconds pass.

@@ -10,6 +10,9 @@ use crate::session::{ClientInfo, Presence};
 pub(crate) struct Context {
     pub(crate) presence: Presence,
     pub(crate) curfew: Curfew,
+    /// Whether the request is no activity.
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for routes"))]
+    pub(crate) is_passive: bool,
 }
 
 impl Context {

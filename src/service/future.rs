@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Poll, ready};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::body::MakeBody;
 use super::config::Config;
-use super::context;
+use super::context::Context;
 use super::gate::{Decision, decide};
 use crate::cookie::{SetCookie, is_publicly_cacheable, keep_from_caches};
 use crate::curfew::{Activity, Checked, Curfew, Error};
@@ -53,12 +53,13 @@ type Check<B> = Pin<Box<dyn Future<Output = (Request<B>, Result<Checked, Error>)
 pub(super) struct Admission<M> {
     config: Arc<Config>,
     is_open: bool,
+    is_passive: bool,
     body: M,
 }
 
 impl<M: Clone> Admission<M> {
-    pub(super) fn new(config: &Arc<Config>, is_open: bool, body: &M) -> Self {
-        Self { config: config.clone(), is_open, body: body.clone() }
+    pub(super) fn new(config: &Arc<Config>, is_open: bool, is_passive: bool, body: &M) -> Self {
+        Self { config: config.clone(), is_open, is_passive, body: body.clone() }
     }
 }
 
@@ -76,7 +77,12 @@ where
 {
     /// Goes on with a request that is none of ours to check.
     pub(super) fn unchecked(request: Request<B>, mut inner: S, config: &Config) -> Self {
-        Self::admitted(request, Presence::Anonymous, None, &mut inner, config)
+        let context = Context {
+            presence: Presence::Anonymous,
+            curfew: config.curfew.clone(),
+            is_passive: false,
+        };
+        Self::admitted(request, context, None, &mut inner)
     }
 
     /// Checks the token that a request has presented.
@@ -112,7 +118,7 @@ where
         inner: &mut S,
         admission: &Admission<M>,
     ) -> Self {
-        let Admission { config, is_open, body } = admission;
+        let Admission { config, is_open, is_passive, body } = admission;
         let curfew = &config.curfew;
         let turned_away = |cause| {
             let response = curfew.turn_away(cause, &Asked::by(&request));
@@ -137,22 +143,22 @@ where
                 });
             }
         };
-        Self::admitted(request, presence, set_cookie, inner, config)
+        let context = Context { presence, curfew: curfew.clone(), is_passive: *is_passive };
+        Self::admitted(request, context, set_cookie, inner)
     }
 
     fn admitted(
         mut request: Request<B>,
-        presence: Presence,
+        context: Context,
         set_cookie: Option<SetCookie>,
         inner: &mut S,
-        config: &Config,
     ) -> Self {
-        let curfew = config.curfew.clone();
         // Where it is not kept, nobody ever comes with it.
-        let is_dropped =
-            matches!(presence, Presence::Anonymous) && drops_secure_cookies(request.headers());
-        request.extensions_mut().insert(context::Context { presence, curfew: curfew.clone() });
-        let (pending, way_out) = (set_cookie.map(Box::new), WayOut { curfew, is_dropped });
+        let is_dropped = matches!(context.presence, Presence::Anonymous)
+            && drops_secure_cookies(request.headers());
+        let way_out = WayOut { curfew: context.curfew.clone(), is_dropped };
+        request.extensions_mut().insert(context);
+        let pending = set_cookie.map(Box::new);
         Self { state: State::Admitted { response: inner.call(request), pending, way_out } }
     }
 }
@@ -164,7 +170,7 @@ where
 {
     type Output = Result<S::Response, S::Error>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         loop {
             let next = match self.as_mut().project().state.project() {
                 StateProjection::Checking { check, inner, admission } => {
@@ -194,7 +200,7 @@ impl WayOut {
             // What a handler returns beside its cookie may have overwritten what the cookie said.
             keep_from_caches(response.headers_mut());
             if self.is_dropped {
-                self.curfew.tell_of_dropped_cookie();
+                self.curfew.advise_on_dropped_cookie();
             }
         } else if let Some(pending) = pending
             && response.status() != StatusCode::NOT_MODIFIED

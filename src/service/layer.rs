@@ -96,8 +96,8 @@ impl<M> CurfewLayer<M> {
     /// for by itself, again and again. Such a request is checked as any other, but neither moves the
     /// idle limit nor refreshes the cookie.
     ///
-    /// `GET` of a path that ends in `/session`, by which a page asks how long its session lasts, is
-    /// passive in any case.
+    /// Give it the path of `GET /session` of the [routes](crate::account_routes), by which a page asks how
+    /// long its session lasts.
     ///
     /// # Panics
     ///

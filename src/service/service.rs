@@ -67,10 +67,12 @@ where
             return ResponseFuture::unchecked(request, inner, config);
         }
         let path = original_uri(request.uri(), request.extensions()).path();
-        let admission = Admission::new(config, is_among(&config.open, path), &self.body);
+        let is_passive = is_among(&config.passive, path);
+        let admission =
+            Admission::new(config, is_among(&config.open, path), is_passive, &self.body);
         match config.curfew.credentials().read(request.headers()) {
             Ok(Some(token)) => {
-                let activity = activity(config, &request, path);
+                let activity = if is_passive { Activity::Passive } else { Activity::Active };
                 ResponseFuture::checking(request, token, activity, inner, admission)
             }
             Ok(None) => ResponseFuture::anonymous(request, inner, &admission),
@@ -87,16 +89,6 @@ fn is_preflight<B>(request: &Request<B>) -> bool {
     request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ORIGIN)
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-fn activity<B>(config: &Config, request: &Request<B>, path: &str) -> Activity {
-    let asks_how_long =
-        path.ends_with("/session") && matches!(*request.method(), Method::GET | Method::HEAD);
-    if asks_how_long || is_among(&config.passive, path) {
-        Activity::Passive
-    } else {
-        Activity::Active
-    }
 }
 
 /// Whether one of the patterns means this path. One that others may read as another path is meant

@@ -27,6 +27,8 @@ impl fmt::Display for Facts<'_> {
         line(f, "created", record.created())?;
         line(f, "authenticated", record.authenticated())?;
         line(f, "last seen", record.last_seen())?;
+        let methods = record.methods().map(|method| &**method).collect::<Vec<_>>().join(" ");
+        maybe(f, "methods", (!methods.is_empty()).then_some(methods))?;
         maybe(f, "idle limit", record.idle().map(Spelled))?;
         if let Some(fixed_deadline) = record.fixed_deadline() {
             line(f, "ends by", under(fixed_deadline.at, fixed_deadline.org.as_deref()))?;

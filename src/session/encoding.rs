@@ -39,12 +39,13 @@ const ENDED: u32 = fact(16);
 const NAME: u32 = personal(17);
 const LABELS: u32 = personal(18);
 const ADDRESS: u32 = personal(19);
+const METHODS: u32 = fact(20);
 
 impl Record {
     /// The record as bytes, whose meaning stays the same in all versions.
     pub fn encode(&self) -> Vec<u8> {
         let nothing = Rare::default();
-        let Rare { name, links, keys, carried, previous_keys: _ } =
+        let Rare { name, links, methods, keys, carried, previous_keys: _ } =
             self.rare.as_deref().unwrap_or(&nothing);
         let changed = |at: Timestamp| (at != self.created).then(|| at.unix_millis());
         let some = |list: bool| list.then_some(());
@@ -94,6 +95,9 @@ impl Record {
         facts.maybe(ADDRESS, self.address, |out, address| match address {
             IpAddr::V4(v4) => out.bytes(&v4.octets()),
             IpAddr::V6(v6) => out.bytes(&v6.octets()),
+        });
+        facts.maybe(METHODS, some(!methods.is_empty()), |out, ()| {
+            out.encode(Vec::from_iter(methods.iter().map(|method| &**method)))
         });
         facts.finish()
     }
@@ -179,6 +183,11 @@ impl Found {
             NAME => self.rare.name = Some(input.str()?.into()),
             LABELS => self.labels = Some(Labels::take(input)?),
             ADDRESS => self.address = Some(address(input.bytes()?)?),
+            METHODS => {
+                for method in input.array_iter::<&str>()? {
+                    self.rare.methods.push(method?.into());
+                }
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -404,5 +413,15 @@ mod tests {
             let essential = [rest, b"\x19\x3e\x81\x01", &[*end]].concat();
             assert!(Record::decode(&essential).is_err());
         }
+    }
+
+    #[test]
+    fn methods_are_a_list_of_names() {
+        let record = least().with_methods(["otp".into(), "pwd".into(), "otp".into()]);
+        let read = Record::decode(&record.encode()).unwrap();
+        assert!(read.methods().map(|method| &**method).eq(["otp", "pwd"]));
+        let added = read.with_methods(["hwk".into()]);
+        assert!(added.methods().map(|method| &**method).eq(["hwk", "otp", "pwd"]));
+        assert_eq!(least().with_methods([]).encode(), least().encode());
     }
 }

@@ -24,7 +24,7 @@ pub use self::ended::{EndReason, Ended};
 pub use self::id::{InvalidSessionId, SecretHash, SessionId};
 pub use self::key::Key;
 pub use self::new::NewSession;
-pub(crate) use self::new::is_valid_name;
+pub(crate) use self::new::{are_valid_methods, is_valid_name};
 pub use self::presence::{ActiveSession, Presence, Session};
 #[cfg(feature = "conformance")]
 pub(crate) use self::record::Link;

@@ -28,6 +28,7 @@ pub struct NewSession {
     pub(crate) kind: SessionKind,
     pub(crate) name: Option<Arc<str>>,
     pub(crate) links: Vec<Link>,
+    pub(crate) methods: Vec<Arc<str>>,
 }
 
 impl NewSession {
@@ -40,6 +41,7 @@ impl NewSession {
             kind: SessionKind::Browser,
             name: None,
             links: Vec::new(),
+            methods: Vec::new(),
         }
     }
 
@@ -75,6 +77,18 @@ impl NewSession {
 }
 
 impl NewSession {
+    /// How the person has just proved who they are, for
+    /// [`has_method`](super::ActiveSession::has_method): `pwd` for a password, `otp` for a one-time
+    /// password, `hwk` for a hardware key, `mfa` for several factors; RFC 8176 lists these names, and the
+    /// `amr` claim of OpenID Connect carries them. A token that says nothing takes over those of the
+    /// session that issues it.
+    ///
+    /// A name is 1 to 32 visible characters of ASCII. A session has at most 16.
+    pub fn methods(mut self, methods: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.methods = methods.into_iter().map(|method| method.into().into()).collect();
+        self
+    }
+
     /// A link to something outside by which the session can be found and ended, such as the session
     /// that an identity provider has of the same person: `.link("oidc", sid)`. It signs nobody in.
     ///
@@ -101,6 +115,16 @@ impl NewSession {
         self.links.len() <= MAX_LINKS && self.links.iter().all(is_valid)
     }
 }
+
+/// Whether these can be names of methods.
+pub(crate) fn are_valid_methods(methods: &[Arc<str>]) -> bool {
+    let is_valid = |method: &Arc<str>| {
+        (1..=32).contains(&method.len()) && method.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    methods.len() <= MAX_METHODS && methods.iter().all(is_valid)
+}
+
+const MAX_METHODS: usize = 16;
 
 /// Shows neither user nor links.
 impl fmt::Debug for NewSession {

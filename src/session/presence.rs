@@ -151,6 +151,17 @@ impl ActiveSession {
         self.record.authenticated()
     }
 
+    /// Whether the person proved who they are in this way, as RFC 8176 names it: at sign-in, see
+    /// [`NewSession::methods`](super::NewSession::methods), or since.
+    pub fn has_method(&self, method: &str) -> bool {
+        self.methods().any(|known| known == method)
+    }
+
+    /// All ways in which the person proved who they are, sorted; none if the app did not say.
+    pub fn methods(&self) -> impl Iterator<Item = &str> {
+        self.record.methods().map(|method| &**method)
+    }
+
     /// The last activity that was recorded, which is exact to the interval of
     /// [`refresh_every`](crate::Builder::refresh_every); `None` for a token that was never used.
     pub fn last_seen_at(&self) -> Option<Timestamp> {

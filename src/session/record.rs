@@ -50,6 +50,8 @@ pub struct Record {
 pub(super) struct Rare {
     pub(super) name: Option<Arc<str>>,
     pub(super) links: Vec<Link>,
+    /// How the person proved who they are, sorted, each once.
+    pub(super) methods: Vec<Arc<str>>,
     /// Keys that a later version of this crate has made up.
     pub(super) keys: Vec<Key>,
     pub(super) carried: Carried,
@@ -175,6 +177,11 @@ impl Record {
     pub fn client(&self) -> ClientDetails {
         let labels = self.labels.as_ref().map(Labels::decode).unwrap_or_default();
         ClientDetails { address: self.address, ..labels }
+    }
+
+    /// How the person proved who they are, as RFC 8176 names it, sorted; empty if the app did not say.
+    pub fn methods(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.rare.iter().flat_map(|rare| &rare.methods)
     }
 
     /// That it has ended, and why. Written once, never taken back.

@@ -81,6 +81,19 @@ impl Record {
         self
     }
 
+    /// With these ways in which the person proved who they are, beside those that are known.
+    #[must_use]
+    pub fn with_methods(mut self, methods: impl IntoIterator<Item = Arc<str>>) -> Self {
+        let mut methods = Vec::from_iter(methods);
+        if !methods.is_empty() {
+            let known = &mut self.rare_mut().methods;
+            known.append(&mut methods);
+            known.sort_unstable();
+            known.dedup();
+        }
+        self
+    }
+
     /// With these limits, fixed from now on.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {

@@ -113,7 +113,7 @@ pub trait Store: Send + Sync + 'static {
     /// as their [previous](OrgRules::previous) one, and says whether they stand there now.
     ///
     /// In the same step the revision of all rules becomes a higher one, which
-    /// [`next_rules_revision`] makes. The changes of several callers become visible in the order of
+    /// [`OrgRules::raise`] makes. The changes of several callers become visible in the order of
     /// these revisions: whoever has seen one has seen all below it.
     fn replace_rules(
         &self,
@@ -177,14 +177,15 @@ pub struct Loaded {
 /// Which part of a list is asked for. Exhaustive: callers make it.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
-    /// Only what comes after this place; `None` for the first page.
+    /// Only what comes after the record that was created at this time and has this id; `None` for the
+    /// first page.
     pub after: Option<Place>,
     /// At most so many.
     pub at_most: u32,
 }
 
 /// Where a record stands in a list: when it was created, and its id.
-pub type Place = (Timestamp, SessionId);
+pub(crate) type Place = (Timestamp, SessionId);
 
 /// What [`Store::list`] has found. Exhaustive: stores make it.
 #[derive(Clone, Debug)]
@@ -193,28 +194,14 @@ pub struct Listed {
     pub records: Vec<Arc<Record>>,
     /// How many of them could not be read, and are missing here.
     pub unreadable: u32,
-    /// Where the next page begins; `None` if this is the last one.
+    /// After which record the next page begins, by when that was created and its id; `None` if this is the
+    /// last page.
     pub next: Option<Place>,
     /// The revision at which all rules stand.
     pub rules: Revision,
     /// What the store's own clock shows, if it has one and has looked at it lately.
     pub clock: Option<Timestamp>,
 }
-
-/// The revision that all rules are raised to by a change, from the one at which they stand, the time
-/// (that of the store, if it has a clock), and the new rules, which bring along what is random in it.
-///
-/// It is the larger of the time and one more than the last, in milliseconds, with 20 random bits below
-/// it. So a revision that a failover has lost is never made again, and one made afterwards is higher.
-pub fn next_rules_revision(last: Revision, now: Timestamp, rules: &OrgRules) -> Revision {
-    let (last, now) = (last.as_u64() >> RANDOM_BITS, now.unix_millis());
-    let count = if now <= last as i64 { last + 1 } else { now as u64 };
-    let random = rules.revision().as_u64() & ((1 << RANDOM_BITS) - 1);
-    Revision::from_u64((count << RANDOM_BITS) | random)
-}
-
-/// How much of a revision of all rules is random.
-pub(super) const RANDOM_BITS: u32 = 20;
 
 /// That a store does not know: it is down, or slow, or answers nonsense. The cause is its
 /// [`source`](StdError::source).

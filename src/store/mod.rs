@@ -20,9 +20,8 @@ mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub use self::contract::{
-    Cap, Inserted, Listed, Loaded, Page, Place, Replaced, Store, StoreError, next_rules_revision,
-};
+pub(crate) use self::contract::Place;
+pub use self::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 pub(crate) use self::erased::ErasedStore;
 pub use self::memory::MemoryStore;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]

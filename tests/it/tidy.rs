@@ -6,6 +6,8 @@
 mod source;
 mod the_rules_can_fail;
 
+use std::collections::HashSet;
+
 use source::{Source, is_word, sources, test_modules};
 
 /// The modules of the crate. Each names only those before it.
@@ -96,6 +98,7 @@ fn the_project_stands_alone() {
         "README.md",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
+        "SECURITY.md",
         ".ci",
         "Cargo.toml",
     ];
@@ -105,7 +108,7 @@ fn the_project_stands_alone() {
 /// Each fault that the long run plants is there to be found, which it is not where it cannot be planted.
 #[test]
 fn planted_faults_fit_the_sources() {
-    let files = sources(&["src"]);
+    let files = sources(&["src", "examples"]);
     let patches = sources(&["tests/broken"]);
     assert!(2 <= patches.len(), "these are not the patches");
     let found = patches.iter().flat_map(|patch| does_not_fit(patch, &files)).collect::<Vec<_>>();
@@ -119,6 +122,17 @@ fn rules_and_traps_that_tests_are_named_after_are_listed() {
     let text = |name: &str| &pages.iter().find(|page| page.path.ends_with(name)).unwrap().text;
     let (rules, traps) = (text("/rules.md"), text("/traps.md"));
     refuse(&["src", "tests", "examples"], |file| unlisted(file, rules, traps));
+}
+
+/// An auditor goes by these names.
+#[test]
+fn tests_that_the_security_page_names_exist() {
+    let files = sources(&["src", "tests", "examples"]);
+    let page = files.iter().find(|file| file.path == "src/docs/security.md").unwrap();
+    let functions = files.iter().filter(|file| file.is_rust()).flat_map(functions).collect();
+    let mut found = not_there(page, &functions);
+    found.extend(left_out(page));
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
 // --- the rules -----------------------------------------------------------------------------------
@@ -343,6 +357,38 @@ fn unlisted(file: &Source, rules: &str, traps: &str) -> Vec<String> {
         }
     }
     found
+}
+
+fn functions(file: &Source) -> impl Iterator<Item = &str> {
+    let names = file.code.match_indices("fn ").map(|(at, start)| &file.code[at + start.len()..]);
+    names.map(|rest| &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())])
+}
+
+/// Names of tests, and of other functions of three words or more, that a page gives between backticks
+/// and no source has.
+fn not_there(page: &Source, functions: &HashSet<&str>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for (number, part) in page.text.split('`').enumerate() {
+        let is_sign = |sign: u8| matches!(sign, b'a'..=b'z' | b'0'..=b'9' | b'_');
+        let is_name = part.split('_').count() >= 3 && part.bytes().all(is_sign);
+        if number % 2 == 1 && is_name && !functions.contains(part) {
+            found.push(page.finding(at, &format!("there is no function `{part}`")));
+        }
+        at += part.len() + 1;
+    }
+    found
+}
+
+/// Requirements of OWASP ASVS 5.0 (V7 and V3.3) that have no row.
+fn left_out(page: &Source) -> Vec<String> {
+    let sections =
+        [("7.1", 3), ("7.2", 4), ("7.3", 2), ("7.4", 5), ("7.5", 3), ("7.6", 2), ("3.3", 5)];
+    let numbers = sections
+        .into_iter()
+        .flat_map(|(section, last)| (1..=last).map(move |number| format!("{section}.{number}")));
+    let missing = numbers.filter(|number| !page.text.contains(&format!("\n| {number} | ")));
+    missing.map(|number| page.finding(0, &format!("requirement {number} has no row"))).collect()
 }
 
 /// A clone has no neighbours: whatever the project needs is inside it.

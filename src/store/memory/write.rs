@@ -10,7 +10,7 @@ use super::read::{LAST, hash, shard_of};
 use crate::clock::Timestamp;
 use crate::policy::OrgRules;
 use crate::session::{Key, Record, Revision, SessionId};
-use crate::store::contract::{Cap, Inserted, Replaced, StoreError, next_rules_revision};
+use crate::store::contract::{Cap, Inserted, Replaced, StoreError};
 
 pub(super) fn insert(
     tables: &Tables,
@@ -66,7 +66,7 @@ pub(super) fn replace_rules(tables: &Tables, org: &str, new: OrgRules, now: Time
     if current != new.previous() {
         return current == new.revision();
     }
-    let revision = next_rules_revision(tables.rules_revision(), now, &new);
+    let revision = new.raise(tables.rules_revision(), now);
     let org: Arc<str> = org.into();
     if let Some(place) = place {
         rules.order.remove(&place);

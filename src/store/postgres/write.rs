@@ -13,7 +13,7 @@ use crate::clock::{ServerClock, ServerTime, Timestamp};
 use crate::encoding::Unreadable;
 use crate::policy::OrgRules;
 use crate::session::{Key, Record, Revision};
-use crate::store::contract::{Cap, Inserted, Replaced, next_rules_revision};
+use crate::store::contract::{Cap, Inserted, Replaced};
 
 /// Tries again what other changes stood in the way of, and once more what a connection broke under:
 /// each call may be repeated.
@@ -161,7 +161,7 @@ async fn replace_rules_within(
     }
     // The store's time, if it may be asked.
     let now = if store.server_clock.is_asked { time } else { now };
-    let place = Hidden(number(next_rules_revision(revision(head, 0)?, now, rules)));
+    let place = Hidden(number(rules.raise(revision(head, 0)?, now)));
     let (own, body) = (Hidden(number(rules.revision())), Hidden(rules.encode()));
     transaction.execute(&sql.raise_head, &[&place]).await?;
     transaction.execute(&sql.replace_rules, &[&org, &place, &own, &body]).await?;

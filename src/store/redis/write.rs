@@ -11,9 +11,9 @@ use super::error::Failure;
 use super::read::{decoded, items, maybe_bytes, places, revision_bytes, time, value, word};
 use crate::clock::{ServerClock, ServerTime, Timestamp};
 use crate::encoding::Unreadable;
-use crate::policy::OrgRules;
+use crate::policy::{OrgRules, RANDOM_BITS};
 use crate::session::{Key, Record, SessionId};
-use crate::store::contract::{Cap, Inserted, RANDOM_BITS, Replaced};
+use crate::store::contract::{Cap, Inserted, Replaced};
 
 pub(super) async fn insert(
     store: &Shared,

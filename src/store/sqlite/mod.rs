@@ -90,9 +90,18 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// If the file cannot be reached, or is full and somebody is about to write.
+    /// If the file cannot be reached, or is full and somebody is about to write. Then the limit is the
+    /// one that was there before.
     pub async fn limit_size(&self, bytes: u64) -> Result<(), StoreError> {
-        self.0.writer.run(move |file| write::limit_size(file, bytes)).await
+        let (done, answer) = oneshot::channel();
+        let change = move |file: &rusqlite::Connection| {
+            write::limit_size(file, bytes)?;
+            let _ = done.send(());
+            Ok(())
+        };
+        let committed = self.0.writer.run(change).await;
+        // It is in no transaction: it stays if one is undone, say since a sign-in does not fit any more.
+        if answer.await.is_ok() { Ok(()) } else { committed }
     }
 }
 

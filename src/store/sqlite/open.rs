@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use super::error::{Obstacle, is_busy};
+use crate::clock::Deadline;
 use crate::store::open_error::OpenError;
 use crate::token::random_id;
 
@@ -29,8 +30,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connections, Obstacle> {
         create_for_owner_alone(path);
     }
     let writer = connection(path, flags)?;
-    patiently(|| keep_log(&writer))?;
-    patiently(|| create_tables(&writer))?;
+    patiently(OPENING_WAITS, || keep_log(&writer))?;
+    patiently(OPENING_WAITS, || create_tables(&writer))?;
     writer.busy_timeout(WRITER_WAITS)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let readers = (0..cores.max(2)).map(|_| reader(path)).collect::<Result<_, _>>()?;
@@ -161,19 +162,27 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// Tries again while another connection has the file locked, for about two seconds. SQLite's own
-/// wait does not cover the switch to a write-ahead log.
-fn patiently(mut attempt: impl FnMut() -> Result<(), Obstacle>) -> Result<(), Obstacle> {
-    for _ in 0..200 {
+/// Tries again while another connection has the file locked, for so long. SQLite's own wait does not
+/// cover the switch to a write-ahead log. Where the machine is busy a pause takes much longer than it
+/// should, so the clock counts, and not the tries.
+pub(super) fn patiently(
+    wait: Duration,
+    mut attempt: impl FnMut() -> Result<(), Obstacle>,
+) -> Result<(), Obstacle> {
+    let deadline = Deadline::after(wait);
+    loop {
         match attempt() {
-            Err(Obstacle::Sqlite(error)) if is_busy(&error) => {
-                thread::sleep(Duration::from_millis(10));
+            Err(Obstacle::Sqlite(error)) if is_busy(&error) && !deadline.has_passed() => {
+                thread::sleep(BUSY_PAUSE);
             }
             answer => return answer,
         }
     }
-    attempt()
 }
+
+/// How long opening waits for another process that has the file locked.
+const OPENING_WAITS: Duration = Duration::from_secs(2);
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a group of changes waits while another process writes.
 const WRITER_WAITS: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use super::read::{decoded, head, revision};
 use crate::clock::Timestamp;
 use crate::policy::OrgRules;
 use crate::session::{Key, Record, Revision};
-use crate::store::contract::{Cap, Inserted, Replaced, next_rules_revision};
+use crate::store::contract::{Cap, Inserted, Replaced};
 
 pub(super) fn insert(
     file: &Connection,
@@ -99,7 +99,7 @@ pub(super) fn replace_rules(
     if current != rules.previous() {
         return Ok(current == rules.revision());
     }
-    let place = number(next_rules_revision(head(file)?, now, rules));
+    let place = number(rules.raise(head(file)?, now));
     execute(file, "UPDATE curfew_schema SET rules = ?1", [place])?;
     execute(
         file,

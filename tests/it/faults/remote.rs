@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::crowd::Crowd;
 use super::servers::{Engine, Server};
 use super::wire::Wire;
-use crate::support::{AnyStore, Site, server};
+use crate::support::{AnyStore, server};
 
 /// A server, a wire to it, and a crowd at work on a site over both.
 struct Scene {
@@ -19,22 +19,19 @@ impl Scene {
         let server = tokio::task::spawn_blocking(move || Server::start(engine)).await.unwrap();
         let wire = Wire::to(server.port()).await;
         let store = store_on(engine, &server.url(wire.port())).await;
-        let crowd = Crowd::at(Site::over(store, |builder| builder)).await;
-        let (served, unavailable) = crowd.works_for(Duration::from_secs(1)).await;
-        assert!(served > 64 && unavailable * 20 < served, "{served} and {unavailable}");
+        let crowd = Crowd::over(store).await;
+        crowd.is_well().await;
         Self { server, wire, crowd }
     }
 
     /// Something has gone wrong, and stays wrong: nobody can be let in.
     async fn nobody_is_served(&self) {
-        let (_, unavailable) = self.crowd.works_for(Duration::from_secs(3)).await;
-        assert!(unavailable > 64, "{unavailable} of 64 people were turned away in 3 seconds");
+        let all_are_turned_away = |_, unavailable| unavailable > 64;
+        self.crowd.works_until(Duration::from_secs(3), all_are_turned_away).await;
     }
 
     async fn ends_well(self) {
-        self.crowd.recovers().await;
-        let (served, unavailable) = self.crowd.works_for(Duration::from_secs(1)).await;
-        assert!(served > 64 && unavailable * 20 < served, "{served} and {unavailable}");
+        self.crowd.is_well().await;
         self.crowd.goes_home().await;
         drop((self.wire, self.server));
     }
@@ -77,7 +74,7 @@ async fn cut_off(engine: Engine) {
     let scene = Scene::set(engine).await;
     for _ in 0..15 {
         scene.wire.cut();
-        scene.crowd.works_for(Duration::from_millis(200)).await;
+        scene.crowd.works_until(Duration::from_millis(200), |_, _| true).await;
     }
     scene.ends_well().await;
 }
@@ -94,8 +91,8 @@ async fn slow(engine: Engine) {
 async fn full(engine: Engine) {
     let scene = Scene::set(engine).await;
     scene.server.refuse_writes();
-    let (served, unavailable) = scene.crowd.works_for(Duration::from_secs(3)).await;
-    assert!(served > 64 && unavailable > 0, "{served} and {unavailable}");
+    let both = |served, unavailable| served > 64 && unavailable > 0;
+    scene.crowd.works_until(Duration::from_secs(3), both).await;
     scene.server.accept_writes();
     scene.ends_well().await;
 }

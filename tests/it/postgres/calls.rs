@@ -8,8 +8,8 @@ use tower_curfew::store::{Cap, Inserted, Key, PostgresStore, Record, Replaced, R
 
 use super::road::Road;
 use super::support::{
-    Schema, active, at, chain, ended, eventually, first_rules, id, listed, memberships, nonce,
-    record, replaced, stored, within,
+    Schema, active, at, chain, ended, eventually, first_rules, id, in_time, listed, memberships,
+    nonce, record, replaced, stored,
 };
 
 /// A caller that stops waiting leaves neither a transaction nor a lock behind, however far its call
@@ -39,7 +39,7 @@ async fn a_call_that_is_dropped_leaves_nothing_behind() {
         let _ = insert.await;
         road.open();
         let nobody = active(&record(9999, "nobody", &[]), 2000);
-        assert_eq!(within(5, store.replace(nobody)).await.unwrap(), Replaced::Gone);
+        assert_eq!(in_time(store.replace(nobody)).await.unwrap(), Replaced::Gone);
         assert_eq!(schema.connections_where("state LIKE 'idle in transaction%'").await, 0);
         let locks = "pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')";
         assert_eq!(schema.connections_where(locks).await, 0);
@@ -144,7 +144,7 @@ async fn a_server_that_hangs_is_left_and_found_again() {
         reads.spawn(async move { chain(&store.load(id(1)).await.unwrap_err()) });
     }
     // Those that find no room hear of it first, and then the server is given up for lost.
-    let answers = within(30, reads.join_all()).await;
+    let answers = in_time(reads.join_all()).await;
     let busy = answers.iter().filter(|answer| answer.contains("busy")).count();
     let lost = answers.iter().filter(|answer| answer.contains("cannot be reached")).count();
     assert_eq!((busy, lost), (872, 128), "so many are under way, and no more: {:?}", answers[999]);
@@ -153,7 +153,7 @@ async fn a_server_that_hangs_is_left_and_found_again() {
         tokio::time::timeout(at_once, store.load(id(1))).await.is_ok_and(|found| found.is_err())
     })
     .await;
-    assert!(within(30, writes).await.unwrap().is_err());
+    assert!(in_time(writes).await.unwrap().is_err());
     road.open();
     eventually("the server to be found again", async || store.load(id(1)).await.is_ok()).await;
     eventually("a write", async || {

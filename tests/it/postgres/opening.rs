@@ -3,11 +3,11 @@
 use tower_curfew::store::{Key, PostgresOptions, PostgresStore, Revision, Store};
 
 use super::support::{
-    Schema, active, at, chain, first_rules, id, listed, record, replaced, stored, with, within,
+    Schema, active, at, chain, first_rules, id, in_time, listed, record, replaced, stored, with,
 };
 
 async fn refused(options: PostgresOptions) -> String {
-    chain(&within(15, options.connect()).await.unwrap_err())
+    chain(&in_time(options.connect()).await.unwrap_err())
 }
 
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn tables_are_created_once_by_nodes_that_start_together() {
         (0..8).map(|_| tokio::spawn(schema.options().connections(2).connect())).collect();
     let mut stores = Vec::new();
     for start in starts {
-        stores.push(within(30, start).await.unwrap().unwrap());
+        stores.push(in_time(start).await.unwrap().unwrap());
     }
     stored(&stores[0], record(1, "ada", &["acme"])).await;
     assert!(stores[1].replace_rules("acme", first_rules(), at(1)).await.unwrap());

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tower_curfew::store::{Cap, Inserted, Key, PostgresStore, Record, Replaced, SecretHash, Store};
 
 use super::support::{
-    Schema, active, at, ended, id, listed, memberships, nonce, record, stored, within,
+    Schema, active, at, ended, id, in_time, listed, memberships, nonce, record, stored,
 };
 
 /// Lets tasks on several threads run over the stores of two nodes, and collects their answers.
@@ -22,7 +22,7 @@ where
     for number in 0..RACERS {
         racers.spawn(run(stores[number as usize % stores.len()].clone(), number));
     }
-    within(60, racers.join_all()).await
+    in_time(racers.join_all()).await
 }
 
 pub(super) const RACERS: u32 = 32;

@@ -4,7 +4,7 @@ use tower_curfew::store::{PostgresStore, Revision, Store};
 
 use super::races::{RACERS, race, two_nodes};
 use super::road::Road;
-use super::support::{Schema, at, eventually, first_rules, within};
+use super::support::{Schema, at, eventually, first_rules, in_time};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_lower_revision_becomes_visible_after_a_higher_one() {
@@ -32,7 +32,7 @@ async fn no_lower_revision_becomes_visible_after_a_higher_one() {
     assert!(changed.iter().all(|changed| *changed));
     let order = orgs_since(&stores[0], Revision::NONE).await;
     for heard in follow {
-        let heard = within(30, heard).await.unwrap();
+        let heard = in_time(heard).await.unwrap();
         assert!(heard.iter().map(|org| &**org).eq(&order), "each once, and in order: {heard:?}");
     }
     schema.drop().await;
@@ -56,7 +56,7 @@ async fn a_change_waits_for_the_one_that_began_before() {
     assert_eq!((page.changes.len(), page.reaches), (0, before), "neither is visible");
     road.open();
     for changed in [first, second] {
-        assert!(within(10, changed).await.unwrap());
+        assert!(in_time(changed).await.unwrap());
     }
     assert_eq!(orgs_since(&fast, before).await, ["first", "second"]);
     schema.drop().await;
@@ -75,11 +75,11 @@ async fn a_node_that_is_lost_in_the_middle_of_a_change_stops_no_other_for_good()
     road.holds().await;
     let rules = first_rules();
     let changes = async || store.replace_rules("second", rules.clone(), at(1)).await.is_ok();
-    within(20, eventually("a change by somebody else", changes)).await;
+    in_time(eventually("a change by somebody else", changes)).await;
     assert_eq!(orgs_since(&store, before).await, ["second"]);
     first.abort();
     road.open();
-    assert!(within(20, change(&lost, "third")).await.unwrap(), "it has found its way back");
+    assert!(in_time(change(&lost, "third")).await.unwrap(), "it has found its way back");
     schema.drop().await;
 }
 

@@ -1,5 +1,6 @@
 //! A schema of a test's own, and what to put into it.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::error::Error;
 use std::io::Write as _;
@@ -80,6 +81,24 @@ impl Schema {
         .await
     }
 
+    /// Their processes on the server.
+    pub(super) async fn processes(&self) -> BTreeSet<i32> {
+        let name = &self.name;
+        let sql = format!("SELECT pid FROM pg_stat_activity WHERE application_name = '{name}'");
+        self.client.query(&sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Calls of the stores that wait for a lock: who waits, and since when.
+    pub(super) async fn waits(&self) -> BTreeSet<(i32, String)> {
+        let name = &self.name;
+        let sql = format!(
+            "SELECT pid, query_start::text FROM pg_stat_activity \
+             WHERE application_name = '{name}' AND wait_event_type = 'Lock'"
+        );
+        let rows = self.client.query(&sql, &[]).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
     /// Ends connections of the stores, and says how many.
     pub(super) async fn cut(&self, which: &str) -> i64 {
         let name = &self.name;
@@ -155,8 +174,9 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-pub(super) async fn within<T>(seconds: u64, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(seconds), future).await.expect("in time")
+/// Only what hangs takes longer, however busy this machine is.
+pub(super) async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("in time")
 }
 
 /// Looks again and again until it is so.
@@ -166,9 +186,11 @@ pub(super) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool)
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(60), wait).await;
+    let waited = tokio::time::timeout(PATIENCE, wait).await;
     assert!(waited.is_ok(), "waited in vain for {what}");
 }
+
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) fn now() -> Timestamp {
     SystemClock.now()

@@ -3,7 +3,7 @@
 
 use tower_curfew::store::{PostgresStore, Store};
 
-use super::support::{Schema, chain, id, setting, with, within};
+use super::support::{Schema, chain, id, in_time, setting, with};
 
 #[tokio::test]
 async fn the_server_shows_a_certificate_that_is_trusted() {
@@ -21,7 +21,7 @@ async fn the_server_shows_a_certificate_that_is_trusted() {
     assert_eq!(schema.number(&encrypted).await, 4);
     drop(store);
 
-    let text = chain(&within(15, options().connect()).await.unwrap_err());
+    let text = chain(&in_time(options().connect()).await.unwrap_err());
     assert!(text.contains("name the authority that signed it (`tls_roots`)"), "{text}");
     for file in ["/no/such/file", "Cargo.toml"] {
         let text = chain(&options().tls_roots(file).connect().await.unwrap_err());

@@ -60,7 +60,7 @@ fn spawn(folder: &TempDir, port: u16, options: &[&str]) -> std::io::Result<Child
 
 async fn is_ready(port: u16, child: &mut Child) -> bool {
     let client = redis::Client::open(url_at(port)).unwrap();
-    for _ in 0..500 {
+    for _ in 0..6000 {
         if child.try_wait().unwrap().is_some() {
             return false;
         }
@@ -108,6 +108,17 @@ impl Server {
     /// From now on it takes connections and never answers.
     pub(super) fn freeze(&self) {
         self.signal("-STOP");
+        // It may be about to answer still.
+        while !self.is_stopped() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// As `/proc` has it: `pid (name) state …`. Elsewhere there is nothing to look at.
+    fn is_stopped(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        stat.is_ok_and(|stat| stat.rsplit(')').next().unwrap().starts_with(" T"))
+            || cfg!(not(target_os = "linux"))
     }
 
     pub(super) fn thaw(&self) {

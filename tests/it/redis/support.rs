@@ -9,6 +9,7 @@ use std::{env, process};
 use redis::AsyncCommands as _;
 use redis::aio::MultiplexedConnection;
 use time::Duration;
+use tokio::time::{sleep, timeout};
 use tower_curfew::clock::Timestamp;
 use tower_curfew::store::{
     Inserted, Key, Membership, MemoryStore, OrgRules, Page, Record, RedisOptions, RedisStore,
@@ -153,14 +154,35 @@ impl Place {
     }
 }
 
+/// Only what hangs takes longer, however busy this machine is.
+pub(super) async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.expect("in time")
+}
+
+/// Looks again and again until it is so.
+pub(super) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !is_so().await {
+            sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, wait).await.is_ok(), "waited in vain for {what}");
+}
+
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+
 pub(super) async fn raw(url: &str) -> MultiplexedConnection {
     redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 
+/// One that waits for an answer as long as it takes.
 pub(super) fn handle(store: impl Store) -> Curfew {
+    handle_with(store, Duration::MINUTE)
+}
+
+pub(super) fn handle_with(store: impl Store, timeout: Duration) -> Curfew {
     let keyring = Keyring::from_bytes([7; 32]).unwrap();
-    let builder = Curfew::builder(store, keyring).timeout(Duration::milliseconds(500));
-    builder.purge_by_hand().build().unwrap()
+    Curfew::builder(store, keyring).timeout(timeout).purge_by_hand().build().unwrap()
 }
 
 pub(super) fn now() -> Timestamp {

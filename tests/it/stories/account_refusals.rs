@@ -195,8 +195,9 @@ async fn r30_changes_want_a_fresh_sign_in_and_nothing_happens_without() {
         site.pass(MS);
         for change in changes(&phone) {
             let answer = ask_strict(&mut laptop, &change).await;
-            assert_eq!(answer.status, 403, "{change:?}: {answer:?}");
-            assert_eq!(answer.json()["reason"], "fresh sign-in required");
+            assert_eq!(answer.status, 401, "{change:?}: {answer:?}");
+            assert_eq!(answer.json()["reason"], "insufficient_user_authentication");
+            assert_eq!(answer.json()["max_age"], 900);
             assert_eq!(answer.json()["login_url"], "/login");
         }
         assert_eq!(list(&mut laptop).await.len(), 3);
@@ -222,7 +223,7 @@ async fn r12_no_cache_keeps_that_a_fresh_sign_in_is_wanted() {
     on_every_store(async |site| {
         let mut ada = site.signed_in("ada", &[]).await.at(&strict(&site));
         site.pass(WINDOW + MS);
-        is_problem(&ask(&mut ada, "DELETE", "/strict/sessions", "").await, 403);
+        is_problem(&ask(&mut ada, "DELETE", "/strict/sessions", "").await, 401);
     })
     .await;
 }

@@ -228,7 +228,8 @@ async fn r34_each_refusal_is_told_with_its_reason() {
     ada.open("/landing").await;
     assert_eq!(events.refusals(), ["unknown"], "it is as good as purged");
     let other = Keyring::from_bytes([8; 32]).unwrap();
-    let elsewhere = tower_curfew::Curfew::builder(site.store.clone(), other).build().unwrap();
+    let elsewhere = tower_curfew::Curfew::builder(site.store.clone(), other);
+    let elsewhere = elsewhere.timeout(time::Duration::MINUTE).build().unwrap();
     let foreign = elsewhere
         .start(NewSession::for_user("ada"), &tower_curfew::ClientInfo::for_tests())
         .await
@@ -260,7 +261,7 @@ async fn r39_what_is_done_in_the_name_of_a_session_tells_whose_it_is() {
     let (site, events) = audited();
     let mut ada: Browser = site.signed_in("ada", &["acme"]).await;
     let revoke = async |session: tower_curfew::Session, curfew: tower_curfew::Curfew| {
-        curfew.revoke_org(&session, "acme").await.map(|counted| counted.sessions.to_string())
+        curfew.revoke_org(&session, "acme").await
     };
     let router = axum::Router::new().route("/revoke", axum::routing::post(revoke));
     let router = site.router_with(router);

@@ -8,7 +8,7 @@ use tower_curfew::{Builder, Limits, NewSession};
 
 use super::accounts::SESSION;
 use crate::support::{
-    Browser, Fault, MS, Site, hours, on_every_store, on_every_store_with, routes, seconds,
+    Browser, Fault, Log, MS, Site, hours, on_every_store, on_every_store_with, routes, seconds,
 };
 
 const IDLE: Duration = Duration::seconds(20);
@@ -19,7 +19,7 @@ fn impatient(builder: Builder) -> Builder {
 
 /// The site with this layer instead of its own.
 fn router(site: &Site, layer: CurfewLayer) -> Router {
-    routes().layer(layer).with_state(site.curfew.clone())
+    routes().layer(layer.passive([SESSION])).with_state(site.curfew.clone())
 }
 
 /// That somebody ends on time who asks for this path every second, at no cost but reading.
@@ -57,18 +57,17 @@ async fn keeps_alive(site: &Site, mut ada: Browser, method: &str, path: &str) {
 async fn r13_to_ask_how_long_a_session_lasts_does_not_make_it_last() {
     on_every_store_with(impatient, async |site| {
         for method in ["GET", "HEAD"] {
-            for path in [SESSION, "/account/session?of=mine", "/session", "/elsewhere/session"] {
+            for path in [SESSION, "/account/session?of=mine"] {
                 let ada = site.signed_in("ada", &[]).await;
                 ends_on_time(&site, ada, method, path).await;
             }
         }
-        for path in ["/", SESSION] {
-            for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
-                let ada = site.signed_in("ada", &[]).await;
-                keeps_alive(&site, ada, method, path).await;
-            }
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            let ada = site.signed_in("ada", &[]).await;
+            keeps_alive(&site, ada, method, "/").await;
         }
-        for path in ["/account/sessions", "/account/session/", "/my-session", "/session/x"] {
+        // None of them is passive by its name.
+        for path in ["/account/sessions", "/account/session/", "/session", "/elsewhere/session"] {
             let ada = site.signed_in("ada", &[]).await;
             keeps_alive(&site, ada, "GET", path).await;
         }
@@ -172,10 +171,7 @@ async fn r13_a_required_session_ends_on_time_under_passive_requests() {
 #[tokio::test]
 async fn r13_below_a_prefix_paths_are_those_that_the_browser_asked_for() {
     on_every_store_with(impatient, async |site| {
-        let pages = || {
-            let page = any(async || "a page");
-            Router::new().route("/poll", page.clone()).route("/session", page)
-        };
+        let pages = || Router::new().route("/poll", any(async || "a page"));
         let inside = |path| {
             let layer = site.curfew.layer().passive([path]);
             Router::new()
@@ -183,10 +179,8 @@ async fn r13_below_a_prefix_paths_are_those_that_the_browser_asked_for() {
                 .merge(router(&site, site.curfew.layer()))
         };
         let (whole, rest) = (inside("/api/poll"), inside("/poll"));
-        for path in ["/api/poll", "/api/session"] {
-            let ada = site.signed_in("ada", &[]).await.at(&whole);
-            ends_on_time(&site, ada, "GET", path).await;
-        }
+        let ada = site.signed_in("ada", &[]).await.at(&whole);
+        ends_on_time(&site, ada, "GET", "/api/poll").await;
         let ada = site.signed_in("ada", &[]).await.at(&rest);
         keeps_alive(&site, ada, "GET", "/api/poll").await;
     })
@@ -220,4 +214,19 @@ async fn r13_a_token_that_only_looks_has_not_been_used_yet() {
         assert_eq!(site.store.calls(), ["load", "touch"]);
     })
     .await;
+}
+
+#[tokio::test]
+async fn r13_the_route_that_was_not_called_passive_says_so_once() {
+    let (_, lines) = Log::of(async || {
+        let site = Site::new();
+        let unmarked = routes().layer(site.curfew.layer()).with_state(site.curfew.clone());
+        for router in [&site.router, &unmarked, &unmarked] {
+            let mut ada = site.signed_in("ada", &[]).await.at(router);
+            assert_eq!(ada.fetch("GET", SESSION).await.status, 200);
+        }
+    })
+    .await;
+    let advice = lines.iter().filter(|(_, line)| line.contains(".passive(")).collect::<Vec<_>>();
+    assert!(matches!(advice[..], [(tracing::Level::WARN, _)]), "{lines:?}");
 }

@@ -287,7 +287,7 @@ async fn r27_old_keys_verify_tokens_until_they_are_taken_away() {
     on_every_store(async |site| {
         let node = |keyring| {
             let builder = Curfew::builder(site.store.clone(), keyring).clock(site.clock.clone());
-            let curfew = builder.build().unwrap();
+            let curfew = builder.timeout(minutes(1)).build().unwrap();
             let router = routes().layer(curfew.layer()).with_state(curfew.clone());
             (router, curfew)
         };

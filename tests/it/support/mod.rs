@@ -38,6 +38,7 @@ pub struct Site {
     pub clock: ManualClock,
     pub store: Probe,
     pub router: Router,
+    is_patient: bool,
 }
 
 /// The key that every site signs with, so that two of them can share a store.
@@ -65,40 +66,51 @@ pub async fn on_every_store_with(
 }
 
 impl Site {
-    /// A site over the memory store.
+    /// A site over the memory store, which answers at once.
     pub fn new() -> Self {
         Self::with(|builder| builder)
     }
 
     /// A site over the memory store that is configured.
     pub fn with(configure: impl FnOnce(Builder) -> Builder) -> Self {
-        Self::over(AnyStore::memory(), configure)
+        Self::node(Probe::new(AnyStore::memory()), ManualClock::default(), false, configure)
     }
 
+    /// A site over any store. It waits for it as long as may be: how fast a disk or a server is, and
+    /// how busy this machine, is no part of a story that does not set a timeout of its own.
     pub fn over(store: AnyStore, configure: impl FnOnce(Builder) -> Builder) -> Self {
-        Self::node(Probe::new(store), ManualClock::default(), configure)
+        Self::node(Probe::new(store), ManualClock::default(), true, configure)
     }
 
     /// One more node of this site, with the same store and the same time, after a deploy.
     pub fn deployed_with(&self, configure: impl FnOnce(Builder) -> Builder) -> Self {
-        Self::node(self.store.clone(), self.clock.clone(), configure)
+        Self::node(self.store.clone(), self.clock.clone(), self.is_patient, configure)
     }
 
     /// One more node of this site, with connections of its own to the same store.
     pub async fn another_node(&self, configure: impl FnOnce(Builder) -> Builder) -> Self {
-        Self::node(self.store.elsewhere().await, self.clock.clone(), configure)
+        Self::node(self.store.elsewhere().await, self.clock.clone(), self.is_patient, configure)
     }
 
     /// One more node of this site, with the same store and a clock of its own.
     pub fn beside(&self, clock: ManualClock, configure: impl FnOnce(Builder) -> Builder) -> Self {
-        Self::node(self.store.clone(), clock, configure)
+        Self::node(self.store.clone(), clock, self.is_patient, configure)
     }
 
-    fn node(store: Probe, clock: ManualClock, configure: impl FnOnce(Builder) -> Builder) -> Self {
-        let builder = Curfew::builder(store.clone(), keyring()).clock(clock.clone());
+    fn node(
+        store: Probe,
+        clock: ManualClock,
+        is_patient: bool,
+        configure: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let mut builder = Curfew::builder(store.clone(), keyring()).clock(clock.clone());
+        if is_patient {
+            builder = builder.timeout(Duration::MINUTE);
+        }
         let curfew = configure(builder).build().unwrap();
-        let router = routes().layer(curfew.layer()).with_state(curfew.clone());
-        Self { curfew, clock, store, router }
+        let layer = curfew.layer().passive(["/account/session"]);
+        let router = routes().layer(layer).with_state(curfew.clone());
+        Self { curfew, clock, store, router, is_patient }
     }
 
     /// A browser that has never been here.
@@ -146,7 +158,8 @@ impl Site {
 
     /// The router of this site with more routes.
     pub fn router_with(&self, more: Router<Curfew>) -> Router {
-        let router = routes().merge(more).layer(self.curfew.layer());
+        let layer = self.curfew.layer().passive(["/account/session"]);
+        let router = routes().merge(more).layer(layer);
         router.with_state(self.curfew.clone())
     }
 

@@ -136,3 +136,24 @@ fn docs_of_few_words() {
     assert_eq!(lines(curt, "src/limits.rs", text), ["src/limits.rs:1", "src/limits.rs:7"]);
     assert!(curt(&Source::new("src/docs/rules.md", text)).is_empty());
 }
+
+#[test]
+fn names_on_a_page_that_no_source_has() {
+    let source = Source::new(
+        "src/a.rs",
+        "async fn r01_it_is_so() {}\nfn it_is<T>() {}\n// fn r02_it_was_so()",
+    );
+    let functions = functions(&source).collect();
+    let text = "`r01_it_is_so`, `it_is`\n```text\nr03_it_is_not\n```\n`r02_it_was_so`, it_is_no_name, `r05_`, `a::it_is_a_path`";
+    let found = not_there(&Source::new("src/docs/security.md", text), &functions);
+    assert_eq!(found, ["src/docs/security.md:5: there is no function `r02_it_was_so`"]);
+}
+
+#[test]
+fn requirements_that_have_no_row() {
+    let page =
+        Source::new("src/docs/security.md", "\n| 7.1.1 | 2 | about 7.1.2 |\n| 7.1.3 | 2 | … |");
+    let found = left_out(&page);
+    assert_eq!(found[0], "src/docs/security.md:1: requirement 7.1.2 has no row");
+    assert_eq!(found.len(), 22, "{found:?}");
+}

@@ -407,7 +407,7 @@ async fn made(call: Call, curfew: Curfew, mut browser: Browser) -> Answer {
             }))
         }
         Call::Revoke(org) => Answer::Done(helped(match ORGS.get(org) {
-            Some(org) => curfew.operator("tests").revoke_org(*org).await.map(drop),
+            Some(org) => curfew.operator("tests").revoke_org(*org).await,
             None => curfew.operator("tests").revoke_everyone().await,
         })),
         Call::SetOrgs(user, orgs) => {
