@@ -134,24 +134,21 @@ async fn end_one(
     let Ok(id) = id.parse::<SessionId>() else {
         return Ok(StatusCode::NOT_FOUND.into_response());
     };
-    if id == session.id() {
-        let cookie = curfew.end(&session).await?;
-        return Ok((cookie, Redirect::to("/login")).into_response());
-    }
     // A stranger's session is none of these, whatever id is sent.
-    curfew.revoke(Selector::user(session.user()).only(id)).await?;
-    Ok(Redirect::to("/").into_response())
+    let revoked = curfew.revoke(&session, Selector::user(session.user()).only(id)).await?;
+    let next = if id == session.id() { "/login" } else { "/" };
+    Ok((revoked.set_cookie, Redirect::to(next)).into_response())
 }
 
-async fn end_others(session: Session, curfew: Curfew) -> Result<Redirect, Error> {
-    curfew.revoke(Selector::user(session.user()).except(session.id())).await?;
-    Ok(Redirect::to("/"))
+async fn end_others(session: Session, curfew: Curfew) -> Result<(SetCookie, Redirect), Error> {
+    let others = Selector::user(session.user()).except(session.id());
+    let revoked = curfew.revoke(&session, others).await?;
+    Ok((revoked.set_cookie, Redirect::to("/")))
 }
 
 async fn end_all(session: Session, curfew: Curfew) -> Result<(SetCookie, Redirect), Error> {
-    curfew.revoke(Selector::user(session.user())).await?;
-    // It is over by now. What is left to do is to clear the cookie.
-    Ok((curfew.end(&session).await?, Redirect::to("/login")))
+    let revoked = curfew.revoke(&session, Selector::user(session.user())).await?;
+    Ok((revoked.set_cookie, Redirect::to("/login")))
 }
 
 #[derive(Deserialize)]
@@ -170,7 +167,7 @@ async fn issue_token(
         return Ok(StatusCode::FORBIDDEN.into_response());
     }
     let new = NewSession::for_user(session.user()).orgs(session.orgs()).named(form.name.trim());
-    let issued = curfew.issue_token(new).await?;
+    let issued = curfew.issue_token(&session, new).await?;
     let content = format!(
         r#"<p>Copy it now. It is shown only this once.</p>
 <pre style="overflow: auto">{}</pre>

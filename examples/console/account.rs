@@ -159,15 +159,13 @@ async fn end(
     session: Session,
     curfew: Curfew,
     Path(id): Path<String>,
-) -> Result<Response, Refusal> {
+) -> Result<(SetCookie, Redirect), Refusal> {
     let id = id.parse::<SessionId>().map_err(|_| Refusal::not_found())?;
-    if id == session.id() {
-        let cookie = curfew.end(&session).await?;
-        return Ok((cookie, Redirect::to("/login")).into_response());
-    }
     // A stranger's session is none of these, whatever id is sent.
-    curfew.revoke(Selector::user(session.user()).only(id)).await?;
-    Ok(Redirect::to(&format!("{LIST}?done=terminated")).into_response())
+    let revoked = curfew.revoke(&session, Selector::user(session.user()).only(id)).await?;
+    let terminated = format!("{LIST}?done=terminated");
+    let next = if id == session.id() { "/login" } else { &terminated };
+    Ok((revoked.set_cookie, Redirect::to(next)))
 }
 
 async fn confirm_end_all(viewer: Viewer) -> Markup {
@@ -179,9 +177,8 @@ async fn confirm_end_all(viewer: Viewer) -> Markup {
 }
 
 async fn end_all(session: Session, curfew: Curfew) -> Result<(SetCookie, Redirect), Refusal> {
-    curfew.revoke(Selector::user(session.user())).await?;
-    // It is over by now. What is left to do is to clear the cookie.
-    Ok((curfew.end(&session).await?, Redirect::to("/login")))
+    let revoked = curfew.revoke(&session, Selector::user(session.user())).await?;
+    Ok((revoked.set_cookie, Redirect::to("/login")))
 }
 
 #[derive(Deserialize)]
@@ -206,7 +203,7 @@ async fn create_token(
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let new = NewSession::for_user(viewer.user()).orgs(viewer.orgs()).named(name);
-    let issued = curfew.issue_token(new).await?;
+    let issued = curfew.issue_token(&viewer, new).await?;
     let content = html! {
         p role="status" { "Copy it now. It is shown only this once." }
         p { output { code #token { (issued.token()) } } }
@@ -229,10 +226,10 @@ async fn delete(
     session: Session,
     curfew: Curfew,
     Path(id): Path<String>,
-) -> Result<Redirect, Refusal> {
+) -> Result<(SetCookie, Redirect), Refusal> {
     let id = id.parse::<SessionId>().map_err(|_| Refusal::not_found())?;
-    curfew.revoke(Selector::user(session.user()).only(id)).await?;
-    Ok(Redirect::to(&format!("{LIST}?done=deleted")))
+    let revoked = curfew.revoke(&session, Selector::user(session.user()).only(id)).await?;
+    Ok((revoked.set_cookie, Redirect::to(&format!("{LIST}?done=deleted"))))
 }
 
 /// The question before something that cannot be undone. The form is sent to the page's own URL.

@@ -89,7 +89,12 @@ pub(crate) fn preview(preview: Preview) -> String {
         1 => "1 session ends now".to_owned(),
         _ => format!("{now} sessions end now"),
     };
-    format!("{now}, {sooner} {} sooner.", if sooner == 1 { "ends" } else { "end" })
+    let sooner = format!("{sooner} {} sooner", if sooner == 1 { "ends" } else { "end" });
+    if preview.at_least {
+        format!("At least {now}, and at least {sooner}.")
+    } else {
+        format!("{now}, {sooner}.")
+    }
 }
 
 #[cfg(test)]
@@ -131,10 +136,11 @@ mod tests {
 
     #[test]
     fn one_session_ends_and_two_end() {
-        let said = |ends_now, shortened| {
-            preview(Preview { ends_now, shortened, own_session: Effect::Unchanged })
+        let said = |ends_now, shortened, at_least| {
+            preview(Preview { ends_now, shortened, at_least, own_session: Effect::Unchanged })
         };
-        assert_eq!(said(1, 0), "1 session ends now, 0 end sooner.");
-        assert_eq!(said(3, 1), "3 sessions end now, 1 ends sooner.");
+        assert_eq!(said(1, 0, false), "1 session ends now, 0 end sooner.");
+        assert_eq!(said(3, 1, false), "3 sessions end now, 1 ends sooner.");
+        assert_eq!(said(3, 1, true), "At least 3 sessions end now, and at least 1 ends sooner.");
     }
 }
