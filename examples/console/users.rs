@@ -62,11 +62,6 @@ pub(crate) fn administered_by(name: &str) -> impl Iterator<Item = &'static str> 
     users.flat_map(|user| user.administers).copied()
 }
 
-/// Whether there is such an organization.
-pub(crate) fn is_org(name: &str) -> bool {
-    USERS.iter().flat_map(|user| user.orgs).any(|org| *org == name)
-}
-
 /// For whoever starts the demo.
 impl fmt::Display for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
