@@ -54,7 +54,7 @@ async fn overview(viewer: &Viewer, curfew: &Curfew, message: &Markup) -> Result<
                 tr {
                     th scope="col" { "Device" }
                     th scope="col" { "Location" }
-                    th scope="col" { "Updated" }
+                    th scope="col" { "Last active" }
                     th scope="col" { span.unseen { "Actions" } }
                 }
             }
@@ -82,7 +82,7 @@ fn row(viewer: &Viewer, one: &ActiveSession) -> Markup {
                 @if is_current { " " span.badge { "Current" } }
             }
             td { (location) }
-            td { (viewer.ago(one.updated_at())) }
+            td { (last_active(viewer, one)) }
             td {
                 // Of one name, so that opening one closes the others.
                 details.menu name="menu" {
@@ -101,13 +101,7 @@ fn token(viewer: &Viewer, one: &ActiveSession) -> Markup {
         li data-token=(one.id()) {
             strong { (name(one)) }
             span { "Created " (viewer.ago(one.created_at())) }
-            span {
-                @if one.updated_at() > one.created_at() {
-                    "Last used " (viewer.ago(one.updated_at()))
-                } @else {
-                    "Never used"
-                }
-            }
+            span { "Last used " (last_active(viewer, one)) }
             a.trash href={ (TOKENS) "/" (one.id()) "/delete" }
                 aria-label={ "Delete token " (name(one)) } {
                 // A trash can.
@@ -117,6 +111,12 @@ fn token(viewer: &Viewer, one: &ActiveSession) -> Markup {
             }
         }
     }
+}
+
+/// When it was last active. That an admin changes a policy is no activity, so not when its end was
+/// last moved.
+fn last_active(viewer: &Viewer, one: &ActiveSession) -> Markup {
+    html! { @if let Some(seen) = one.last_seen_at() { (viewer.ago(seen)) } @else { "never" } }
 }
 
 fn device(one: &ActiveSession) -> Arc<str> {
@@ -147,7 +147,7 @@ async fn confirm_end(
     Path(id): Path<String>,
 ) -> Result<Markup, Refusal> {
     let one = find(&viewer, &curfew, &id, false).await?;
-    let what = html! { (device(&one)) ", active " (viewer.ago(one.updated_at())) "." };
+    let what = html! { (device(&one)) ", last active " (last_active(&viewer, &one)) "." };
     Ok(if one.id() == viewer.id() {
         confirm(&viewer, "Log out?", &what, "Log out")
     } else {

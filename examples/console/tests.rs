@@ -3,7 +3,8 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{
-    ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE,
+    USER_AGENT,
 };
 use axum::http::{HeaderValue, Request};
 use time::Duration;
@@ -184,14 +185,39 @@ async fn an_admin_previews_saves_and_revokes() {
 }
 
 #[tokio::test]
+async fn that_an_admin_saves_a_policy_makes_nobody_active() {
+    let (app, clock) = demo();
+    let _phone = Browser::signed_in(&app, "ada", "lovelace").await;
+    clock.advance(Duration::minutes(10));
+    let mut grace = Browser::signed_in(&app, "grace", "hopper").await;
+    // It moves the end of the phone's session.
+    assert_eq!(grace.post(ACME, "idle_seconds=720").await, (303, format!("{ACME}?done=saved")));
+    let mut laptop = Browser::signed_in(&app, "ada", "lovelace").await;
+    let list = laptop.get(LIST).await.1;
+    assert_eq!(list.matches(">10 minutes ago</time>").count(), 1, "{list}");
+    assert_eq!(list.matches(">just now</time>").count(), 1, "{list}");
+    let phone = list.rsplit_once("data-session=\"").unwrap().1;
+    let end = format!("{LIST}/{}/end", between(phone, "", "\""));
+    let page = laptop.get(&end).await.1;
+    assert!(page.contains(", last active <time") && page.contains(">10 minutes ago<"), "{page}");
+}
+
+#[tokio::test]
 async fn a_token_is_shown_once_and_deleted() {
-    let (app, _) = demo();
+    let (app, clock) = demo();
     let mut ada = Browser::signed_in(&app, "ada", "lovelace").await;
     let page = ada.post("/settings/account/tokens", "name=%3Cbackup%3E").await.1;
     let token = between(&page, r#"<code id="token">"#, "<").to_owned();
     let list = ada.get(LIST).await.1;
     assert!(token.starts_with("curfew_") && !list.contains(&token), "{list}");
-    assert!(list.contains("&lt;backup&gt;") && list.contains("Never used"), "{list}");
+    assert!(list.contains("&lt;backup&gt;") && list.contains("Last used never"), "{list}");
+    clock.advance(Duration::minutes(10));
+    let mut program = Browser { app: app.clone(), cookie: None };
+    let request = Request::get("/").header(AUTHORIZATION, format!("Bearer {token}"));
+    assert_eq!(program.send(request.body(Body::empty()).unwrap()).await.0, 200);
+    clock.advance(Duration::minutes(4));
+    let list = ada.get(LIST).await.1;
+    assert!(list.contains("4 minutes ago"), "{list}");
     let id = between(&list, "<li data-token=\"", "\"");
     let delete = format!("/settings/account/tokens/{id}/delete");
     assert!(ada.get(&delete).await.1.contains("<h1>Delete this token?</h1>"));
