@@ -80,13 +80,15 @@ struct SignIn {
 }
 
 async fn sign_in(
+    State(app): State<App>,
     curfew: Curfew,
     client: ClientInfo,
     back: ReturnTo,
     Form(form): Form<SignIn>,
 ) -> Result<(SetCookie, Redirect), Response> {
     let SignIn { username, password, shared } = form;
-    let Some(user) = users::check(&username, password).await else {
+    let checked = users::check(&app.hashing, &username, password).await;
+    let Some(user) = checked.map_err(|busy| Refusal::from(busy).into_response())? else {
         let wrong = alert(Some("This user name and password do not go together."));
         return Err((StatusCode::UNAUTHORIZED, page(&wrong, &username)).into_response());
     };

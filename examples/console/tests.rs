@@ -1,10 +1,12 @@
 //! The app as a browser without JavaScript uses it.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE,
-    USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, RETRY_AFTER,
+    SET_COOKIE, USER_AGENT,
 };
 use axum::http::{HeaderValue, Request};
 use time::Duration;
@@ -13,7 +15,9 @@ use tower_curfew::clock::ManualClock;
 use tower_curfew::store::MemoryStore;
 use tower_curfew::{Curfew, Keyring, Limits};
 
-use crate::app::app;
+use crate::app::{App, app};
+use crate::hashing::Hashing;
+use crate::sign_in;
 
 const ACME: &str = "/admin/acme/security";
 const LIST: &str = "/settings/account/sessions";
@@ -21,13 +25,17 @@ const LIST: &str = "/settings/account/sessions";
 /// The app with sessions that end after 15 minutes without activity, and its clock.
 fn demo() -> (Router, ManualClock) {
     let clock = ManualClock::default();
-    let limits = Limits::idle(Duration::minutes(15)).and_absolute(Duration::days(30));
-    let curfew = Curfew::builder(MemoryStore::new(), Keyring::from_bytes([7; 32]).unwrap())
-        .limits(limits)
-        .clock(clock.clone())
-        .build()
-        .unwrap();
-    (app(&curfew, limits, clock.clone()), clock)
+    (app(&handle(&clock), limits(), clock.clone()), clock)
+}
+
+fn handle(clock: &ManualClock) -> Curfew {
+    let keyring = Keyring::from_bytes([7; 32]).unwrap();
+    let builder = Curfew::builder(MemoryStore::new(), keyring).limits(limits());
+    builder.clock(clock.clone()).build().unwrap()
+}
+
+fn limits() -> Limits {
+    Limits::idle(Duration::minutes(15)).and_absolute(Duration::days(30))
 }
 
 struct Browser {
@@ -121,6 +129,22 @@ async fn who_was_away_for_too_long_is_told_so() {
     assert_eq!(ada.sent_away().await, "Your session ended after 15 minutes without activity.");
     let (status, page) = ada.post("/login", "username=ada&password=hopper").await;
     assert!(status == 401 && page.contains("do not go together"), "{page}");
+}
+
+#[tokio::test]
+async fn who_finds_no_place_to_sign_in_is_asked_to_come_again() {
+    let clock = ManualClock::default();
+    let hashing = Hashing::bounded(0, 0);
+    let app = App { limits: limits(), clock: Arc::new(clock.clone()), hashing };
+    let router = sign_in::routes().with_state(app).layer(handle(&clock).layer());
+    let request = Request::post("/login")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from("username=ada&password=lovelace"))
+        .unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()[RETRY_AFTER], "5");
+    assert!(!response.headers().contains_key(SET_COOKIE));
 }
 
 #[tokio::test]
