@@ -2,9 +2,11 @@
 //! at once as there are requests, whoever sends many takes all the memory.
 
 use std::num::NonZero;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
+use argon2::password_hash::phc::Output;
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version, password_hash};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -19,7 +21,12 @@ pub(crate) struct Hashing {
     running: Arc<Semaphore>,
     /// Of those that run and those that wait.
     places: Arc<Semaphore>,
+    /// Those that ran leave theirs to the next. An allocator may keep what it is given back: with that
+    /// of glibc, a few at once still took hundreds of MiB.
+    memories: Arc<Mutex<Vec<Memory>>>,
 }
+
+type Memory = Vec<Block>;
 
 /// So many wait already that nobody else can.
 #[derive(Debug)]
@@ -37,30 +44,60 @@ impl Hashing {
         Self {
             running: Arc::new(Semaphore::new(at_once)),
             places: Arc::new(Semaphore::new(at_once + waiting)),
+            memories: Arc::default(),
         }
     }
 
+    /// Whether a hash is that of this password.
+    pub(crate) async fn matches(&self, password: String, hash: &'static str) -> Result<bool, Busy> {
+        let work = move |memory: &mut _| verify(password.as_bytes(), hash, memory);
+        self.run(work).await.map(|matches| matches.unwrap_or(false))
+    }
+
     /// Does this when it is its turn, without holding up the other requests.
-    pub(crate) async fn run<T: Send + 'static>(
+    async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Busy)?;
         let turn = self.running.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let memories = self.memories.clone();
         let work = move || {
             // They go along, since the work goes on where a client has hung up.
             let _held = (place, turn);
-            work()
+            let kept = || memories.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut memory = kept().pop().unwrap_or_default();
+            let done = work(&mut memory);
+            kept().push(memory);
+            done
         };
         spawn_blocking(work).await.map_err(|_| Busy)
     }
 }
 
+/// As [`PasswordVerifier`](argon2::PasswordVerifier) does it, which takes memory of its own each time.
+fn verify(password: &[u8], hash: &str, memory: &mut Memory) -> password_hash::Result<bool> {
+    let hash = PasswordHash::new(hash)?;
+    let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
+        return Ok(false);
+    };
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
+    let version = hash.version.map(Version::try_from).transpose()?.unwrap_or_default();
+    let params = Params::try_from(&hash)?;
+    memory.resize(params.block_count(), Block::default());
+    let mut found = vec![0; expected.len()];
+    let argon2 = Argon2::new(algorithm, version, params);
+    argon2.hash_password_into_with_memory(password, salt, &mut found, memory)?;
+    // It takes the same time wherever they differ.
+    Ok(Output::new(&found)? == *expected)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Mutex, mpsc};
+    use std::sync::mpsc;
 
+    use argon2::PasswordHasher;
     use tokio::sync::mpsc::unbounded_channel;
     use tokio::task::yield_now;
 
@@ -76,7 +113,7 @@ mod tests {
         let begin = || {
             let (hashing, start, gate) = (hashing.clone(), start.clone(), gate.clone());
             let (running, most) = (running.clone(), most.clone());
-            let work = move || {
+            let work = move |_: &mut Memory| {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 start.send(()).unwrap();
                 gate.lock().unwrap().recv().unwrap();
@@ -90,13 +127,13 @@ mod tests {
         while hashing.places.available_permits() != 0 {
             yield_now().await;
         }
-        assert!(matches!(hashing.run(|| ()).await, Err(Busy)));
+        assert!(matches!(hashing.run(|_| ()).await, Err(Busy)));
 
         // Whoever hangs up makes no place for others as long as the work goes on.
         let first = all.remove(0);
         first.abort();
         assert!(first.await.unwrap_err().is_cancelled());
-        assert!(matches!(hashing.run(|| ()).await, Err(Busy)));
+        assert!(matches!(hashing.run(|_| ()).await, Err(Busy)));
         assert_eq!(running.load(Ordering::SeqCst), 2);
 
         for _ in 0..5 {
@@ -106,7 +143,23 @@ mod tests {
             one.await.unwrap().unwrap();
         }
         assert_eq!(most.load(Ordering::SeqCst), 2);
-        assert!(hashing.run(|| ()).await.is_ok());
+        assert!(hashing.run(|_| ()).await.is_ok());
+        assert!(hashing.memories.lock().unwrap().len() <= 2);
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_that_of_its_password_and_leaves_its_memory_to_the_next() {
+        let hash = Argon2::default().hash_password_with_salt(b"lovelace", b"any salt").unwrap();
+        let hash = &*Box::leak(hash.to_string().into_boxed_str());
+        let hashing = Hashing::bounded(1, 0);
+        for (password, expected) in [("lovelace", true), ("Lovelace", false), ("", false)] {
+            assert_eq!(hashing.matches(password.to_owned(), hash).await.unwrap(), expected);
+            let blocks = hashing.memories.lock().unwrap().iter().map(Vec::len).collect::<Vec<_>>();
+            assert_eq!(blocks, [Params::DEFAULT.block_count()]);
+        }
+        for broken in ["", "lovelace", "$argon2id$v=19$m=19456,t=2,p=1$g03XIaRcr3r"] {
+            assert!(!hashing.matches("lovelace".to_owned(), broken).await.unwrap(), "{broken}");
+        }
     }
 
     #[test]

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use argon2::{Argon2, PasswordHash, PasswordVerifier};
-
 use crate::hashing::{Busy, Hashing};
 
 pub(crate) struct User {
@@ -53,11 +51,7 @@ pub(crate) async fn check(
 ) -> Result<Option<&'static User>, Busy> {
     let user = USERS.iter().find(|user| user.name == name);
     let hash = user.map_or(NOBODY, |user| user.hash);
-    let matches = move || {
-        let hash = PasswordHash::new(hash);
-        hash.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
-    };
-    let matches = hashing.run(matches).await?;
+    let matches = hashing.matches(password, hash).await?;
     Ok(user.filter(|_| matches))
 }
 
