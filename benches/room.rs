@@ -22,10 +22,13 @@ use std::sync::Arc;
 use allocation_counter::measure;
 use time::Duration;
 use tokio::task::JoinSet;
-use tower_curfew::store::{Inserted, Membership, MemoryStore, PostgresStore, Record, RedisStore, SecretHash, SqliteStore, Stamp, Store};
-use tower_curfew::{ClientDetails, SessionId};
-use tower_curfew::clock::Timestamp;
 use tower_curfew::Limits;
+use tower_curfew::clock::Timestamp;
+use tower_curfew::store::{
+    Inserted, Membership, MemoryStore, PostgresStore, Record, RedisStore, SecretHash, SqliteStore,
+    Stamp, Store,
+};
+use tower_curfew::{ClientDetails, SessionId};
 
 const SESSIONS: u64 = 1_000_000;
 
@@ -64,11 +67,9 @@ fn record(number: u64, facts: Facts, seed: &RandomState) -> Arc<Record> {
     if facts.client {
         let device = format!("Browser {} on an operating system", number % 100).into();
         let address = IpAddr::V4(Ipv4Addr::from_bits(number as u32));
-        record = record.with_client(&ClientDetails {
-            device: Some(device),
-            address: Some(address),
-            ..ClientDetails::default()
-        });
+        let mut client = ClientDetails::default();
+        (client.device, client.address) = (Some(device), Some(address));
+        record = record.with_client(&client);
     }
     Arc::new(record)
 }

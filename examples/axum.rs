@@ -268,12 +268,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_login_page_shows_no_markup_from_its_url() {
+    async fn the_login_page_shows_nothing_from_its_url() {
         let machine = Machine::new();
         let app = machine.start().await;
-        let path = "/login?reason=idle&organization=%3Cscript%3E&return_to=%2F%22%3E";
-        let page = text(send(&app, visit(path)).await).await;
-        assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"), "{page}");
+        let login = async |query: &str| {
+            let response = send(&app, visit(&format!("/login?{query}"))).await;
+            assert_eq!(response.status(), StatusCode::OK);
+            text(response).await
+        };
+        let without = login("").await;
+        let by_org = login("reason=idle&organization=acme").await;
+        assert!(by_org.contains("longer than your organization allows."), "{by_org}");
+        let long = "call+0800".repeat(500);
+        for made_up in ["", "globex", "Call+0800", "%3Cscript%3Ealert(1)%3C%2Fscript%3E", &long] {
+            assert_eq!(login(&format!("reason=idle&organization={made_up}")).await, by_org);
+            assert_eq!(login(&format!("reason={made_up}")).await, without);
+            assert_eq!(login(&format!("return_to=%2F%22%3E{made_up}")).await, without);
+        }
     }
 
     #[tokio::test]

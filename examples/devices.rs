@@ -96,7 +96,7 @@ async fn sessions(session: Session, curfew: Curfew) -> Result<impl IntoResponse,
         &format!(
             r#"<p>You are signed in as {}.</p>
 <table>
-<tr><th>Device</th><th>Location</th><th>Updated</th><th></th></tr>
+<tr><th>Device</th><th>Location</th><th>Activity</th><th></th></tr>
 {rows}</table>
 <form method="post" action="/sessions/end-others"><button>Log out all others</button></form>
 <form method="post" action="/sessions/end-all"><button>Log out everywhere</button></form>
@@ -117,13 +117,20 @@ fn row(listed: &ActiveSession, current: SessionId) -> String {
     let location = client.location.as_deref().unwrap_or("unknown");
     let kind = if listed.kind() == SessionKind::Token { " (token)" } else { "" };
     let badge = if listed.id() == current { " <mark>Current</mark>" } else { "" };
-    let (id, updated) = (listed.id(), pages::time(listed.updated_at()));
+    let (id, activity) = (listed.id(), activity(listed));
     let (device, location) = (Text(device), Text(location));
     format!(
-        r#"<tr><td>{device}{kind}{badge}</td><td>{location}</td><td>{updated}</td>
+        r#"<tr><td>{device}{kind}{badge}</td><td>{location}</td><td>{activity}</td>
 <td><form method="post" action="/sessions/{id}/end"><button>End</button></form></td></tr>
 "#
     )
+}
+
+/// That an admin changes a policy is no activity, so not when its end was last moved.
+fn activity(listed: &ActiveSession) -> String {
+    let last = if listed.kind() == SessionKind::Token { "Last used" } else { "Last active" };
+    let seen = listed.last_seen_at().map_or("never".to_owned(), pages::time);
+    format!("{last} {seen}")
 }
 
 async fn end_one(
@@ -134,24 +141,21 @@ async fn end_one(
     let Ok(id) = id.parse::<SessionId>() else {
         return Ok(StatusCode::NOT_FOUND.into_response());
     };
-    if id == session.id() {
-        let cookie = curfew.end(&session).await?;
-        return Ok((cookie, Redirect::to("/login")).into_response());
-    }
     // A stranger's session is none of these, whatever id is sent.
-    curfew.revoke(Selector::user(session.user()).only(id)).await?;
-    Ok(Redirect::to("/").into_response())
+    let revoked = curfew.revoke(&session, Selector::user(session.user()).only(id)).await?;
+    let next = if id == session.id() { "/login" } else { "/" };
+    Ok((revoked.set_cookie, Redirect::to(next)).into_response())
 }
 
-async fn end_others(session: Session, curfew: Curfew) -> Result<Redirect, Error> {
-    curfew.revoke(Selector::user(session.user()).except(session.id())).await?;
-    Ok(Redirect::to("/"))
+async fn end_others(session: Session, curfew: Curfew) -> Result<(SetCookie, Redirect), Error> {
+    let others = Selector::user(session.user()).except(session.id());
+    let revoked = curfew.revoke(&session, others).await?;
+    Ok((revoked.set_cookie, Redirect::to("/")))
 }
 
 async fn end_all(session: Session, curfew: Curfew) -> Result<(SetCookie, Redirect), Error> {
-    curfew.revoke(Selector::user(session.user())).await?;
-    // It is over by now. What is left to do is to clear the cookie.
-    Ok((curfew.end(&session).await?, Redirect::to("/login")))
+    let revoked = curfew.revoke(&session, Selector::user(session.user())).await?;
+    Ok((revoked.set_cookie, Redirect::to("/login")))
 }
 
 #[derive(Deserialize)]
@@ -170,7 +174,7 @@ async fn issue_token(
         return Ok(StatusCode::FORBIDDEN.into_response());
     }
     let new = NewSession::for_user(session.user()).orgs(session.orgs()).named(form.name.trim());
-    let issued = curfew.issue_token(new).await?;
+    let issued = curfew.issue_token(&session, new).await?;
     let content = format!(
         r#"<p>Copy it now. It is shown only this once.</p>
 <pre style="overflow: auto">{}</pre>
@@ -217,7 +221,9 @@ mod tests {
     use axum::extract::connect_info::MockConnectInfo;
     use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, SET_COOKIE};
     use axum::http::{HeaderName, HeaderValue, Request};
+    use time::Duration;
     use tower::ServiceExt;
+    use tower_curfew::OrgPolicy;
     use tower_curfew::clock::ManualClock;
 
     use super::*;
@@ -230,13 +236,20 @@ mod tests {
     type Badge = (HeaderName, HeaderValue);
 
     fn demo() -> Router {
-        let curfew = Curfew::builder(MemoryStore::new(), Keyring::from_bytes([7; 32]).unwrap())
-            .clock(ManualClock::default())
+        served(&handle(&ManualClock::default()))
+    }
+
+    fn handle(clock: &ManualClock) -> Curfew {
+        Curfew::builder(MemoryStore::new(), Keyring::from_bytes([7; 32]).unwrap())
+            .clock(clock.clone())
             .locate_with(locate)
             .name_devices_with(|_: &_| Some("<Browser>".to_owned()))
             .build()
-            .unwrap();
-        app(&curfew).layer(MockConnectInfo(SocketAddr::from(([127, 0, 0, 1], 40_000))))
+            .unwrap()
+    }
+
+    fn served(curfew: &Curfew) -> Router {
+        app(curfew).layer(MockConnectInfo(SocketAddr::from(([127, 0, 0, 1], 40_000))))
     }
 
     /// The status, the body, and the cookie if one was set.
@@ -325,6 +338,30 @@ mod tests {
         assert_eq!(send(&app, "POST", path, Some(&laptop), "").await.0, 303);
         assert_eq!(home(&phone).await.0, 401);
         assert_eq!(home(&laptop).await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn activity_is_what_a_client_does_and_no_change_of_a_policy() {
+        let clock = ManualClock::default();
+        let curfew = handle(&clock);
+        let app = served(&curfew);
+        let laptop = sign_in(&app).await;
+        let (_, html, _) = send(&app, "POST", "/tokens", Some(&laptop), "name=backup").await;
+        let script = bearer(between(&html, "auto\">", "</pre>"));
+        clock.advance(Duration::DAY);
+        let week = OrgPolicy::idle(Duration::WEEK);
+        curfew.operator("a test").set_policy_for_everyone(week).await.unwrap();
+        let listed = curfew.list("ada").await.unwrap();
+        let all = listed.iter().map(activity).collect::<Vec<_>>();
+        let then = pages::time(listed[0].created_at());
+        assert!(all.contains(&format!("Last active {then}")), "{all:?}");
+        assert!(all.contains(&"Last used never".to_owned()), "{all:?}");
+        assert!(listed.iter().all(|one| one.created_at() < one.updated_at()), "its end was moved");
+
+        let home = send(&app, "GET", "/", Some(&script), "").await.1;
+        let now = "2026-01-02 00:00 UTC";
+        assert!(home.contains("Last used <time") && home.contains(now), "{home}");
+        assert!(home.contains("Last active <time") && home.contains("2026-01-01 00:00"), "{home}");
     }
 
     #[tokio::test]

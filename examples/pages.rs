@@ -9,7 +9,7 @@ use tower_curfew::{EndReason, Limit, Presence, Session};
 pub(crate) fn welcome(presence: &Presence) -> String {
     let who = match presence {
         Presence::Live(session) => format!("<p>You are signed in as {}.</p>", Text(session.user())),
-        Presence::Ended(ended) => said(&why(ended.reason, ended.org.as_deref())),
+        Presence::Ended(ended) => said(why(ended.reason, ended.org.is_some())),
         Presence::Anonymous => "<p>You are not signed in.</p>".to_owned(),
     };
     page(
@@ -28,17 +28,21 @@ pub(crate) fn home(session: &Session) -> String {
 
 /// A page with a query, to come back to after signing in.
 pub(crate) fn reports(session: &Session, query: Option<&str>) -> String {
-    let year = parameter(query, "year").unwrap_or_else(|| "every year".to_owned());
-    for_members(session, "Reports", &format!("<p>Here are the reports of {}.</p>", Text(&year)))
+    let year = parameter(query, "year").and_then(|year| year.parse::<u16>().ok());
+    let year = year.map_or("every year".to_owned(), |year| year.to_string());
+    for_members(session, "Reports", &format!("<p>Here are the reports of {year}.</p>"))
 }
 
 /// The form to sign in with, and from the query of the request why that is needed. Without an
 /// `action` it is sent to the URL that it stands on, so `return_to` stays with it.
+///
+/// Anybody can make a link to this page, so nothing of its URL is shown. Nor is anything told of an
+/// organization, not even whether there is one of that name: strangers see this page too.
 pub(crate) fn sign_in(query: Option<&str>, refused: Option<&str>) -> String {
     let reason = parameter(query, "reason").and_then(|name| EndReason::named(&name));
     let notice = match (refused, reason) {
         (Some(_), _) => said("This user name and password do not go together."),
-        (None, Some(reason)) => said(&why(reason, parameter(query, "organization").as_deref())),
+        (None, Some(reason)) => said(why(reason, parameter(query, "organization").is_some())),
         (None, None) => String::new(),
     };
     page(
@@ -64,15 +68,14 @@ fn parameter(query: Option<&str>, name: &str) -> Option<String> {
     pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-fn why(reason: EndReason, org: Option<&str>) -> String {
-    let ended = match reason {
-        EndReason::Idle => "You were signed out because you were away for too long.",
-        EndReason::Absolute => "You were signed out because you signed in too long ago.",
-        EndReason::Revoked => "You signed out, or were signed out from elsewhere.",
-    };
-    match org {
-        Some(org) => format!("{ended} {org} wants it so."),
-        None => ended.to_owned(),
+fn why(reason: EndReason, by_org: bool) -> &'static str {
+    match (reason, by_org) {
+        (EndReason::Idle, false) => "You were signed out because you were away for too long.",
+        (EndReason::Idle, true) => "You were away for longer than your organization allows.",
+        (EndReason::Absolute, false) => "You were signed out because you signed in too long ago.",
+        (EndReason::Absolute, true) => "You signed in longer ago than your organization allows.",
+        (EndReason::Revoked, false) => "You signed out, or were signed out from elsewhere.",
+        (EndReason::Revoked, true) => "Your organization has signed everybody out.",
     }
 }
 

@@ -54,7 +54,7 @@ async fn overview(viewer: &Viewer, curfew: &Curfew, message: &Markup) -> Result<
                 tr {
                     th scope="col" { "Device" }
                     th scope="col" { "Location" }
-                    th scope="col" { "Updated" }
+                    th scope="col" { "Last active" }
                     th scope="col" { span.unseen { "Actions" } }
                 }
             }
@@ -82,7 +82,7 @@ fn row(viewer: &Viewer, one: &ActiveSession) -> Markup {
                 @if is_current { " " span.badge { "Current" } }
             }
             td { (location) }
-            td { (viewer.ago(one.updated_at())) }
+            td { (last_active(viewer, one)) }
             td {
                 // Of one name, so that opening one closes the others.
                 details.menu name="menu" {
@@ -101,13 +101,7 @@ fn token(viewer: &Viewer, one: &ActiveSession) -> Markup {
         li data-token=(one.id()) {
             strong { (name(one)) }
             span { "Created " (viewer.ago(one.created_at())) }
-            span {
-                @if one.updated_at() > one.created_at() {
-                    "Last used " (viewer.ago(one.updated_at()))
-                } @else {
-                    "Never used"
-                }
-            }
+            span { "Last used " (last_active(viewer, one)) }
             a.trash href={ (TOKENS) "/" (one.id()) "/delete" }
                 aria-label={ "Delete token " (name(one)) } {
                 // A trash can.
@@ -117,6 +111,12 @@ fn token(viewer: &Viewer, one: &ActiveSession) -> Markup {
             }
         }
     }
+}
+
+/// When it was last active. That an admin changes a policy is no activity, so not when its end was
+/// last moved.
+fn last_active(viewer: &Viewer, one: &ActiveSession) -> Markup {
+    html! { @if let Some(seen) = one.last_seen_at() { (viewer.ago(seen)) } @else { "never" } }
 }
 
 fn device(one: &ActiveSession) -> Arc<str> {
@@ -147,7 +147,7 @@ async fn confirm_end(
     Path(id): Path<String>,
 ) -> Result<Markup, Refusal> {
     let one = find(&viewer, &curfew, &id, false).await?;
-    let what = html! { (device(&one)) ", active " (viewer.ago(one.updated_at())) "." };
+    let what = html! { (device(&one)) ", last active " (last_active(&viewer, &one)) "." };
     Ok(if one.id() == viewer.id() {
         confirm(&viewer, "Log out?", &what, "Log out")
     } else {
@@ -159,15 +159,13 @@ async fn end(
     session: Session,
     curfew: Curfew,
     Path(id): Path<String>,
-) -> Result<Response, Refusal> {
+) -> Result<(SetCookie, Redirect), Refusal> {
     let id = id.parse::<SessionId>().map_err(|_| Refusal::not_found())?;
-    if id == session.id() {
-        let cookie = curfew.end(&session).await?;
-        return Ok((cookie, Redirect::to("/login")).into_response());
-    }
     // A stranger's session is none of these, whatever id is sent.
-    curfew.revoke(Selector::user(session.user()).only(id)).await?;
-    Ok(Redirect::to(&format!("{LIST}?done=terminated")).into_response())
+    let revoked = curfew.revoke(&session, Selector::user(session.user()).only(id)).await?;
+    let terminated = format!("{LIST}?done=terminated");
+    let next = if id == session.id() { "/login" } else { &terminated };
+    Ok((revoked.set_cookie, Redirect::to(next)))
 }
 
 async fn confirm_end_all(viewer: Viewer) -> Markup {
@@ -179,9 +177,8 @@ async fn confirm_end_all(viewer: Viewer) -> Markup {
 }
 
 async fn end_all(session: Session, curfew: Curfew) -> Result<(SetCookie, Redirect), Refusal> {
-    curfew.revoke(Selector::user(session.user())).await?;
-    // It is over by now. What is left to do is to clear the cookie.
-    Ok((curfew.end(&session).await?, Redirect::to("/login")))
+    let revoked = curfew.revoke(&session, Selector::user(session.user())).await?;
+    Ok((revoked.set_cookie, Redirect::to("/login")))
 }
 
 #[derive(Deserialize)]
@@ -206,7 +203,7 @@ async fn create_token(
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let new = NewSession::for_user(viewer.user()).orgs(viewer.orgs()).named(name);
-    let issued = curfew.issue_token(new).await?;
+    let issued = curfew.issue_token(&viewer, new).await?;
     let content = html! {
         p role="status" { "Copy it now. It is shown only this once." }
         p { output { code #token { (issued.token()) } } }
@@ -229,10 +226,10 @@ async fn delete(
     session: Session,
     curfew: Curfew,
     Path(id): Path<String>,
-) -> Result<Redirect, Refusal> {
+) -> Result<(SetCookie, Redirect), Refusal> {
     let id = id.parse::<SessionId>().map_err(|_| Refusal::not_found())?;
-    curfew.revoke(Selector::user(session.user()).only(id)).await?;
-    Ok(Redirect::to(&format!("{LIST}?done=deleted")))
+    let revoked = curfew.revoke(&session, Selector::user(session.user()).only(id)).await?;
+    Ok((revoked.set_cookie, Redirect::to(&format!("{LIST}?done=deleted"))))
 }
 
 /// The question before something that cannot be undone. The form is sent to the page's own URL.

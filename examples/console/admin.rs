@@ -137,7 +137,7 @@ async fn save(admin: Admin, Form(fields): Form<Fields>) -> Result<Response, Refu
         Ok(policy) => policy,
         Err(wrong) => return admin.refuse(&wrong, &fields).await,
     };
-    match admin.curfew.set_policy(&admin.org, policy).await {
+    match admin.curfew.set_policy(&admin.viewer, &admin.org, policy).await {
         Err(error) if error.kind() == ErrorKind::InvalidPolicy => {
             admin.refuse(&sentence(&error), &fields).await
         }
@@ -149,7 +149,7 @@ async fn save(admin: Admin, Form(fields): Form<Fields>) -> Result<Response, Refu
 }
 
 async fn disable(admin: Admin) -> Result<Redirect, Refusal> {
-    admin.curfew.clear_policy(&admin.org).await?;
+    admin.curfew.clear_policy(&admin.viewer, &admin.org).await?;
     Ok(Redirect::to(&path(&admin.org, "?done=disabled")))
 }
 
@@ -166,6 +166,6 @@ async fn confirm_revoke(admin: Admin) -> Markup {
 
 /// The admin's own session is over then, so the next page is the one to sign in on.
 async fn revoke(admin: Admin) -> Result<Redirect, Refusal> {
-    admin.curfew.revoke_org(&admin.org).await?;
+    admin.curfew.revoke_org(&admin.viewer, &admin.org).await?;
     Ok(Redirect::to(&path(&admin.org, "")))
 }

@@ -13,6 +13,7 @@ use tower_curfew::{Curfew, Limit, Limits, Session};
 use tower_curfew::{account_routes, org_routes};
 use tower_http::csrf::CsrfLayer;
 
+use crate::hashing::Hashing;
 use crate::page::{Refusal, Viewer};
 use crate::{account, admin, sign_in, users, words};
 
@@ -23,6 +24,8 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// The same as that of the sessions.
     pub(crate) clock: Arc<dyn Clock>,
+    /// For the passwords of those who sign in.
+    pub(crate) hashing: Hashing,
 }
 
 pub(crate) fn app(curfew: &Curfew, limits: Limits, clock: impl Clock) -> Router {
@@ -32,7 +35,7 @@ pub(crate) fn app(curfew: &Curfew, limits: Limits, clock: impl Clock) -> Router 
         .merge(sign_in::routes())
         .merge(account::routes())
         .merge(admin::routes())
-        .with_state(App { limits, clock: Arc::new(clock) });
+        .with_state(App { limits, clock: Arc::new(clock), hashing: Hashing::default() });
     let api = account_routes().merge(org_routes(is_admin));
     Router::new()
         .merge(pages)

@@ -9,14 +9,15 @@
 //!
 //! Then open <http://localhost:3000> and sign in as one of the users that it prints. What people do
 //! is in `account.rs`, what admins do in `admin.rs`, and how sessions are set up in `options.rs`;
-//! `app.rs` puts it together. `places.rs` and `device_names.rs` can be
-//! copied into an app as they are. All of it works without JavaScript, except for the warning.
+//! `app.rs` puts it together. `hashing.rs`, `places.rs` and `device_names.rs` can be copied into an
+//! app as they are. All of it works without JavaScript, except for the warning.
 
 mod account;
 mod admin;
 mod admin_form;
 mod app;
 mod device_names;
+mod hashing;
 mod options;
 mod page;
 mod places;

@@ -171,7 +171,8 @@ mod tests {
         let line = format!("--store sqlite:{} --key-file {}", at("console.db"), at("console.key"));
         let options = parsed(&line).ok().unwrap();
         let curfew = options.open().await.unwrap();
-        let issued = curfew.issue_token(NewSession::for_user("ada").named("laptop")).await.unwrap();
+        let new = NewSession::for_user("ada").named("laptop");
+        let issued = curfew.operator("support: grace").issue_token(new).await.unwrap();
         let shown = parsed(&format!("{line} --show-session {}", issued.id())).ok().unwrap();
         let facts = shown.facts(shown.show_session.unwrap()).await.unwrap();
         assert!(facts.contains("user          ada\n") && facts.contains("laptop"), "{facts}");

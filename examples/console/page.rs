@@ -11,6 +11,7 @@ use tower_curfew::clock::Timestamp;
 use tower_curfew::{Error, ErrorKind, Session};
 
 use crate::app::App;
+use crate::hashing::Busy;
 use crate::{users, words};
 
 /// Somebody who is signed in and looks at a page, and when. Others are sent to sign in.
@@ -148,6 +149,14 @@ impl From<Error> for Refusal {
         };
         let retry_after = response.headers_mut().remove(header::RETRY_AFTER);
         Self { status: response.status(), text, retry_after }
+    }
+}
+
+impl From<Busy> for Refusal {
+    fn from(_: Busy) -> Self {
+        let text = "Too many people sign in just now. Try again in a few seconds.";
+        let retry_after = Some(HeaderValue::from_static("5"));
+        Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text) }
     }
 }
 

@@ -9,9 +9,7 @@ use axum::routing::{get, post};
 use axum::{Form, Router};
 use maud::{Markup, html};
 use serde::Deserialize;
-use tower_curfew::{
-    ClientInfo, Curfew, EndReason, Error, Limits, NewSession, ReturnTo, Session, SetCookie,
-};
+use tower_curfew::{ClientInfo, Curfew, EndReason, NewSession, ReturnTo, Session, SetCookie};
 
 use crate::app::App;
 use crate::page::{Refusal, alert, open, status};
@@ -24,45 +22,30 @@ pub(crate) fn routes() -> Router<App> {
 async fn form(
     session: Option<Session>,
     State(app): State<App>,
-    curfew: Curfew,
     back: ReturnTo,
     Query(query): Query<HashMap<String, String>>,
-) -> Result<Response, Refusal> {
+) -> Response {
     if session.is_some() {
-        return Ok(back.or("/").into_response());
+        return back.or("/").into_response();
     }
-    let why = why(&query, &app, &curfew).await?;
-    Ok(page(&status(why.as_deref()), "").into_response())
+    page(&status(why(&query, &app).as_deref()), "").into_response()
 }
 
 /// Why somebody was sent here, as the layer put it into the query.
-async fn why(
-    query: &HashMap<String, String>,
-    app: &App,
-    curfew: &Curfew,
-) -> Result<Option<String>, Error> {
-    let Some(reason) = query.get("reason").and_then(|reason| EndReason::named(reason)) else {
-        return Ok(None);
-    };
-    let named = query.get("organization");
-    // Anybody can make a link to this page: it must not say what they like.
-    let org = named.filter(|org| users::is_org(org)).map(String::as_str);
-    let limits = match (named, org) {
-        (None, _) => app.limits,
-        (_, None) => Limits::unlimited(),
-        (_, Some(org)) => {
-            let policy = curfew.policy(org).await?.and_then(|version| version.policy);
-            let absolute = policy.and_then(|policy| policy.absolute_limit());
-            let idle = policy.and_then(|policy| policy.idle_limit());
-            Limits::try_new(absolute, idle).unwrap_or(Limits::unlimited())
-        }
-    };
+///
+/// Anybody can make a link to this page, so nothing of its URL is shown. Nor is anything told of an
+/// organization, not even whether there is one of that name: strangers see this page too.
+fn why(query: &HashMap<String, String>, app: &App) -> Option<String> {
+    let reason = query.get("reason").and_then(|reason| EndReason::named(reason))?;
+    if query.contains_key("organization") {
+        return Some(words::why_by_org(reason).to_owned());
+    }
     let limit = match reason {
-        EndReason::Absolute => limits.absolute_limit(),
-        EndReason::Idle => limits.idle_limit(),
+        EndReason::Absolute => app.limits.absolute_limit(),
+        EndReason::Idle => app.limits.idle_limit(),
         EndReason::Revoked => None,
     };
-    Ok(Some(words::why(reason, org, limit)))
+    Some(words::why(reason, limit))
 }
 
 /// Without an `action` the form is sent to the URL that it stands on, so `return_to` stays with it.
@@ -97,13 +80,15 @@ struct SignIn {
 }
 
 async fn sign_in(
+    State(app): State<App>,
     curfew: Curfew,
     client: ClientInfo,
     back: ReturnTo,
     Form(form): Form<SignIn>,
 ) -> Result<(SetCookie, Redirect), Response> {
     let SignIn { username, password, shared } = form;
-    let Some(user) = users::check(&username, password).await else {
+    let checked = users::check(&app.hashing, &username, password).await;
+    let Some(user) = checked.map_err(|busy| Refusal::from(busy).into_response())? else {
         let wrong = alert(Some("This user name and password do not go together."));
         return Err((StatusCode::UNAUTHORIZED, page(&wrong, &username)).into_response());
     };

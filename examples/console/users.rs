@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use argon2::{Argon2, PasswordHash, PasswordVerifier};
-use tokio::task::spawn_blocking;
+use crate::hashing::{Busy, Hashing};
 
 pub(crate) struct User {
     pub(crate) name: &'static str,
@@ -44,27 +43,22 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$Ks74E5jeuqjt5vYPIq7ecw$VILC
 /// The user of this name, if the password is theirs.
 ///
 /// For unknown names a hash is computed too, so that nobody can tell by the time it takes who has an
-/// account. It takes long on purpose, so it does not hold up the other requests.
-pub(crate) async fn check(name: &str, password: String) -> Option<&'static User> {
+/// account.
+pub(crate) async fn check(
+    hashing: &Hashing,
+    name: &str,
+    password: String,
+) -> Result<Option<&'static User>, Busy> {
     let user = USERS.iter().find(|user| user.name == name);
     let hash = user.map_or(NOBODY, |user| user.hash);
-    let matches = move || {
-        let hash = PasswordHash::new(hash);
-        hash.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
-    };
-    let matches = spawn_blocking(matches).await.unwrap_or(false);
-    user.filter(|_| matches)
+    let matches = hashing.matches(password, hash).await?;
+    Ok(user.filter(|_| matches))
 }
 
 /// The organizations whose sessions somebody may administer.
 pub(crate) fn administered_by(name: &str) -> impl Iterator<Item = &'static str> {
     let users = USERS.iter().filter(move |user| user.name == name);
     users.flat_map(|user| user.administers).copied()
-}
-
-/// Whether there is such an organization.
-pub(crate) fn is_org(name: &str) -> bool {
-    USERS.iter().flat_map(|user| user.orgs).any(|org| *org == name)
 }
 
 /// For whoever starts the demo.

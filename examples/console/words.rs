@@ -38,33 +38,28 @@ pub(crate) fn exact(at: Timestamp) -> String {
     format!("{} UTC", text.get(..19).unwrap_or(&text).replace('T', " "))
 }
 
-/// Why somebody has to sign in again: which limit, whose, and how long it is as far as that is
-/// known. An organization may have changed its policy meanwhile.
-pub(crate) fn why(reason: EndReason, org: Option<&str>, limit: Option<Duration>) -> String {
-    let limit = limit.map(length);
-    match (reason, org, limit) {
-        (EndReason::Idle, None, Some(limit)) => {
+/// Why somebody has to sign in again, with the limit of the app that it was if that is known.
+pub(crate) fn why(reason: EndReason, limit: Option<Duration>) -> String {
+    match (reason, limit.map(length)) {
+        (EndReason::Idle, Some(limit)) => {
             format!("Your session ended after {limit} without activity.")
         }
-        (EndReason::Idle, None, None) => "Your session ended for lack of activity.".to_owned(),
-        (EndReason::Idle, Some(org), Some(limit)) => {
-            format!("{org} signs people out after {limit} without activity.")
-        }
-        (EndReason::Idle, Some(org), None) => {
-            format!("{org} signs people out for lack of activity.")
-        }
-        (EndReason::Absolute, None, Some(limit)) => {
+        (EndReason::Idle, None) => "Your session ended for lack of activity.".to_owned(),
+        (EndReason::Absolute, Some(limit)) => {
             format!("Your session ended {limit} after you signed in.")
         }
-        (EndReason::Absolute, None, None) => "You signed in too long ago.".to_owned(),
-        (EndReason::Absolute, Some(org), Some(limit)) => {
-            format!("{org} signs everybody out after {limit}.")
-        }
-        (EndReason::Absolute, Some(org), None) => {
-            format!("{org} signs everybody out from time to time.")
-        }
-        (EndReason::Revoked, Some(org), _) => format!("{org} has signed everybody out."),
-        (EndReason::Revoked, None, _) => "You were signed out from another device.".to_owned(),
+        (EndReason::Absolute, None) => "You signed in too long ago.".to_owned(),
+        (EndReason::Revoked, _) => "You were signed out from another device.".to_owned(),
+    }
+}
+
+/// The same where it was an organization that wanted it so: neither which one nor how long it lets
+/// sessions last, since strangers can read it.
+pub(crate) fn why_by_org(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Idle => "You were away for longer than your organization allows.",
+        EndReason::Absolute => "You signed in longer ago than your organization allows.",
+        EndReason::Revoked => "Your organization has signed everybody out.",
     }
 }
 
@@ -89,7 +84,12 @@ pub(crate) fn preview(preview: Preview) -> String {
         1 => "1 session ends now".to_owned(),
         _ => format!("{now} sessions end now"),
     };
-    format!("{now}, {sooner} {} sooner.", if sooner == 1 { "ends" } else { "end" })
+    let sooner = format!("{sooner} {} sooner", if sooner == 1 { "ends" } else { "end" });
+    if preview.at_least {
+        format!("At least {now}, and at least {sooner}.")
+    } else {
+        format!("{now}, {sooner}.")
+    }
 }
 
 #[cfg(test)]
@@ -113,17 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn reasons_name_the_limit_and_whose_it_is() {
+    fn reasons_name_the_limit_of_the_app() {
         use EndReason::{Absolute, Idle, Revoked};
         let (quarter, week) = (Some(Duration::minutes(15)), Some(Duration::WEEK));
-        let acme = Some("acme");
         for (said, expected) in [
-            (why(Idle, None, quarter), "Your session ended after 15 minutes without activity."),
-            (why(Absolute, None, week), "Your session ended 7 days after you signed in."),
-            (why(Absolute, acme, week), "acme signs everybody out after 7 days."),
-            (why(Idle, acme, quarter), "acme signs people out after 15 minutes without activity."),
-            (why(Revoked, None, None), "You were signed out from another device."),
-            (why(Revoked, acme, None), "acme has signed everybody out."),
+            (why(Idle, quarter), "Your session ended after 15 minutes without activity."),
+            (why(Absolute, week), "Your session ended 7 days after you signed in."),
+            (why(Revoked, None), "You were signed out from another device."),
         ] {
             assert_eq!(said, expected);
         }
@@ -131,10 +127,11 @@ mod tests {
 
     #[test]
     fn one_session_ends_and_two_end() {
-        let said = |ends_now, shortened| {
-            preview(Preview { ends_now, shortened, own_session: Effect::Unchanged })
+        let said = |ends_now, shortened, at_least| {
+            preview(Preview { ends_now, shortened, at_least, own_session: Effect::Unchanged })
         };
-        assert_eq!(said(1, 0), "1 session ends now, 0 end sooner.");
-        assert_eq!(said(3, 1), "3 sessions end now, 1 ends sooner.");
+        assert_eq!(said(1, 0, false), "1 session ends now, 0 end sooner.");
+        assert_eq!(said(3, 1, false), "3 sessions end now, 1 ends sooner.");
+        assert_eq!(said(3, 1, true), "At least 3 sessions end now, and at least 1 ends sooner.");
     }
 }

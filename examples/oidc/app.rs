@@ -170,8 +170,10 @@ async fn back_channel_logout(
         Ended::Session(sid) => Selector::link(LINK, sid),
         Ended::AllOf(subject) => Selector::user(subject),
     };
-    // If the store does not answer, the provider is told so. That there is nothing to end is fine.
-    curfew.revoke(which).await.map_err(Error::into_response)?;
+    // No session asks for this, but the provider does, on its own. If the store does not answer, it is
+    // told so. That there is nothing to end is fine.
+    let provider = curfew.operator("provider: back-channel logout");
+    provider.revoke(which).await.map_err(Error::into_response)?;
     Ok([(CACHE_CONTROL, "no-store")])
 }
 

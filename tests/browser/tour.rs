@@ -326,7 +326,7 @@ impl Tour {
                 page.click("Home").await;
             }
             page.heading("Sign in").await;
-            page.tells("status", "acme has signed everybody out.").await;
+            page.tells("status", "Your organization has signed everybody out.").await;
         }
         self.look(grace, "sign-in-org").await;
         alan.click("Home").await;
