@@ -7,6 +7,8 @@ mod calls;
 mod clock;
 mod connections;
 mod opening;
+#[cfg(feature = "conformance")]
+mod patient;
 mod plans;
 mod races;
 mod road;
@@ -21,16 +23,17 @@ mod tls;
 #[cfg(feature = "conformance")]
 mod in_one_schema_over_two_connections {
     use tokio::sync::OnceCell;
-    use tower_curfew::store::PostgresStore;
     use tower_curfew::store_tests;
 
+    use super::patient::Patient;
     use super::support::Schema;
 
-    async fn open() -> Option<PostgresStore> {
+    async fn open() -> Option<Patient> {
         static NAME: OnceCell<String> = OnceCell::const_new();
         let schema = Schema::new().await?;
         let name = NAME.get_or_init(async || schema.name.clone()).await;
-        Some(schema.options().schema(name).connections(2).connect().await.unwrap())
+        let options = schema.options().schema(name).connections(2);
+        Some(Patient(options.connect().await.unwrap()))
     }
 
     store_tests!(

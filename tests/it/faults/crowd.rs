@@ -26,8 +26,13 @@ const WAITS: u32 = 4;
 /// Longer than what is waited for takes on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Each crowd has the machine to itself, as far as other crowds go.
-static TURN: Mutex<()> = Mutex::const_new(());
+/// Each crowd, with its server, has the machine to itself, as far as other crowds go.
+pub(super) type Turn = MutexGuard<'static, ()>;
+
+pub(super) async fn turn() -> Turn {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
+}
 
 /// People at work on a site.
 pub(super) struct Crowd {
@@ -39,7 +44,7 @@ pub(super) struct Crowd {
     people: Vec<JoinHandle<Person>>,
     ticks: JoinHandle<()>,
     counts: Arc<Counts>,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 /// How many answers there were.
@@ -68,8 +73,7 @@ struct Person {
 
 impl Crowd {
     /// Everybody signs in at a site over this store, and begins to work.
-    pub(super) async fn over(store: AnyStore) -> Self {
-        let turn = TURN.lock().await;
+    pub(super) async fn over(turn: Turn, store: AnyStore) -> Self {
         let patient = Site::over(store, |builder| builder);
         let site = Arc::new(patient.deployed_with(|builder| builder.timeout(TIMEOUT)));
         let (goes_home, counts) = (Arc::new(AtomicBool::new(false)), Arc::<Counts>::default());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::crowd::Crowd;
+use super::crowd::{Crowd, turn};
 use super::servers::{Engine, Server};
 use super::wire::Wire;
 use crate::support::{AnyStore, server};
@@ -16,10 +16,11 @@ struct Scene {
 
 impl Scene {
     async fn set(engine: Engine) -> Self {
+        let turn = turn().await;
         let server = tokio::task::spawn_blocking(move || Server::start(engine)).await.unwrap();
         let wire = Wire::to(server.port()).await;
         let store = store_on(engine, &server.url(wire.port())).await;
-        let crowd = Crowd::over(store).await;
+        let crowd = Crowd::over(turn, store).await;
         crowd.is_well().await;
         Self { server, wire, crowd }
     }

@@ -156,7 +156,8 @@ fn run(engine: Engine, folder: &Path, port: u16) -> Option<Child> {
         }
     };
     let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    for _ in 0..200 {
+    // However busy the machine is.
+    for _ in 0..2400 {
         if process.try_wait().unwrap().is_some() {
             return None;
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tower_curfew::store::SqliteStore;
 
-use super::crowd::Crowd;
+use super::crowd::{Crowd, turn};
 use crate::support::{AnyStore, Browser, Site};
 
 /// Who is signed in is served all the time; whoever wants to write has to wait.
@@ -23,10 +23,11 @@ async fn ends_well(crowd: Crowd) {
 }
 
 async fn open(file: &Path) -> (SqliteStore, Crowd) {
+    let turn = turn().await;
     let any = AnyStore::sqlite_in(file).await;
     let AnyStore::Sqlite { store, .. } = &any else { unreachable!() };
     let store = store.clone();
-    let crowd = Crowd::over(any).await;
+    let crowd = Crowd::over(turn, any).await;
     crowd.is_well().await;
     (store, crowd)
 }

@@ -192,11 +192,11 @@ async fn writers_take_turns() {
     let Some(schema) = Schema::new().await else { return };
     let store = schema.options().connections(2).connect().await.unwrap();
     let mut writers = JoinSet::new();
-    for number in 0..64 {
+    for number in 0..32 {
         let store = store.clone();
         writers.spawn(async move {
             let mut last = stored(&store, record(number, "ada", &["acme"])).await;
-            for seen in 2..30 {
+            for seen in 2..60 {
                 last = replaced(&store, active(&last, 1000 * seen)).await;
             }
         });

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tower_curfew::store::{Cap, Inserted, Key, PostgresStore, Record, Replaced, SecretHash, Store};
 
 use super::support::{
-    Schema, active, at, ended, id, in_time, listed, memberships, nonce, record, stored,
+    Schema, active, at, ended, id, in_time, listed, memberships, nonce, patiently, record, stored,
 };
 
 /// Lets tasks on several threads run over the stores of two nodes, and collects their answers.
@@ -38,9 +38,9 @@ async fn the_cap_holds_among_threads_and_nodes() {
     for round in 0..10 {
         let user = format!("user {round}");
         let answers = race(&stores, |store, number| {
-            let record = record(round * 100 + number, &user, &["acme", "globex"]);
-            let cap = Cap { at_most: 5, except: None };
-            async move { store.insert(Arc::new(record), Some(cap)).await.unwrap() }
+            let record = Arc::new(record(round * 100 + number, &user, &["acme", "globex"]));
+            let cap = Some(Cap { at_most: 5, except: None });
+            async move { patiently(|| store.insert(record.clone(), cap)).await.unwrap() }
         })
         .await;
         let filed = answers.iter().filter(|answer| **answer == Inserted::Done).count();
@@ -59,9 +59,9 @@ async fn one_of_several_threads_takes_the_place_of_another() {
         let user = format!("user {round}");
         let old = stored(&stores[0], record(round * 100 + 99, &user, &[])).await;
         let answers = race(&stores, |store, number| {
-            let record = record(round * 100 + number, &user, &[]);
-            let cap = Cap { at_most: 1, except: Some(old.id()) };
-            async move { store.insert(Arc::new(record), Some(cap)).await.unwrap() }
+            let record = Arc::new(record(round * 100 + number, &user, &[]));
+            let cap = Some(Cap { at_most: 1, except: Some(old.id()) });
+            async move { patiently(|| store.insert(record.clone(), cap)).await.unwrap() }
         })
         .await;
         assert_eq!(answers.iter().filter(|answer| **answer == Inserted::Done).count(), 1);
@@ -93,7 +93,7 @@ async fn one_of_several_threads_wins() {
         for change in changes {
             let answers = race(&stores, |store, number| {
                 let next = Arc::new(change(&last, number));
-                async move { (store.replace(next.clone()).await.unwrap(), next) }
+                async move { (patiently(|| store.replace(next.clone())).await.unwrap(), next) }
             })
             .await;
             let (winners, others): (Vec<_>, Vec<_>) =
@@ -137,10 +137,11 @@ async fn ends_purges_and_changes_at_once_do_not_lock_each_other_out() {
                         let found = store.load(id(first + number)).await.unwrap().unwrap().record;
                         let orgs = memberships(&["new"]);
                         let next = found.next(nonce()).with_memberships(orgs);
-                        let _any = store.replace(Arc::new(next)).await.unwrap();
+                        let next = Arc::new(next);
+                        let _any = patiently(|| store.replace(next.clone())).await.unwrap();
                     }
                 }
-                _ => assert_eq!(store.purge(at(500), 100).await.unwrap(), 0),
+                _ => assert_eq!(patiently(|| store.purge(at(500), 100)).await.unwrap(), 0),
             }
             0
         })
@@ -155,7 +156,7 @@ async fn ends_purges_and_changes_at_once_do_not_lock_each_other_out() {
     let purged = race(&stores, |store, _| async move {
         let mut sum = 0;
         loop {
-            let purged = store.purge(at(i64::MAX - 1), 7).await.unwrap();
+            let purged = patiently(|| store.purge(at(i64::MAX - 1), 7)).await.unwrap();
             sum += purged;
             if purged < 7 {
                 return sum;
@@ -175,7 +176,8 @@ async fn end_all(store: &PostgresStore, key: &Key) -> u64 {
     let mut count = 0;
     for mut found in listed(store, key).await.records {
         loop {
-            match store.replace(ended(&found)).await.unwrap() {
+            let next = ended(&found);
+            match patiently(|| store.replace(next.clone())).await.unwrap() {
                 Replaced::Done => break count += 1,
                 Replaced::Gone => break,
                 Replaced::Stale => {

@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use tokio_postgres::config::Host;
 use tower_curfew::store::PostgresOptions;
 
-use super::support::Schema;
+use super::support::{Schema, in_time};
 
 pub(super) struct Road {
     url: String,
@@ -116,7 +116,8 @@ impl Road {
 
     /// Waits until the question has come that is to be stopped.
     pub(super) async fn holds(&self) {
-        let _ = self.traffic.is_blocked.subscribe().wait_for(|is_blocked| *is_blocked).await;
+        let mut is_blocked = self.traffic.is_blocked.subscribe();
+        let _ = in_time(is_blocked.wait_for(|is_blocked| *is_blocked)).await;
     }
 
     /// Breaks the connection instead of answering the last of so many questions from now on.

@@ -92,7 +92,8 @@ fn change(store: &PostgresStore, org: &'static str) -> tokio::task::JoinHandle<b
 /// stand.
 async fn changed_twice(road: &Road, store: &PostgresStore) -> (u64, Revision) {
     assert!(change(store, "a").await.unwrap());
-    let (commit, changed) = road.count(change(store, "b")).await;
+    // It begins when counting does: `change` by itself is under way at once.
+    let (commit, changed) = road.count(async { change(store, "b").await }).await;
     assert!(changed.unwrap());
     (commit, store.rules_since(Revision::NONE, 10).await.unwrap().reaches)
 }

@@ -12,7 +12,7 @@ use tokio_postgres::{Client, NoTls};
 use tower_curfew::clock::{Clock as _, SystemClock, Timestamp};
 use tower_curfew::store::{
     Inserted, Key, Listed, Membership, OrgRules, Page, PostgresOptions, PostgresStore, Record,
-    Replaced, SecretHash, Stamp, Store,
+    Replaced, SecretHash, Stamp, Store, StoreError,
 };
 use tower_curfew::{ClientDetails as Device, Ended, SessionId};
 
@@ -179,6 +179,20 @@ pub(super) async fn in_time<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("in time")
 }
 
+/// The answer, however long others take: a call that finds no connection free for too long has done
+/// nothing, and is made again.
+pub(super) async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    loop {
+        match call().await {
+            Err(error) if error.to_string().contains("all of its connections are taken") => {}
+            answer => return answer,
+        }
+    }
+}
+
 /// Looks again and again until it is so.
 pub(super) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let wait = async {
@@ -248,7 +262,8 @@ pub(super) fn ended(record: &Record) -> Arc<Record> {
 
 pub(super) async fn stored(store: &PostgresStore, record: Record) -> Arc<Record> {
     let record = Arc::new(record);
-    assert_eq!(store.insert(record.clone(), None).await.unwrap(), Inserted::Done);
+    let inserted = patiently(|| store.insert(record.clone(), None)).await.unwrap();
+    assert_eq!(inserted, Inserted::Done);
     record
 }
 

@@ -4,8 +4,7 @@ use tower_curfew::store::OrgRules;
 use tower_curfew::{Curfew, Error, ErrorKind, NewSession, OrgPolicy, Session};
 
 use crate::support::{
-    Browser, Fault, MS, Site, days, hours, is_long, minutes, on_every_store, on_every_store_with,
-    seconds,
+    Browser, Fault, MS, Site, days, hours, is_long, minutes, on_every_store, seconds,
 };
 
 const NOBODY: [&str; 0] = [];
@@ -248,30 +247,29 @@ async fn r32_while_the_store_is_down_an_admin_is_told_so_and_nothing_is_half_don
             assert_eq!(answer.unwrap_err().kind(), ErrorKind::Unavailable, "{at}");
         }
     }
-    on_every_store_with(
-        |builder| builder.timeout(MS * 300),
-        async |site| {
-            site.set_policy("acme", absolute(7)).await;
-            let mut ada = site.started(ada()).await;
-            let own = site.session(&ada).await;
-            site.pass(days(2));
-            let (acme, initech) = (rules(&site, "acme").await, rules(&site, "initech").await);
-            for fault in [Fault::Fail, Fault::Hang] {
-                site.store.break_only("replace_rules", fault);
-                all_fail(&site.curfew, &own, true).await;
-                site.store.break_only("rules_since", fault);
-                all_fail(&site.curfew, &own, false).await;
-                site.store.break_only("list", fault);
-                let counted = site.curfew.count_org("acme").await;
-                assert_eq!(counted.unwrap_err().kind(), ErrorKind::Unavailable);
-                let previewed = site.curfew.preview("acme", absolute(1), &own).await;
-                assert_eq!(previewed.unwrap_err().kind(), ErrorKind::Unavailable);
-                site.store.mend();
-                assert_eq!(rules(&site, "acme").await, acme);
-                assert_eq!(rules(&site, "initech").await, initech);
-                assert!(ada.is_signed_in().await);
-            }
-        },
-    )
+    on_every_store(async |site| {
+        site.set_policy("acme", absolute(7)).await;
+        let mut ada = site.started(ada()).await;
+        let own = site.session(&ada).await;
+        site.pass(days(2));
+        let (acme, initech) = (rules(&site, "acme").await, rules(&site, "initech").await);
+        // One who waits briefly, for what does not come anyway.
+        let hasty = site.deployed_with(|builder| builder.timeout(MS * 300)).curfew;
+        for fault in [Fault::Fail, Fault::Hang] {
+            site.store.break_only("replace_rules", fault);
+            all_fail(&hasty, &own, true).await;
+            site.store.break_only("rules_since", fault);
+            all_fail(&hasty, &own, false).await;
+            site.store.break_only("list", fault);
+            let counted = hasty.count_org("acme").await;
+            assert_eq!(counted.unwrap_err().kind(), ErrorKind::Unavailable);
+            let previewed = hasty.preview("acme", absolute(1), &own).await;
+            assert_eq!(previewed.unwrap_err().kind(), ErrorKind::Unavailable);
+            site.store.mend();
+            assert_eq!(rules(&site, "acme").await, acme);
+            assert_eq!(rules(&site, "initech").await, initech);
+            assert!(ada.is_signed_in().await);
+        }
+    })
     .await;
 }

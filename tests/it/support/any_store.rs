@@ -94,8 +94,8 @@ impl AnyStore {
         // Its connections have the name of its schema.
         let sign = if url.contains('?') { '&' } else { '?' };
         let named = format!("{url}{sign}application_name={schema}");
-        let options = PostgresStore::options(named).schema(&schema).without_clock_check();
-        let store = options.connect().await.unwrap();
+        let options = || PostgresStore::options(&named).schema(&schema).without_clock_check();
+        let store = connected(|| options().connect()).await;
         Self::Postgres { store, url: url.to_owned(), schema }
     }
 
@@ -123,8 +123,8 @@ impl AnyStore {
 
     #[cfg(feature = "redis")]
     async fn connected(url: &str, own_url: &str, prefix: String) -> Self {
-        let options = RedisStore::options(own_url).prefix(&prefix).without_clock_check();
-        let store = options.connect().await.unwrap();
+        let options = || RedisStore::options(own_url).prefix(&prefix).without_clock_check();
+        let store = connected(|| options().connect()).await;
         Self::Redis { store, url: url.to_owned(), prefix }
     }
 
@@ -140,6 +140,21 @@ impl AnyStore {
             Self::Redis { url, prefix, .. } => Self::redis_in(url, prefix.clone()).await,
         }
     }
+}
+
+/// A store gives up soon where the server or the machine is busy. Tests try again.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+async fn connected<S, E, F>(connect: impl Fn() -> F) -> S
+where
+    F: Future<Output = Result<S, E>>,
+    E: std::fmt::Debug,
+{
+    for _ in 0..30 {
+        if let Ok(store) = connect().await {
+            return store;
+        }
+    }
+    connect().await.unwrap()
 }
 
 /// Passes a call on to the store, whichever it is.
