@@ -22,8 +22,7 @@
 //!
 //! let app: Router = Router::new()
 //!     .route("/", get(async |session: Session| format!("hello {}", session.user())))
-//!     .layer(curfew.layer()) // the one line
-//!     .with_state(curfew);
+//!     .layer(curfew.layer()); // the one line
 //! # Ok(())
 //! # }
 //! ```

@@ -5,7 +5,7 @@ use std::fmt;
 #[cfg(feature = "axum")]
 use super::actor::Actor;
 use super::budget::TimeBudget;
-use super::error::Error;
+use super::error::{Contended, Error};
 use super::handle::Curfew;
 use super::policies::{ReplacedRules, RulesChange, named};
 use super::verdict::check_clock;
@@ -223,6 +223,10 @@ impl Curfew {
             return Ok(Effect::Unchanged);
         };
         let copy = self.inner.rules.read();
+        // Unless somebody has forgotten it since.
+        if copy.revision() < judged.stands {
+            return Err(Error::unavailable(Contended));
+        }
         let effect = effect(&judged.record, copy.rules(), org, rules, &self.inner.app, judged.now)?;
         Ok(effect.unwrap_or(Effect::Unchanged))
     }
