@@ -4,7 +4,7 @@ use tower_curfew::store::{PostgresStore, Revision, Store};
 
 use super::races::{RACERS, race, two_nodes};
 use super::road::Road;
-use super::support::{Schema, at, eventually, first_rules, in_time};
+use super::support::{Schema, at, eventually, first_rules, in_time, patiently};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_lower_revision_becomes_visible_after_a_higher_one() {
@@ -15,7 +15,7 @@ async fn no_lower_revision_becomes_visible_after_a_higher_one() {
         tokio::spawn(async move {
             let (mut reached, mut heard) = (Revision::NONE, Vec::new());
             while heard.len() < RACERS as usize {
-                let page = store.rules_since(reached, at_most).await.unwrap();
+                let page = patiently(|| store.rules_since(reached, at_most)).await.unwrap();
                 assert!(reached <= page.reaches, "it goes on");
                 reached = page.reaches;
                 heard.extend(page.changes.into_iter().map(|changed| changed.org));
@@ -25,8 +25,9 @@ async fn no_lower_revision_becomes_visible_after_a_higher_one() {
     };
     let follow = [follow(&stores[0], 1), follow(&stores[1], 3), follow(&stores[0], 1000)];
     let changed = race(&stores, |store, number| async move {
-        let org = format!("org {number}");
-        store.replace_rules(&org, first_rules(), at(number.into())).await.unwrap()
+        let (org, rules) = (format!("org {number}"), first_rules());
+        let replace = || store.replace_rules(&org, rules.clone(), at(number.into()));
+        patiently(replace).await.unwrap()
     })
     .await;
     assert!(changed.iter().all(|changed| *changed));
