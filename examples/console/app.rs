@@ -43,7 +43,7 @@ pub(crate) fn app(curfew: &Curfew, limits: Limits, clock: impl Clock) -> Router 
         .route("/assets/style.css", get(style))
         .route("/assets/session.js", get(script))
         .fallback(async || Refusal::not_found())
-        .layer(curfew.layer().open(["/assets/*"]))
+        .layer(curfew.layer().open(["/assets/*"]).passive(["/api/session"]))
         // Other sites must not make a browser change anything.
         .layer(CsrfLayer::new())
         .layer(map_response(protected))
