@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::json::{problem, protected, unreadable};
 use crate::clock::Timestamp;
 use crate::cookie::SetCookie;
-use crate::curfew::{Curfew, Error};
+use crate::curfew::{Activity, Curfew, Error};
 use crate::reject::problem_with;
 use crate::serialize::BoundBy;
 use crate::service::Context;
@@ -133,7 +133,7 @@ async fn end_all(
 }
 
 async fn current(session: Session, Extension(context): Extension<Context>) -> Response {
-    if !context.is_passive {
+    if context.activity == Activity::Active {
         context.curfew.advise_on_passive_route();
     }
     let at = |end: &Option<Deadline>| end.as_ref().map(|end| end.at);

@@ -198,17 +198,13 @@ fn checked(
 struct Changed {
     ends_now: u64,
     shortened: u64,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     at_least: bool,
 }
 
 #[derive(Serialize)]
 struct Ended {
     ended: u64,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     at_least: bool,
-}
-
-fn is_false(flag: &bool) -> bool {
-    !flag
 }

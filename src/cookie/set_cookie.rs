@@ -5,9 +5,8 @@ use std::fmt;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-use crate::session::SessionId;
-
 use super::caching::keep_from_caches;
+use crate::session::SessionId;
 
 /// Tells the browser to keep the session cookie, or to delete it. It has nothing to tell where the
 /// session is that of a token: there is no browser.

@@ -24,7 +24,7 @@ pub struct Preview {
     /// How many would end earlier than now scheduled, but not at once.
     pub shortened: u64,
     /// Whether there may be more: they are very many, or some cannot be read.
-    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "is_false"))]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub at_least: bool,
     /// What would happen to the session of whoever asks.
     pub own_session: Effect,
@@ -272,9 +272,4 @@ fn effect(
         Verdict::Live(_) => Effect::Unchanged,
         Verdict::Over(_) | Verdict::Gone => Effect::Ends,
     }))
-}
-
-#[cfg(feature = "serde")]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }

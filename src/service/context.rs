@@ -2,7 +2,7 @@
 
 use http::{Extensions, HeaderMap, Request};
 
-use crate::curfew::Curfew;
+use crate::curfew::{Activity, Curfew};
 use crate::session::{ClientInfo, Presence};
 
 /// What the layer tells the handlers behind it.
@@ -10,9 +10,9 @@ use crate::session::{ClientInfo, Presence};
 pub(crate) struct Context {
     pub(crate) presence: Presence,
     pub(crate) curfew: Curfew,
-    /// Whether the request is no activity.
+    /// Whether the request is activity.
     #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "for routes"))]
-    pub(crate) is_passive: bool,
+    pub(crate) activity: Activity,
 }
 
 impl Context {

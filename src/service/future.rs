@@ -53,13 +53,13 @@ type Check<B> = Pin<Box<dyn Future<Output = (Request<B>, Result<Checked, Error>)
 pub(super) struct Admission<M> {
     config: Arc<Config>,
     is_open: bool,
-    is_passive: bool,
+    activity: Activity,
     body: M,
 }
 
 impl<M: Clone> Admission<M> {
-    pub(super) fn new(config: &Arc<Config>, is_open: bool, is_passive: bool, body: &M) -> Self {
-        Self { config: config.clone(), is_open, is_passive, body: body.clone() }
+    pub(super) fn new(config: &Arc<Config>, is_open: bool, activity: Activity, body: &M) -> Self {
+        Self { config: config.clone(), is_open, activity, body: body.clone() }
     }
 }
 
@@ -80,7 +80,7 @@ where
         let context = Context {
             presence: Presence::Anonymous,
             curfew: config.curfew.clone(),
-            is_passive: false,
+            activity: Activity::Active,
         };
         Self::admitted(request, context, None, &mut inner)
     }
@@ -89,14 +89,13 @@ where
     pub(super) fn checking(
         request: Request<B>,
         token: Token,
-        activity: Activity,
         inner: S,
         admission: Admission<M>,
     ) -> Self
     where
         B: Send + 'static,
     {
-        let curfew = admission.config.curfew.clone();
+        let (curfew, activity) = (admission.config.curfew.clone(), admission.activity);
         let (parts, body) = request.into_parts();
         let check = Box::pin(async move {
             let client = || curfew.client_reader().read(&parts.headers, &parts.extensions);
@@ -118,7 +117,7 @@ where
         inner: &mut S,
         admission: &Admission<M>,
     ) -> Self {
-        let Admission { config, is_open, is_passive, body } = admission;
+        let Admission { config, is_open, activity, body } = admission;
         let curfew = &config.curfew;
         let turned_away = |cause| {
             let response = curfew.turn_away(cause, &Asked::by(&request));
@@ -143,7 +142,7 @@ where
                 });
             }
         };
-        let context = Context { presence, curfew: curfew.clone(), is_passive: *is_passive };
+        let context = Context { presence, curfew: curfew.clone(), activity: *activity };
         Self::admitted(request, context, set_cookie, inner)
     }
 

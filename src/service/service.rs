@@ -68,13 +68,10 @@ where
         }
         let path = original_uri(request.uri(), request.extensions()).path();
         let is_passive = is_among(&config.passive, path);
-        let admission =
-            Admission::new(config, is_among(&config.open, path), is_passive, &self.body);
+        let activity = if is_passive { Activity::Passive } else { Activity::Active };
+        let admission = Admission::new(config, is_among(&config.open, path), activity, &self.body);
         match config.curfew.credentials().read(request.headers()) {
-            Ok(Some(token)) => {
-                let activity = if is_passive { Activity::Passive } else { Activity::Active };
-                ResponseFuture::checking(request, token, activity, inner, admission)
-            }
+            Ok(Some(token)) => ResponseFuture::checking(request, token, inner, admission),
             Ok(None) => ResponseFuture::anonymous(request, inner, &admission),
             Err(why) => {
                 config.curfew.refused(why, None, None);
