@@ -1,13 +1,16 @@
 //! What can go wrong: why a store cannot be had, and why it does not answer.
 
+use std::borrow::Cow;
+
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use super::connection::READ_ONLY;
 use crate::encoding::Unreadable;
 use crate::store::contract::StoreError;
 use crate::store::open_error::OpenError;
 
 /// Why the store cannot be opened, and what to do about it.
-pub(super) fn refused(advice: &'static str) -> OpenError {
+pub(super) fn refused(advice: impl Into<Cow<'static, str>>) -> OpenError {
     OpenError::new("cannot use the redis server as a session store", advice)
 }
 
@@ -20,34 +23,75 @@ impl From<RedisError> for OpenError {
     }
 }
 
+impl From<Failure> for OpenError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Redis(error) => error.into(),
+            Failure::NotServed => refused(SLOTS_MISSING),
+            Failure::PrimaryLeft | Failure::Crowded => refused(UNREACHABLE),
+            failure => refused("it does not answer as it should; see the source of this error")
+                .caused_by(StoreError::from(failure)),
+        }
+    }
+}
+
 pub(super) const UNREACHABLE: &str = "it cannot be reached; start it, or correct the address";
 
-fn advice(error: &RedisError) -> &'static str {
+pub(super) const UNUSABLE: &str = "the address cannot be used; give one like \
+     redis://user:password@host:6379/0, redis-cluster://host:7001,host:7002/ or \
+     redis-sentinel://host:26379,host:26379/mymaster, or with rediss:// instead of redis:// for TLS";
+
+pub(super) const SLOTS_MISSING: &str = "some slots of the cluster are served by no node, so some \
+     sessions could not be kept; give each slot to a node (redis-cli --cluster fix), or bring the \
+     node back";
+
+fn advice(error: &RedisError) -> Cow<'static, str> {
+    if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) {
+        // The server names the command, or none.
+        let detail = error.detail().unwrap_or_default();
+        let command = detail.split('\'').nth(1).map(|command| format!("; it lacks `{command}`"));
+        return format!("{TOO_FEW_RIGHTS}{}", command.unwrap_or_default()).into();
+    }
+    if is_about_tls(error) {
+        return CERTIFICATE.into();
+    }
     match (error.kind(), error.code()) {
-        (ErrorKind::InvalidClientConfig, _) => {
-            "the address cannot be used; give one like redis://user:password@host:6379/0, or \
-             rediss:// with the feature redis-tls"
-        }
+        (ErrorKind::InvalidClientConfig, _) => UNUSABLE,
         (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
             "it refuses the user or the password; correct them in the address"
-        }
-        (ErrorKind::Server(ServerErrorKind::NoPerm), _) => {
-            "its user may not do enough; allow it what begins with its prefix, and +@read +@write \
-             +@scripting +@connection +info +role +time"
         }
         (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => {
             "it is still loading its data; try again later"
         }
-        (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => {
-            "it is a replica; give the address of its primary"
+        (ErrorKind::Server(ServerErrorKind::ClusterDown), _) => SLOTS_MISSING,
+        (READ_ONLY, _) => "it is a replica; give the address of its primary",
+        (ErrorKind::MasterNameNotFoundBySentinel, _) => {
+            "the Sentinels know no primary of that name; correct the name behind the hosts in the \
+             address"
         }
         (ErrorKind::Io, _) => UNREACHABLE,
         _ => "it refuses; see the source of this error",
     }
+    .into()
 }
 
+/// The driver does not tell it otherwise.
+fn is_about_tls(error: &RedisError) -> bool {
+    let said = error.to_string();
+    ["certificate", "Certificate", "InvalidContentType", "corrupt message", "HandshakeFailure"]
+        .iter()
+        .any(|word| said.contains(word))
+}
+
+const CERTIFICATE: &str = "the connection cannot be encrypted; check that the port is one for TLS and \
+     that the server's certificate is valid for the host, name the authority that signed it \
+     (`tls_roots`), and if the server asks for a certificate, give it one (`tls_client`)";
+
+pub(super) const TOO_FEW_RIGHTS: &str = "its user may not do enough; allow it the keys that begin with \
+     its prefix, and the commands that the documentation of `RedisStore` lists";
+
 /// Why a call on an open store fails.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Failure {
     Redis(RedisError),
     /// What came back is not what a store has written, or cannot be read.
@@ -58,6 +102,28 @@ pub(super) enum Failure {
     Exists,
     /// Too many calls wait for an answer.
     Crowded,
+    /// It was another primary's answer than the present one's.
+    PrimaryLeft,
+    /// No node of the cluster is responsible, or none says which.
+    NotServed,
+    /// It is done, and too few replicas have it.
+    Unacknowledged,
+}
+
+impl Failure {
+    /// Whether somebody else may be responsible by now.
+    pub(super) fn is_lost_server(&self) -> bool {
+        match self {
+            Self::Redis(error) => {
+                error.is_connection_dropped()
+                    || error.is_io_error()
+                    || error.kind() == READ_ONLY
+                    || error.is_unrecoverable_error()
+            }
+            Self::NotServed => true,
+            _ => false,
+        }
+    }
 }
 
 impl From<RedisError> for Failure {
@@ -86,6 +152,14 @@ impl From<Failure> for StoreError {
             Failure::Crowded => {
                 Self::message("too many calls wait for an answer of the redis server")
             }
+            Failure::PrimaryLeft => Self::message("the redis server is no primary any more"),
+            Failure::NotServed => {
+                Self::message("no node of the redis cluster serves this part of it")
+            }
+            Failure::Unacknowledged => Self::unacknowledged(
+                "it is done on the redis server, and not yet on as many replicas as it should be; \
+                 do it again",
+            ),
         }
     }
 }

@@ -1,17 +1,28 @@
 //! A store on a Redis or Valkey server.
 
-mod connections;
+mod address;
+mod cluster;
+mod connection;
+mod connector;
+mod deployment;
 mod error;
+mod look;
 mod open;
+mod primary;
 mod read;
 mod scripts;
+mod server;
+mod slots;
+#[cfg(feature = "redis-tls")]
+mod tls;
 mod write;
 
 use std::fmt;
 use std::sync::Arc;
 
-use self::connections::Connections;
+use self::deployment::Deployment;
 pub use self::open::RedisOptions;
+use self::scripts::Scripts;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 use super::open_error::OpenError;
 use crate::clock::{ServerClock, Timestamp};
@@ -70,8 +81,11 @@ use crate::session::{Key, Record, Revision, SessionId};
 pub struct RedisStore(Arc<Shared>);
 
 struct Shared {
-    connections: Connections,
+    deployment: Deployment,
+    scripts: Arc<Scripts>,
     prefix: String,
+    /// Ends and rules are acknowledged when so many have them.
+    replicas: Option<u32>,
     /// What is kept of rules: the revision of all of them, they themselves, and in which order they
     /// changed.
     rules_keys: [Vec<u8>; 3],

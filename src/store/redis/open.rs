@@ -1,14 +1,21 @@
-//! Connecting: to which server, under which prefix, and whether that server will do.
+//! Connecting: to which servers, under which prefix, and whether those servers will do.
 
 use std::fmt;
 use std::sync::Arc;
 
-use redis::Client;
 use tokio::time::timeout;
 
-use super::connections::{Connections, MAX_TIME_TO_CONNECT};
+use super::address::{self, Address};
+use super::cluster::Cluster;
+use super::connector::{Connector, MAX_TIME_TO_CONNECT, Password};
+use super::deployment::Deployment;
 use super::error::{UNREACHABLE, refused};
+use super::look::{Expected, look};
+use super::primary::Place;
 use super::scripts::Scripts;
+use super::server::Server;
+#[cfg(feature = "redis-tls")]
+use super::tls::TlsFiles;
 use super::{RedisStore, Shared};
 use crate::clock::ServerClock;
 use crate::store::open_error::OpenError;
@@ -20,11 +27,23 @@ pub struct RedisOptions {
     address: String,
     prefix: String,
     checks_clock: bool,
+    replicas: Option<u32>,
+    password: Option<Password>,
+    #[cfg(feature = "redis-tls")]
+    tls: TlsFiles,
 }
 
 impl RedisOptions {
     pub(super) fn new(address: String) -> Self {
-        Self { address, prefix: "curfew:".into(), checks_clock: true }
+        Self {
+            address,
+            prefix: "curfew:".into(),
+            checks_clock: true,
+            replicas: None,
+            password: None,
+            #[cfg(feature = "redis-tls")]
+            tls: TlsFiles::default(),
+        }
     }
 
     /// What the names of all keys begin with; `curfew:` by default.
@@ -42,7 +61,66 @@ impl RedisOptions {
         Self { checks_clock: false, ..self }
     }
 
-    /// Connects to the server and looks whether it will do.
+    /// Acknowledges the end of a session, and a change of rules, when so many replicas have it as
+    /// well (`WAIT`), so that it survives a failover to one of them.
+    ///
+    /// Otherwise the primary alone acknowledges, and what it has not yet passed on is lost with it.
+    /// If too few replicas answer within half a second, the call fails with an error for which
+    /// [`is_unacknowledged`](crate::store::StoreError::is_unacknowledged) is true: it is done on the
+    /// primary, and will be on the replicas, unless the primary is lost before. Make it again to know.
+    /// Until then whoever asks for such a session, or lists it, gets that error too.
+    ///
+    /// An end costs one more round trip between the servers, on connections of its own: up to four more
+    /// for each server. What else is written, sign-ins and activity, is not waited for: what of it is
+    /// lost makes people sign in again. Give as many as each primary has replicas, or a failover may
+    /// choose one that is behind.
+    pub fn acknowledged_by(self, replicas: u32) -> Self {
+        Self { replicas: Some(replicas).filter(|replicas| *replicas != 0), ..self }
+    }
+
+    /// Asks for the password each time that a connection is opened, instead of taking the one in the
+    /// address: for passwords that change, and tokens that expire.
+    ///
+    /// It must answer at once; let another task fetch what takes time.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), tower_curfew::store::OpenError> {
+    /// use tower_curfew::store::RedisStore;
+    ///
+    /// let read = || std::fs::read_to_string("/run/secrets/redis").unwrap_or_default();
+    /// let store = RedisStore::options("redis://app@cache.internal/")
+    ///     .password_from(move || read().trim().to_owned())
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn password_from(self, password: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self { password: Some(Arc::new(password)), ..self }
+    }
+
+    /// Trusts the authorities in this PEM file and no others to vouch for the server. Otherwise those
+    /// that the operating system trusts.
+    #[cfg(feature = "redis-tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis-tls")))]
+    pub fn tls_roots(mut self, file: impl Into<std::path::PathBuf>) -> Self {
+        self.tls.roots = Some(file.into());
+        self
+    }
+
+    /// Shows the server the certificate in the first of these PEM files, with the key in the second.
+    #[cfg(feature = "redis-tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis-tls")))]
+    pub fn tls_client(
+        mut self,
+        certificate: impl Into<std::path::PathBuf>,
+        key: impl Into<std::path::PathBuf>,
+    ) -> Self {
+        self.tls.client = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// Connects to the servers and looks whether they will do.
     ///
     /// # Errors
     ///
@@ -58,19 +136,59 @@ impl RedisOptions {
                 "the prefix must be 1 to 64 visible characters of ASCII, and no braces; give another one",
             ));
         }
-        let client = Client::open(self.address)?;
-        // For as long as a caller would wait for an answer.
-        let looks = look(&client, &self.prefix);
+        let Address { servers, login, is_encrypted } = Address::parse(&self.address)?;
+        let connector = Arc::new(Connector {
+            login,
+            password: self.password,
+            is_encrypted,
+            #[cfg(feature = "redis-tls")]
+            tls: self.tls.read()?,
+        });
+        let deployed = |scripts: &Arc<Scripts>| deployment(&connector, scripts, &servers);
+        let expected = Expected {
+            prefix: &self.prefix,
+            checks_clock: self.checks_clock,
+            replicas: self.replicas,
+        };
+        // What it knows of scripts is not known yet.
+        let plain = Arc::new(Scripts::new(false));
+        let looks = look(deployed(&plain), plain, &expected);
         let knows_flags =
             timeout(MAX_TIME_TO_CONNECT * 2, looks).await.map_err(|_| refused(UNREACHABLE))??;
-        let connections = Connections::new(client, Scripts::new(knows_flags));
+        let scripts = Arc::new(Scripts::new(knows_flags));
         let prefix = self.prefix;
         // Braces keep them together on a cluster.
         let rules_keys =
             ["head", "bodies", "places"].map(|name| format!("{prefix}{{rules}}:{name}").into());
-        let server_clock = ServerClock::new(self.checks_clock);
-        Ok(Shared { connections, prefix, rules_keys, server_clock })
+        Ok(Shared {
+            deployment: deployed(&scripts),
+            scripts,
+            prefix,
+            replicas: self.replicas,
+            rules_keys,
+            server_clock: ServerClock::new(self.checks_clock),
+        })
     }
+}
+
+fn deployment(
+    connector: &Arc<Connector>,
+    scripts: &Arc<Scripts>,
+    servers: &address::Servers,
+) -> Deployment {
+    let (connector, scripts) = (connector.clone(), scripts.clone());
+    let place = match servers {
+        address::Servers::Cluster(nodes) => {
+            return Deployment::Cluster(Cluster::new(connector, scripts, nodes));
+        }
+        address::Servers::One(addr) => Place::At(addr.clone()),
+        address::Servers::Sentinels { sentinels, name, login } => Place::Sentinels {
+            sentinels: sentinels.clone(),
+            name: name.clone(),
+            login: login.clone(),
+        },
+    };
+    Deployment::One(Server::new(connector, place, scripts))
 }
 
 impl fmt::Debug for RedisOptions {
@@ -79,6 +197,7 @@ impl fmt::Debug for RedisOptions {
         f.debug_struct("RedisOptions")
             .field("prefix", &self.prefix)
             .field("checks_clock", &self.checks_clock)
+            .field("acknowledged_by", &self.replicas)
             .finish_non_exhaustive()
     }
 }
@@ -87,69 +206,4 @@ impl fmt::Debug for RedisOptions {
 fn is_prefix(prefix: &str) -> bool {
     (1..=64).contains(&prefix.len())
         && prefix.chars().all(|c| c.is_ascii_graphic() && c != '{' && c != '}')
-}
-
-/// Looks whether the server will do, and what is there already; says whether scripts can carry flags.
-async fn look(client: &Client, prefix: &str) -> Result<bool, OpenError> {
-    let mut connection = client.get_multiplexed_async_connection().await?;
-    let info: String = redis::cmd("INFO").query_async(&mut connection).await?;
-    let knows_flags = version(&info)?;
-    // Before there were formats, all sessions were listed here by when they are due.
-    let older: bool =
-        redis::cmd("EXISTS").arg(format!("{prefix}purge")).query_async(&mut connection).await?;
-    if older {
-        return Err(refused(OLDER));
-    }
-    let format_key = format!("{prefix}format");
-    let get = redis::cmd("GET").arg(&format_key).clone();
-    let mut format: Option<u32> = get.query_async(&mut connection).await?;
-    // A server that is full refuses every `SET`, also one that would do nothing.
-    if format.is_none() {
-        let mut set = redis::cmd("SET");
-        set.arg(&format_key).arg(FORMAT).arg("NX");
-        let _: Option<String> = set.query_async(&mut connection).await?;
-        format = Some(get.query_async(&mut connection).await?);
-    }
-    match format.unwrap_or_default() {
-        FORMAT => Ok(knows_flags),
-        newer if FORMAT < newer => Err(refused(NEWER)),
-        _ => Err(refused(OLDER)),
-    }
-}
-
-/// The format of the keys. Another one is refused.
-const FORMAT: u32 = 2;
-
-const OLDER: &str = "the keys under its prefix have the format of a version before the first release; \
-                     give another prefix, or delete them, which signs everybody out";
-const NEWER: &str = "a newer version of tower-curfew has written the keys under its prefix; upgrade \
-                     tower-curfew here as well";
-
-/// Refuses a server that will not do; says whether scripts can carry flags.
-fn version(info: &str) -> Result<bool, OpenError> {
-    let field = |name: &str| {
-        info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
-    };
-    let mut numbers = field("redis_version").unwrap_or_default().split('.').map(str::parse::<u32>);
-    let mut number = || numbers.next().and_then(Result::ok).unwrap_or(0);
-    let version = (number(), number());
-    if version < (6, 2) {
-        return Err(refused("it is too old; use Redis 6.2, Valkey 7.2, or a later one"));
-    }
-    if field("cluster_enabled") == Some("1") || field("redis_mode") == Some("cluster") {
-        return Err(refused(
-            "it is part of a cluster, which is not supported yet; use one primary, with replicas if you like",
-        ));
-    }
-    if field("role") == Some("slave") {
-        return Err(refused("it is a replica; give the address of its primary"));
-    }
-    // Without the entry of one session a sign-out everywhere would pass it over; without its rules
-    // an organization would have none. That is no matter for a warning.
-    if field("maxmemory") != Some("0") && field("maxmemory_policy") != Some("noeviction") {
-        return Err(refused(
-            "it may throw sessions away to make room, and then a sign-out would miss some; set its maxmemory-policy to noeviction",
-        ));
-    }
-    Ok((7, 0) <= version)
 }

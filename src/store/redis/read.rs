@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::Shared;
+use super::deployment::{Call, Deployment};
 use super::error::Failure;
 use crate::clock::{ServerTime, Timestamp};
 use crate::encoding::Unreadable;
@@ -18,6 +19,7 @@ pub(super) async fn load(store: &Shared, id: SessionId) -> Result<Option<Loaded>
         return Ok(None);
     };
     let record = Arc::new(decoded(id, &value)?);
+    store.settle(id, &value).await?;
     Ok(Some(Loaded { record, rules, clock }))
 }
 
@@ -26,52 +28,76 @@ async fn records(
     store: &Shared,
     ids: &[SessionId],
 ) -> Result<(Vec<Option<Vec<u8>>>, Revision, Option<Timestamp>), Failure> {
-    let mut get = redis::cmd("MGET");
-    for id in ids {
-        get.arg(store.session_key(*id));
-    }
-    get.arg(&store.rules_keys[0]);
-    let (values, clock) = match store.server_clock.now() {
-        ServerTime { shown, is_due: false } => (store.connections.call(&get).await?, shown),
-        ServerTime { is_due: true, .. } => Box::pin(with_time(store, get)).await?,
+    let head = &store.rules_keys[0];
+    let calls = match &store.deployment {
+        Deployment::One(_) => {
+            let mut get = redis::cmd("MGET");
+            for id in ids {
+                get.arg(store.session_key(*id));
+            }
+            get.arg(head);
+            vec![Call::new(&**head, get)]
+        }
+        // Each of them may be on another node.
+        Deployment::Cluster(_) => {
+            let keys = ids.iter().map(|id| store.session_key(*id)).chain([head.clone()]);
+            keys.map(|key| {
+                let mut get = redis::cmd("GET");
+                get.arg(&key);
+                Call::new(key, get)
+            })
+            .collect()
+        }
     };
-    let mut values = items(Some(values))?;
+    let (mut values, clock) = match store.server_clock.now() {
+        ServerTime { shown, is_due: false } => (store.deployment.all(calls).await?, shown),
+        ServerTime { is_due: true, .. } => Box::pin(with_time(store, calls)).await?,
+    };
+    if let Deployment::One(_) = store.deployment {
+        values = items(values.pop())?;
+    }
     let head = values.pop();
     let found = values.into_iter().map(maybe_bytes).collect::<Result<_, _>>()?;
     Ok((found, revision(head)?, clock))
 }
 
-/// The answer to a call of the primary, and what its clock shows.
-async fn with_time(store: &Shared, call: Cmd) -> Result<(Value, Option<Timestamp>), Failure> {
-    let mut calls = redis::pipe();
-    calls.add_command(call).cmd("TIME");
-    let answers = store.connections.run_on_primary(calls).await;
+/// The answers of primaries, and what the clock of one of them shows.
+async fn with_time(
+    store: &Shared,
+    mut calls: Vec<Call>,
+) -> Result<(Vec<Value>, Option<Timestamp>), Failure> {
+    store.deployment.look();
+    calls.push(Call::new(&*store.rules_keys[0], redis::cmd("TIME")));
+    let answers = store.deployment.all_on_primary(calls).await;
     // Until a primary has answered, whoever comes next looks for one, too.
-    let mut answers = answers.inspect_err(|_| store.server_clock.forget())?.into_iter();
-    let answer = answers.next().ok_or(Unreadable)?;
-    let time = time(answers.next())?;
+    let mut answers = answers.inspect_err(|_| store.server_clock.forget())?;
+    let time = time(answers.pop())?;
     store.server_clock.shows(time);
-    Ok((answer, Some(time)))
+    Ok((answers, Some(time)))
 }
 
 pub(super) async fn list(store: &Shared, key: &Key, page: Page) -> Result<Listed, Failure> {
     let index = store.list_key(key);
-    let mut ask = store.connections.scripts.page.over(std::slice::from_ref(&index));
+    let mut ask = store.scripts.page.over(std::slice::from_ref(&index));
     match page.after {
         Some((created, id)) => ask.arg(created.unix_millis()).arg(&id.as_bytes()[..]),
         None => ask.arg("").arg(""),
     };
     ask.arg(page.at_most);
-    let places = places(store.connections.call(&ask).await?)?;
+    let places = places(store.deployment.call(Call::new(&*index, ask)).await?)?;
     let next = places.last().copied().filter(|_| places.len() == page.at_most as usize);
     let ids = places.into_iter().map(|(_, id)| id).collect::<Vec<_>>();
     let (found, rules, clock) = records(store, &ids).await?;
     let mut listed = Listed { records: Vec::new(), unreadable: 0, next, rules, clock };
     let mut dead = Vec::new();
     for (id, value) in ids.into_iter().zip(found) {
-        let Some(value) = value.filter(|value| !has_ended(value)) else {
-            dead.push(id);
-            continue;
+        let value = match value {
+            Some(value) if !has_ended(&value) => value,
+            value => {
+                store.settle(id, &value.unwrap_or_default()).await?;
+                dead.push(id);
+                continue;
+            }
         };
         match decoded(id, &value) {
             // An entry of an organization that it has left stays until the session has ended.
@@ -83,11 +109,11 @@ pub(super) async fn list(store: &Shared, key: &Key, page: Page) -> Result<Listed
     if !dead.is_empty() {
         // Nothing brings them back. Whoever looks next would do the same.
         let mut forget = redis::cmd("ZREM");
-        forget.arg(index);
+        forget.arg(&index);
         for id in &dead {
             forget.arg(&id.as_bytes()[..]);
         }
-        store.connections.call(&forget).await?;
+        store.deployment.call(Call::new(index, forget)).await?;
     }
     Ok(listed)
 }
@@ -97,12 +123,13 @@ pub(super) async fn rules_since(
     since: Revision,
     at_most: u32,
 ) -> Result<RulesChanged, Failure> {
-    let mut calls = redis::pipe();
-    calls.cmd("INFO").arg("replication");
-    let mut ask = store.connections.scripts.rules_since.over(&store.rules_keys);
+    let mut info = redis::cmd("INFO");
+    info.arg("replication");
+    let mut ask = store.scripts.rules_since.over(&store.rules_keys);
     ask.arg(format!("[{:016x}", since.as_u64() + 1)).arg(at_most);
-    calls.add_command(ask);
-    let mut answers = store.connections.run(&calls).await?.into_iter();
+    // They have one key, so they go to one server, in this order.
+    let calls = [info, ask].map(|call| Call::new(&*store.rules_keys[0], call));
+    let mut answers = store.deployment.all(calls.into()).await?.into_iter();
     let info = text(bytes(answers.next())?)?;
     let life = info.lines().find(|line| line.starts_with("master_replid:"));
     let incarnation = Incarnation::of(life.ok_or(Unreadable)?.trim());
@@ -123,11 +150,16 @@ pub(super) async fn rules_since(
     Ok(RulesChanged { changes, reaches, incarnation })
 }
 
-/// A record as it is kept: its revision and whether it has ended, for scripts to see, and the whole.
-pub(super) fn value(record: &Record) -> Vec<u8> {
-    let state = if record.has_ended() { b"E" } else { b"L" };
-    [&revision_bytes(record.revision())[..], state, &record.encode()].concat()
+/// A record as it is kept: its revision and its state, for scripts to see, and the whole.
+pub(super) fn value(record: &Record, state: u8) -> Vec<u8> {
+    [&revision_bytes(record.revision())[..], &[state], &record.encode()].concat()
 }
+
+/// The states of a record.
+pub(super) const LIVING: u8 = b'L';
+pub(super) const ENDED: u8 = b'E';
+/// It has ended, and whether enough replicas know is not known yet.
+pub(super) const ENDED_HERE: u8 = b'e';
 
 pub(super) fn revision_bytes(revision: Revision) -> [u8; HEAD] {
     revision.as_u64().to_be_bytes()
@@ -139,7 +171,7 @@ const HEAD: usize = 8;
 const PLACE: usize = 16;
 
 pub(super) fn has_ended(value: &[u8]) -> bool {
-    value.get(HEAD) == Some(&b'E')
+    matches!(value.get(HEAD), Some(&(ENDED | ENDED_HERE)))
 }
 
 pub(super) fn decoded(id: SessionId, value: &[u8]) -> Result<Record, Unreadable> {
@@ -217,6 +249,25 @@ fn place_of(digits: &[u8]) -> Result<Revision, Failure> {
 }
 
 impl Shared {
+    /// Whoever tells that a session has ended waits until enough replicas know, too; another call may
+    /// have waited in vain.
+    async fn settle(&self, id: SessionId, value: &[u8]) -> Result<(), Failure> {
+        if self.replicas.is_none() || value.get(HEAD) != Some(&ENDED_HERE) {
+            return Ok(());
+        }
+        let again = self.mark_end(id, &value[..HEAD], ENDED_HERE);
+        self.deployment.call(Call { replicas: self.replicas, ..again }).await?;
+        self.deployment.call(self.mark_end(id, &value[..HEAD], ENDED)).await?;
+        Ok(())
+    }
+
+    pub(super) fn mark_end(&self, id: SessionId, revision: &[u8], state: u8) -> Call {
+        let key = self.session_key(id);
+        let mut mark = self.scripts.settle.over(std::slice::from_ref(&key));
+        mark.arg(revision).arg(&[state][..]);
+        Call::new(key, mark)
+    }
+
     pub(super) fn session_key(&self, id: SessionId) -> Vec<u8> {
         self.key("session:", id.as_bytes())
     }

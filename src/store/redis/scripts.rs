@@ -1,6 +1,6 @@
 //! The scripts. None knows what a record or rules mean.
 
-use redis::Cmd;
+use redis::{Cmd, Pipeline};
 
 /// A script, and the name by which a server knows it.
 pub(super) struct Script {
@@ -19,6 +19,10 @@ pub(super) struct Scripts {
     pub(super) page: Script,
     pub(super) replace_rules: Script,
     pub(super) rules_since: Script,
+    /// Says how far an end has come.
+    pub(super) settle: Script,
+    /// Says which commands of the others may not be given.
+    pub(super) rights: Script,
 }
 
 impl Scripts {
@@ -42,18 +46,20 @@ impl Scripts {
             page: always(include_str!("lua/page.lua")),
             replace_rules: with_room(include_str!("lua/replace_rules.lua")),
             rules_since: always(include_str!("lua/rules_since.lua")),
+            settle: always(include_str!("lua/settle.lua")),
+            rights: always(include_str!("lua/rights.lua")),
         }
     }
 
-    /// The commands that tell a server all of them.
-    pub(super) fn load(&self) -> impl Iterator<Item = Cmd> {
-        let Self { replace, end, due, delete, enter, page, replace_rules, rules_since } = self;
+    /// What tells a server all of them.
+    pub(super) fn load(&self) -> Pipeline {
+        let Self { replace, end, due, delete, enter, page, replace_rules, rules_since, .. } = self;
         let all = [replace, end, due, delete, enter, page, replace_rules, rules_since];
-        all.into_iter().map(|script| {
-            let mut load = redis::cmd("SCRIPT");
-            load.arg("LOAD").arg(&*script.code);
-            load
-        })
+        let mut load = redis::pipe();
+        for script in all.into_iter().chain([&self.settle, &self.rights]) {
+            load.cmd("SCRIPT").arg("LOAD").arg(&*script.code);
+        }
+        load
     }
 }
 

@@ -3,12 +3,15 @@
 //! A record is written before the entries that list it, and those are forgotten only when it has ended
 //! or is gone: so nobody who is alive is ever unlisted after the call that began the session.
 
-use redis::{Cmd, Value};
+use redis::Value;
 use time::Duration;
 
 use super::Shared;
+use super::deployment::Call;
 use super::error::Failure;
-use super::read::{decoded, items, maybe_bytes, places, revision_bytes, time, value, word};
+use super::read::{
+    ENDED, ENDED_HERE, LIVING, decoded, maybe_bytes, places, revision_bytes, time, value, word,
+};
 use crate::clock::{ServerClock, ServerTime, Timestamp};
 use crate::encoding::Unreadable;
 use crate::policy::{OrgRules, RANDOM_BITS};
@@ -23,14 +26,12 @@ pub(super) async fn insert(
     store.check_clock(record.created()).await?;
     let key = store.session_key(record.id());
     let mut set = redis::cmd("SET");
-    set.arg(&key).arg(value(record)).arg("NX");
+    set.arg(&key).arg(value(record, LIVING)).arg("NX");
     if let Some(life) = life(record) {
         set.arg("PX").arg(life);
     }
-    if store.connections.call(&set).await? == Value::Nil {
-        let mut get = redis::cmd("GET");
-        get.arg(&key);
-        let there = maybe_bytes(store.connections.call(&get).await?)?.ok_or(Unreadable)?;
+    if store.deployment.call(Call::new(&*key, set)).await? == Value::Nil {
+        let there = maybe_bytes(store.deployment.call(get(&key)).await?)?.ok_or(Unreadable)?;
         let there = decoded(record.id(), &there)?;
         if there.secret_hash() != record.secret_hash() {
             return Err(Failure::Exists);
@@ -42,52 +43,52 @@ pub(super) async fn insert(
     }
     let keys = record.entered_keys();
     let (first, rest) = keys.split_first().ok_or(Unreadable)?;
-    if word(store.connections.call(&store.enter(first, record, cap)).await?)? == "full" {
-        let mut delete = store.connections.scripts.delete.over(&[key]);
-        delete.arg(&revision_bytes(record.revision())[..]);
-        store.connections.call(&delete).await?;
+    if word(store.deployment.call(store.enter(first, record, cap)).await?)? == "full" {
+        store.deployment.call(store.delete(key, &revision_bytes(record.revision()))).await?;
         return Ok(Inserted::Full);
     }
-    let mut calls = redis::pipe();
-    for key in rest {
-        calls.add_command(store.enter(key, record, None));
-    }
-    calls.add_command(store.due(record));
-    store.connections.run(&calls).await?;
+    let mut calls: Vec<_> = rest.iter().map(|key| store.enter(key, record, None)).collect();
+    calls.push(store.due(record));
+    store.deployment.all(calls).await?;
     Ok(Inserted::Done)
 }
 
+fn get(key: &[u8]) -> Call {
+    let mut get = redis::cmd("GET");
+    get.arg(key);
+    Call::new(key, get)
+}
+
 pub(super) async fn replace(store: &Shared, record: &Record) -> Result<Replaced, Failure> {
-    let scripts = &store.connections.scripts;
-    let mut calls = redis::pipe();
-    if !record.has_ended() {
-        // All of them, in case a failover has lost some: and new ones come before the record.
-        for key in record.keys() {
-            calls.add_command(store.enter(&key, record, None));
-        }
-    }
-    let script = if record.has_ended() { &scripts.end } else { &scripts.replace };
-    let mut replace = script.over(&[store.session_key(record.id())]);
-    replace.arg(&revision_bytes(record.previous())[..]).arg(value(record));
+    let has_ended = record.has_ended();
+    // All of them, in case a failover has lost some: and new ones come before the record.
+    let lists = if has_ended { Vec::new() } else { record.keys() };
+    let enter = lists.iter().map(|key| store.enter(key, record, None)).collect();
+    let (script, state, replicas) = match (has_ended, store.replicas) {
+        (false, _) => (&store.scripts.replace, LIVING, None),
+        (true, None) => (&store.scripts.end, ENDED, None),
+        (true, replicas) => (&store.scripts.end, ENDED_HERE, replicas),
+    };
+    let key = store.session_key(record.id());
+    let mut replace = script.over(std::slice::from_ref(&key));
+    replace.arg(&revision_bytes(record.previous())[..]).arg(value(record, state));
     replace.arg(life(record).map(|life| life.to_string()).unwrap_or_default());
-    let place = calls.len();
-    calls.add_command(replace);
-    let mut answers = store.connections.run(&calls).await?;
-    let replaced = match word(answers.swap_remove(place))?.as_str() {
+    let replace = Call { replicas, ..Call::new(key, replace) };
+    let replaced = match word(store.deployment.then(enter, replace).await?)?.as_str() {
         "done" => Replaced::Done,
         "stale" => return Ok(Replaced::Stale),
         "gone" => return Ok(Replaced::Gone),
         _ => return Err(Unreadable.into()),
     };
     // What this leaves undone, whoever lists or purges does.
-    let mut calls = redis::pipe();
-    calls.add_command(store.due(record));
-    if record.has_ended() {
-        for key in record.left_keys() {
-            calls.add_command(store.forget(&key, record));
-        }
+    let mut calls = vec![store.due(record)];
+    if has_ended {
+        calls.extend(record.left_keys().iter().map(|key| store.forget(key, record)));
     }
-    store.connections.run(&calls).await?;
+    if replicas.is_some() {
+        calls.push(store.mark_end(record.id(), &revision_bytes(record.revision()), ENDED));
+    }
+    store.deployment.all(calls).await?;
     Ok(replaced)
 }
 
@@ -97,7 +98,7 @@ pub(super) async fn replace_rules(
     rules: &OrgRules,
     now: Timestamp,
 ) -> Result<bool, Failure> {
-    let mut replace = store.connections.scripts.replace_rules.over(&store.rules_keys);
+    let mut replace = store.scripts.replace_rules.over(&store.rules_keys);
     let random = rules.revision().as_u64() & ((1 << RANDOM_BITS) - 1);
     replace
         .arg(org)
@@ -106,7 +107,8 @@ pub(super) async fn replace_rules(
         .arg(format!("{random:05x}"))
         .arg(now.unix_millis())
         .arg(store.server_clock.is_asked);
-    match word(store.connections.call(&replace).await?)?.as_str() {
+    let replace = Call { replicas: store.replicas, ..Call::new(&*store.rules_keys[0], replace) };
+    match word(store.deployment.call(replace).await?)?.as_str() {
         "done" => Ok(true),
         "stale" => Ok(false),
         "clock" => Err(Failure::ClocksDiffer),
@@ -122,11 +124,8 @@ pub(super) async fn purge(store: &Shared, now: Timestamp, at_most: u32) -> Resul
         if due.is_empty() {
             break;
         }
-        let mut get = redis::cmd("MGET");
-        for id in &due {
-            get.arg(store.session_key(*id));
-        }
-        let found = items(Some(store.connections.call(&get).await?))?;
+        let calls = due.iter().map(|id| get(&store.session_key(*id))).collect();
+        let found = store.deployment.all(calls).await?;
         for (id, found) in due.into_iter().zip(found) {
             if u64::from(at_most) <= purged {
                 break;
@@ -139,13 +138,14 @@ pub(super) async fn purge(store: &Shared, now: Timestamp, at_most: u32) -> Resul
 
 /// Some of those that are due by their entry.
 async fn due_ids(store: &Shared, now: Timestamp) -> Result<Vec<SessionId>, Failure> {
-    let mut calls = redis::pipe();
-    for part in 0..DUE_PARTS {
-        let ask = calls.cmd("ZRANGEBYSCORE").arg(store.due_key(part)).arg("-inf");
-        ask.arg(now.unix_millis()).arg("WITHSCORES").arg("LIMIT").arg(0).arg(DUE_AT_ONCE);
-    }
+    let ask = |part| {
+        let (key, mut ask) = (store.due_key(part), redis::cmd("ZRANGEBYSCORE"));
+        ask.arg(&key).arg("-inf").arg(now.unix_millis()).arg("WITHSCORES");
+        ask.arg("LIMIT").arg(0).arg(DUE_AT_ONCE);
+        Call::new(key, ask)
+    };
     let mut ids = Vec::new();
-    for answer in store.connections.run(&calls).await? {
+    for answer in store.deployment.all((0..DUE_PARTS).map(ask).collect()).await? {
         ids.extend(places(answer)?.into_iter().map(|(_, id)| id));
     }
     Ok(ids)
@@ -159,31 +159,27 @@ async fn purge_one(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let Some(found) = found else {
-        store.connections.call(&store.not_due(id)).await?;
+        store.deployment.call(store.not_due(id)).await?;
         return Ok(false);
     };
     let record = match decoded(id, &found) {
         Ok(record) if now < record.purge_after() => {
             // Its entry was older than it.
-            store.connections.call(&store.due(&record)).await?;
+            store.deployment.call(store.due(&record)).await?;
             return Ok(false);
         }
         record => record,
     };
-    let mut delete = store.connections.scripts.delete.over(&[store.session_key(id)]);
-    delete.arg(found.get(..8).unwrap_or(&found));
-    if store.connections.call(&delete).await? != Value::Int(1) {
+    let delete = store.delete(store.session_key(id), found.get(..8).unwrap_or(&found));
+    if store.deployment.call(delete).await? != Value::Int(1) {
         // It has been used since.
         return Ok(false);
     }
-    let mut calls = redis::pipe();
-    calls.add_command(store.not_due(id));
+    let mut calls = vec![store.not_due(id)];
     if let Ok(record) = record {
-        for key in record.keys() {
-            calls.add_command(store.forget(&key, &record));
-        }
+        calls.extend(record.keys().iter().map(|key| store.forget(key, &record)));
     }
-    store.connections.run(&calls).await?;
+    store.deployment.all(calls).await?;
     Ok(true)
 }
 
@@ -194,8 +190,9 @@ const DUE_PARTS: u8 = 16;
 const DUE_AT_ONCE: u32 = 16;
 
 impl Shared {
-    fn enter(&self, key: &Key, record: &Record, cap: Option<Cap>) -> Cmd {
-        let mut enter = self.connections.scripts.enter.over(&[self.list_key(key)]);
+    fn enter(&self, key: &Key, record: &Record, cap: Option<Cap>) -> Call {
+        let key = self.list_key(key);
+        let mut enter = self.scripts.enter.over(std::slice::from_ref(&key));
         let except = cap.and_then(|cap| cap.except);
         enter
             .arg(&record.id().as_bytes()[..])
@@ -203,30 +200,37 @@ impl Shared {
             .arg(life(record).map(|life| life.to_string()).unwrap_or_default())
             .arg(cap.map(|cap| cap.at_most.to_string()).unwrap_or_default())
             .arg(except.map(|id| id.as_bytes().to_vec()).unwrap_or_default());
-        enter
+        Call::new(key, enter)
     }
 
-    fn forget(&self, key: &Key, record: &Record) -> Cmd {
-        let mut forget = redis::cmd("ZREM");
-        forget.arg(self.list_key(key)).arg(&record.id().as_bytes()[..]);
-        forget
+    fn forget(&self, key: &Key, record: &Record) -> Call {
+        let (key, mut forget) = (self.list_key(key), redis::cmd("ZREM"));
+        forget.arg(&key).arg(&record.id().as_bytes()[..]);
+        Call::new(key, forget)
     }
 
     /// Takes down when a record is due.
-    fn due(&self, record: &Record) -> Cmd {
+    fn due(&self, record: &Record) -> Call {
         let id = record.id();
         if record.purge_after() == Timestamp::NEVER {
             return self.not_due(id);
         }
-        let mut due = self.connections.scripts.due.over(&[self.due_key(part(id))]);
+        let key = self.due_key(part(id));
+        let mut due = self.scripts.due.over(std::slice::from_ref(&key));
         due.arg(record.purge_after().unix_millis()).arg(&id.as_bytes()[..]);
-        due
+        Call::new(key, due)
     }
 
-    fn not_due(&self, id: SessionId) -> Cmd {
-        let mut not_due = redis::cmd("ZREM");
-        not_due.arg(self.due_key(part(id))).arg(&id.as_bytes()[..]);
-        not_due
+    fn not_due(&self, id: SessionId) -> Call {
+        let (key, mut not_due) = (self.due_key(part(id)), redis::cmd("ZREM"));
+        not_due.arg(&key).arg(&id.as_bytes()[..]);
+        Call::new(key, not_due)
+    }
+
+    fn delete(&self, key: Vec<u8>, revision: &[u8]) -> Call {
+        let mut delete = self.scripts.delete.over(std::slice::from_ref(&key));
+        delete.arg(revision);
+        Call::new(key, delete)
     }
 
     /// Refuses a caller whose clock is wrong.
@@ -234,7 +238,8 @@ impl Shared {
         let shown = match self.server_clock.now() {
             ServerTime { shown, is_due: false } => shown,
             ServerTime { is_due: true, .. } => {
-                let time = time(Some(self.connections.call(&redis::cmd("TIME")).await?))?;
+                let ask = Call::new(&*self.rules_keys[0], redis::cmd("TIME"));
+                let time = time(Some(self.deployment.call(ask).await?))?;
                 self.server_clock.shows(time);
                 Some(time)
             }

@@ -3,6 +3,10 @@
 //! In every one of these, 64 people are at work before, during and after.
 
 mod crowd;
+#[cfg(feature = "redis")]
+mod failovers;
+#[cfg(feature = "redis")]
+mod redis_servers;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod remote;
 #[cfg(any(feature = "postgres", feature = "redis"))]

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::support::redis_program;
+
 /// A server process, killed when it is dropped.
 pub(super) struct Server {
     engine: Engine,
@@ -141,7 +143,7 @@ fn run(engine: Engine, folder: &Path, port: u16) -> Option<Child> {
     let port_text = port.to_string();
     let mut command = match engine {
         Engine::Redis => {
-            let mut command = Command::new("redis-server");
+            let mut command = Command::new(redis_program());
             command.args(["--bind", "127.0.0.1", "--port", &port_text, "--save", ""]);
             command.args(["--appendonly", "yes", "--appendfsync", "always"]);
             command.arg("--dir").arg(folder);

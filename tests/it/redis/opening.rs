@@ -79,7 +79,7 @@ async fn a_server_that_will_not_do_is_refused() {
     let wrong = |port| format!("redis://:hunter2@127.0.0.1:{port}/");
     refused(&["--requirepass", "other"], url_at, "the user or the password").await;
     refused(&["--requirepass", "other"], wrong, "the user or the password").await;
-    refused(&["--cluster-enabled", "yes"], url_at, "not supported yet").await;
+    refused(&["--cluster-enabled", "yes"], url_at, "begins with redis-cluster://").await;
     let evicts = ["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"];
     refused(&evicts, url_at, "maxmemory-policy to noeviction").await;
 }

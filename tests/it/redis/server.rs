@@ -9,6 +9,7 @@ use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
 use super::support::{Place, raw, skipped};
+use crate::support::redis_program;
 
 /// A server that ends with this.
 pub(super) struct Server {
@@ -49,7 +50,7 @@ pub(super) fn url_at(port: u16) -> String {
 }
 
 fn spawn(folder: &TempDir, port: u16, options: &[&str]) -> std::io::Result<Child> {
-    Command::new("redis-server")
+    Command::new(redis_program())
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
         .args(options)
         .arg("--dir")

@@ -17,6 +17,9 @@ use tower_curfew::store::{
     RulesChanged, Store, StoreError,
 };
 
+#[cfg(feature = "redis")]
+use super::redis_nodes;
+
 /// One of the stores that the crate ships. The only list of them: what runs over every store, runs
 /// over these.
 #[derive(Clone, Debug)]
@@ -46,11 +49,14 @@ impl AnyStore {
     /// An empty one of each, as far as there is a server for it.
     pub async fn all() -> Vec<Self> {
         #[cfg_attr(not(any(feature = "postgres", feature = "redis")), expect(unused_mut))]
-        let mut all = vec![
-            Self::memory(),
-            #[cfg(feature = "sqlite")]
-            Self::sqlite().await,
-        ];
+        let mut all = match std::env::var("CURFEW_SERVERS_ONLY") {
+            Ok(_) => Vec::new(),
+            Err(_) => vec![
+                Self::memory(),
+                #[cfg(feature = "sqlite")]
+                Self::sqlite().await,
+            ],
+        };
         #[cfg(feature = "postgres")]
         if let Some(url) = server("POSTGRES") {
             all.push(Self::postgres(&url).await);
@@ -110,14 +116,25 @@ impl AnyStore {
         Self::connected(url, url, format!("{}:", unique())).await
     }
 
+    /// The same, where ends and rules are acknowledged by so many replicas.
+    #[cfg(feature = "redis")]
+    pub async fn redis_acknowledged(url: &str, replicas: u32) -> Self {
+        let prefix = format!("{}:", unique());
+        let options = || {
+            let options = RedisStore::options(url).prefix(&prefix).acknowledged_by(replicas);
+            options.without_clock_check()
+        };
+        let store = connected(|| options().connect()).await;
+        Self::Redis { store, url: url.to_owned(), prefix }
+    }
+
     #[cfg(feature = "redis")]
     async fn redis_in(url: &str, prefix: String) -> Self {
         // Its connections have a user of their own, so that they can be told from others.
-        let (user, client) = (prefix.trim_end_matches(':'), redis::Client::open(url).unwrap());
-        let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+        let user = prefix.trim_end_matches(':');
         let rights = ["SETUSER", user, "on", "nopass", "~*", "&*", "+@all"];
-        let () = redis::cmd("ACL").arg(&rights).query_async(&mut raw).await.unwrap();
-        let named = url.replacen("redis://", &format!("redis://{user}:any@"), 1);
+        redis_nodes::each(url, redis::cmd("ACL").arg(&rights)).await;
+        let named = url.replacen("://", &format!("://{user}:any@"), 1);
         Self::connected(url, &named, prefix).await
     }
 
@@ -227,11 +244,8 @@ impl tower_curfew::conformance::Sabotage for AnyStore {
             }
             #[cfg(feature = "redis")]
             Self::Redis { url, prefix, .. } => {
-                let client = redis::Client::open(&**url).unwrap();
-                let mut raw = client.get_multiplexed_async_connection().await.unwrap();
                 let user = prefix.trim_end_matches(':');
-                let kill = redis::cmd("CLIENT").arg(&["KILL", "USER", user]).clone();
-                let _: i64 = kill.query_async(&mut raw).await.unwrap();
+                redis_nodes::each(url, redis::cmd("CLIENT").arg(&["KILL", "USER", user])).await;
             }
             other => panic!("{other:?} has no connections"),
         }
@@ -249,10 +263,8 @@ impl tower_curfew::conformance::Sabotage for AnyStore {
             }
             #[cfg(feature = "redis")]
             Self::Redis { url, prefix, .. } => {
-                let client = redis::Client::open(&**url).unwrap();
-                let mut raw = client.get_multiplexed_async_connection().await.unwrap();
                 let key = [prefix.as_bytes(), b"session:", &id.as_bytes()[..]].concat();
-                let lost: i64 = redis::cmd("DEL").arg(key).query_async(&mut raw).await.unwrap();
+                let lost: i64 = redis_nodes::owner(url, redis::cmd("DEL").arg(key)).await;
                 assert_eq!(lost, 1);
             }
             other => panic!("nobody loses anything in {other:?}"),

@@ -5,6 +5,8 @@ mod browser;
 mod chance;
 mod log;
 mod raw;
+#[cfg(feature = "redis")]
+pub mod redis_nodes;
 mod store;
 
 use std::sync::Arc;
@@ -323,4 +325,10 @@ async fn rotate(session: Session, State(curfew): State<Curfew>) -> Result<SetCoo
 
 async fn sign_in_again(session: Session, curfew: Curfew) -> Result<SetCookie, Error> {
     curfew.reauthenticated(&session).await
+}
+
+/// What tests start as a server of their own: Redis, or Valkey.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub fn redis_program() -> String {
+    std::env::var("CURFEW_TEST_REDIS_PROGRAM").unwrap_or_else(|_| "redis-server".to_owned())
 }

@@ -62,21 +62,23 @@ impl AnyStore {
             }
             #[cfg(feature = "redis")]
             Self::Redis { url, prefix, .. } => {
-                use redis::AsyncCommands as _;
+                use redis::cmd;
 
-                let client = redis::Client::open(&**url).unwrap();
-                let mut raw = client.get_multiplexed_async_connection().await.unwrap();
+                use super::redis_nodes::owner;
+
                 // In front of the facts stands what scripts look at: a revision, and whether it lives.
                 match kept {
                     Kept::Session(id) => {
                         let key = [prefix.as_bytes(), b"session:", &id.as_bytes()[..]].concat();
-                        let value: Vec<u8> = raw.get(&key).await.unwrap();
-                        let () = raw.set(key, [&value[..9], bytes].concat()).await.unwrap();
+                        let value: Vec<u8> = owner(url, cmd("GET").arg(&key)).await;
+                        let value = [&value[..9], bytes].concat();
+                        let () = owner(url, cmd("SET").arg(key).arg(value)).await;
                     }
                     Kept::Rules(org) => {
                         let key = format!("{prefix}{{rules}}:bodies");
-                        let value: Vec<u8> = raw.hget(&key, org).await.unwrap();
-                        let () = raw.hset(key, org, [&value[..8], bytes].concat()).await.unwrap();
+                        let value: Vec<u8> = owner(url, cmd("HGET").arg(&key).arg(org)).await;
+                        let value = [&value[..8], bytes].concat();
+                        let () = owner(url, cmd("HSET").arg(key).arg(org).arg(value)).await;
                     }
                 }
                 true

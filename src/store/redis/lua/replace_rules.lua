@@ -4,7 +4,11 @@ local head, bodies, places = KEYS[1], KEYS[2], KEYS[3]
 local org, previous, new, drawn, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local old = redis.call('HGET', bodies, org)
 local revision = old and string.sub(old, 17, 24) or string.rep('\0', 8)
-if revision == string.sub(new, 1, 8) then return 'done' end
+if revision == string.sub(new, 1, 8) then
+  -- Whoever waits for replicas waits for what it has written last.
+  redis.call('SET', head, redis.call('GET', head))
+  return 'done'
+end
 if revision ~= previous then return 'stale' end
 if ARGV[6] == '1' then
   local time = redis.call('TIME')

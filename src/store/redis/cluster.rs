@@ -1,0 +1,357 @@
+//! The nodes of a cluster, and who of them is responsible for what.
+//!
+//! A map of the slots says whom to ask. Whoever is asked and is not responsible says who is, and then
+//! the map is drawn anew. It is also drawn anew when a node cannot be reached or leaves calls
+//! unanswered: by what the others say.
+//!
+//! This is not the client for clusters that the driver brings. That one sends all calls to a node over
+//! one connection, where one that waits for replicas would hold up all others; while it draws its map
+//! it asks one node after the other, and meanwhile calls none; and it does not notice when nobody
+//! waits for its answers any more.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use redis::{Pipeline, ServerErrorKind, Value};
+use tokio::time::{sleep, timeout};
+
+use super::address::Node;
+use super::connector::Connector;
+use super::deployment::Call;
+use super::error::Failure;
+use super::primary::Place;
+use super::scripts::Scripts;
+use super::server::Server;
+use super::slots::{Range, ranges, redirected, slot_of};
+
+pub(super) struct Cluster(Arc<Shared>);
+
+struct Shared {
+    connector: Arc<Connector>,
+    scripts: Arc<Scripts>,
+    map: RwLock<Arc<Map>>,
+    // One at a time draws the map.
+    drawing: tokio::sync::Mutex<()>,
+    /// How often somebody has tried to draw it.
+    drawn: AtomicU64,
+}
+
+#[derive(Default)]
+struct Map {
+    /// The higher, the newer: the nodes number their agreements.
+    epoch: u64,
+    ranges: Vec<Range>,
+    servers: HashMap<Node, Arc<Server>>,
+}
+
+impl Map {
+    fn responsible(&self, slot: u16) -> Option<&Node> {
+        let at = self.ranges.partition_point(|range| range.last < slot);
+        self.ranges.get(at).filter(|range| range.first <= slot).map(|range| &range.nodes[0])
+    }
+}
+
+/// Why a call has to be made again.
+enum Again {
+    /// Another node has its slot.
+    Moved(Node),
+    /// Another node has its key already, though not yet its slot.
+    Ask(Node),
+    /// Its keys are on their way, or the nodes have yet to agree.
+    Wait(Failure),
+    /// The node cannot be reached, or is responsible for nothing.
+    Lost(Failure),
+}
+
+impl Cluster {
+    /// A cluster some of whose nodes are these.
+    pub(super) fn new(connector: Arc<Connector>, scripts: Arc<Scripts>, seeds: &[Node]) -> Self {
+        let shared = Shared {
+            connector,
+            scripts,
+            map: RwLock::default(),
+            drawing: tokio::sync::Mutex::default(),
+            drawn: AtomicU64::new(0),
+        };
+        let servers = seeds.iter().map(|node| (node.clone(), shared.server(node))).collect();
+        let map = Map { servers, ..Map::default() };
+        Self(Arc::new(Shared { map: RwLock::new(Arc::new(map)), ..shared }))
+    }
+
+    /// Makes calls, each at the node that is responsible for its key, all at once.
+    pub(super) async fn all(&self, calls: &[Call]) -> Result<Vec<Value>, Failure> {
+        // Whoever goes before the answer comes may have waited for a node that is gone.
+        let unanswered = Unanswered(&self.0);
+        let answers = self.0.all(calls).await;
+        std::mem::forget(unanswered);
+        answers
+    }
+
+    /// The nodes that are responsible for slots.
+    pub(super) async fn primaries(&self) -> Result<Vec<(Node, Arc<Server>)>, Failure> {
+        let shared = &self.0;
+        if shared.map().ranges.is_empty() {
+            shared.draw(shared.drawn.load(Ordering::Acquire)).await?;
+        }
+        let map = shared.map();
+        let mut nodes: Vec<_> = map.ranges.iter().map(|range| range.nodes[0].clone()).collect();
+        nodes.sort();
+        nodes.dedup();
+        Ok(nodes.into_iter().map(|node| (node.clone(), shared.server_at(&map, &node))).collect())
+    }
+
+    /// How many slots nobody is responsible for.
+    pub(super) fn missing(&self) -> usize {
+        let map = self.0.map();
+        let count = |range: &Range| usize::from(range.last - range.first) + 1;
+        usize::from(super::slots::SLOTS) - map.ranges.iter().map(count).sum::<usize>()
+    }
+}
+
+impl Shared {
+    fn map(&self) -> Arc<Map> {
+        self.map.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn server(&self, node: &Node) -> Arc<Server> {
+        let place = Place::NodeOfCluster(self.connector.at(node));
+        Arc::new(Server::new(self.connector.clone(), place, self.scripts.clone()))
+    }
+
+    fn server_at(&self, map: &Map, node: &Node) -> Arc<Server> {
+        map.servers.get(node).cloned().unwrap_or_else(|| self.server(node))
+    }
+
+    async fn all(self: &Arc<Self>, calls: &[Call]) -> Result<Vec<Value>, Failure> {
+        let seen = self.drawn.load(Ordering::Acquire);
+        let map = self.map();
+        let mut groups: Vec<(&Node, Vec<usize>)> = Vec::new();
+        let mut again = Vec::new();
+        for (at, call) in calls.iter().enumerate() {
+            match map.responsible(slot_of(&call.key)) {
+                None => again.push((at, Again::Lost(Failure::NotServed))),
+                // Each of these is a trip of its own.
+                Some(node) if call.replicas.is_some() => groups.push((node, vec![at])),
+                Some(node) => match groups
+                    .iter_mut()
+                    .find(|(other, group)| *other == node && calls[group[0]].replicas.is_none())
+                {
+                    Some((_, group)) => group.push(at),
+                    None => groups.push((node, vec![at])),
+                },
+            }
+        }
+        let asked = groups.iter().map(|(node, group)| {
+            let server = self.server_at(&map, node);
+            async move {
+                let group: Vec<&Call> = group.iter().map(|at| &calls[*at]).collect();
+                ask(&server, &group, false).await
+            }
+        });
+        // Most often there is one, or two.
+        let outcomes = join_all(asked).await;
+        let mut answers = vec![Value::Nil; calls.len()];
+        for ((node, group), outcome) in groups.iter().zip(outcomes) {
+            match outcome {
+                Ok(values) => {
+                    for (at, value) in group.iter().zip(values) {
+                        match judged(value, node) {
+                            Ok(value) => answers[*at] = value,
+                            Err(why) => again.push((*at, why?)),
+                        }
+                    }
+                }
+                Err(failure) if failure.is_lost_server() => {
+                    let lost = |at: &usize| (*at, Again::Lost(failure.clone()));
+                    again.extend(group.iter().map(lost));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        if !again.is_empty() {
+            let (places, followed): (Vec<_>, Vec<_>) =
+                again.into_iter().map(|(at, why)| (at, self.follow(&calls[at], why, seen))).unzip();
+            for (at, answer) in places.into_iter().zip(Box::pin(join_all(followed)).await) {
+                answers[at] = answer?;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Makes a call again, where it belongs by now.
+    async fn follow(
+        self: &Arc<Self>,
+        call: &Call,
+        mut why: Again,
+        mut seen: u64,
+    ) -> Result<Value, Failure> {
+        let slot = slot_of(&call.key);
+        let mut was_lost = false;
+        for _ in 0..MAX_WAYS {
+            let (node, asking) = match why {
+                Again::Moved(node) => {
+                    self.draw_soon(seen);
+                    (node, false)
+                }
+                Again::Ask(node) => (node, true),
+                Again::Wait(failure) => {
+                    sleep(PAUSE).await;
+                    self.draw_soon(seen);
+                    (self.map().responsible(slot).cloned().ok_or(failure)?, false)
+                }
+                Again::Lost(failure) => {
+                    if was_lost {
+                        return Err(failure);
+                    }
+                    was_lost = true;
+                    self.draw(seen).await?;
+                    (self.map().responsible(slot).cloned().ok_or(failure)?, false)
+                }
+            };
+            seen = self.drawn.load(Ordering::Acquire);
+            let server = self.server_at(&self.map(), &node);
+            why = match ask(&server, &[call], asking).await {
+                Ok(mut values) => match judged(values.pop().unwrap_or(Value::Nil), &node) {
+                    Ok(value) => return Ok(value),
+                    Err(why) => why?,
+                },
+                Err(failure) if failure.is_lost_server() => Again::Lost(failure),
+                Err(failure) => return Err(failure),
+            };
+        }
+        Err(match why {
+            Again::Wait(failure) | Again::Lost(failure) => failure,
+            Again::Moved(_) | Again::Ask(_) => Failure::NotServed,
+        })
+    }
+
+    /// Draws the map anew, unless somebody has since.
+    async fn draw(&self, seen: u64) -> Result<(), Failure> {
+        let _turn = self.drawing.lock().await;
+        if self.drawn.load(Ordering::Acquire) != seen {
+            return Ok(());
+        }
+        let old = self.map();
+        let asked = old.servers.iter().map(|(node, server)| async move {
+            let found = timeout(MAX_TIME_TO_DRAW, map_of(server, &node.0)).await;
+            found.unwrap_or(Err(Failure::NotServed))
+        });
+        let mut newest: Option<(u64, Vec<Range>)> = None;
+        let mut failure = Failure::NotServed;
+        for found in join_all(asked).await {
+            match found {
+                Ok(map) if newest.as_ref().is_none_or(|newest| newest.0 < map.0) => {
+                    newest = Some(map);
+                }
+                Ok(_) => {}
+                Err(error) => failure = error,
+            }
+        }
+        self.drawn.fetch_add(1, Ordering::AcqRel);
+        let (epoch, ranges) = newest.ok_or(failure)?;
+        if epoch < old.epoch {
+            // Those who know more do not answer.
+            return Ok(());
+        }
+        let nodes = ranges.iter().flat_map(|range| &range.nodes).chain(old.servers.keys());
+        let keep = |node: &Node| (node.clone(), self.server_at(&old, node));
+        // Those that are gone are asked for a while: they may come back, and nobody else be left.
+        let mut servers: HashMap<_, _> = nodes.map(keep).collect();
+        if MAX_NODES < servers.len() {
+            servers.retain(|node, _| ranges.iter().any(|range| range.nodes.contains(node)));
+        }
+        *self.map.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Map { epoch, ranges, servers });
+        Ok(())
+    }
+
+    /// The same, and nobody waits for it.
+    fn draw_soon(self: &Arc<Self>, seen: u64) {
+        let shared = self.clone();
+        tokio::spawn(async move { shared.draw(seen).await.ok() });
+    }
+}
+
+/// A call that is given up before its answer comes.
+struct Unanswered<'a>(&'a Arc<Shared>);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let is_drawing = self.0.drawing.try_lock().is_err();
+        // When a runtime ends, there is nobody to do it.
+        if !is_drawing && tokio::runtime::Handle::try_current().is_ok() {
+            self.0.draw_soon(self.0.drawn.load(Ordering::Acquire));
+        }
+    }
+}
+
+async fn ask(server: &Server, calls: &[&Call], asking: bool) -> Result<Vec<Value>, Failure> {
+    if let [Call { replicas: Some(replicas), cmd, .. }] = calls {
+        return server.call_and_wait(cmd, *replicas, asking).await.map(|value| vec![value]);
+    }
+    let mut pipeline = Pipeline::with_capacity(calls.len() + 1);
+    if asking {
+        pipeline.cmd("ASKING");
+    }
+    for call in calls {
+        pipeline.add_command(call.cmd.clone());
+    }
+    let mut answers = server.run(&pipeline).await?;
+    if asking {
+        answers.remove(0);
+    }
+    Ok(answers)
+}
+
+/// Whether this is an answer, or else where to go from here.
+fn judged(value: Value, asked: &Node) -> Result<Value, Result<Again, Failure>> {
+    let Value::ServerError(error) = &value else {
+        return Ok(value);
+    };
+    let failure = || Failure::Redis(error.clone().into());
+    let to = || {
+        let details = error.details().unwrap_or_default();
+        redirected(details.split_ascii_whitespace().nth(1)?, &asked.0)
+    };
+    Err(match error.kind() {
+        Some(ServerErrorKind::Moved) => to().map(Again::Moved).ok_or_else(failure),
+        Some(ServerErrorKind::Ask) => to().map(Again::Ask).ok_or_else(failure),
+        Some(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown) => {
+            Ok(Again::Wait(failure()))
+        }
+        Some(ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading) => {
+            Ok(Again::Lost(failure()))
+        }
+        _ => Err(failure()),
+    })
+}
+
+async fn map_of(server: &Server, host: &str) -> Result<(u64, Vec<Range>), Failure> {
+    let mut calls = redis::pipe();
+    calls.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SLOTS");
+    let mut answers = server.run(&calls).await?.into_iter();
+    let info: String = match answers.next() {
+        Some(info) => {
+            redis::from_redis_value(info.extract_error()?).map_err(redis::RedisError::from)?
+        }
+        None => return Err(Failure::NotServed),
+    };
+    let epoch = info.lines().find_map(|line| line.strip_prefix("cluster_current_epoch:"));
+    let epoch = epoch.and_then(|epoch| epoch.trim().parse().ok()).unwrap_or(0);
+    let mut ranges = ranges(answers.next().unwrap_or(Value::Nil), host)?;
+    ranges.sort_by_key(|range| range.first);
+    Ok((epoch, ranges))
+}
+
+/// So often a call is sent elsewhere, or waits for the nodes to agree.
+const MAX_WAYS: u32 = 32;
+
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// For as long the nodes are asked for their map: one of them may be silent.
+const MAX_TIME_TO_DRAW: Duration = Duration::from_millis(500);
+
+const MAX_NODES: usize = 1000;

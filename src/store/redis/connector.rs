@@ -1,0 +1,72 @@
+//! Opening a connection to a server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, RedisConnectionInfo, RedisResult};
+
+use super::address::Node;
+#[cfg(feature = "redis-tls")]
+use super::tls::Tls;
+
+/// How connections are opened.
+pub(super) struct Connector {
+    pub(super) login: RedisConnectionInfo,
+    /// What the password is now, if it is not always the same.
+    pub(super) password: Option<Password>,
+    pub(super) is_encrypted: bool,
+    #[cfg(feature = "redis-tls")]
+    pub(super) tls: Tls,
+}
+
+pub(super) type Password = Arc<dyn Fn() -> String + Send + Sync>;
+
+impl Connector {
+    /// Where a node is, and whether it is spoken to in secret.
+    pub(super) fn at(&self, (host, port): &Node) -> ConnectionAddr {
+        if self.is_encrypted {
+            let host = host.clone();
+            ConnectionAddr::TcpTls { host, port: *port, insecure: false, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(host.clone(), *port)
+        }
+    }
+
+    pub(super) async fn open(&self, addr: &ConnectionAddr) -> RedisResult<MultiplexedConnection> {
+        let login = match &self.password {
+            Some(password) => self.login.clone().set_password(password()),
+            None => self.login.clone(),
+        };
+        self.open_as(addr, login).await
+    }
+
+    pub(super) async fn open_as(
+        &self,
+        addr: &ConnectionAddr,
+        login: RedisConnectionInfo,
+    ) -> RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(MAX_TIME_TO_CONNECT))
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(PIPELINE_LENGTH);
+        let client = self.client(addr, login)?;
+        client.get_multiplexed_async_connection_with_config(&config).await
+    }
+
+    fn client(&self, addr: &ConnectionAddr, login: RedisConnectionInfo) -> RedisResult<Client> {
+        use redis::IntoConnectionInfo as _;
+
+        let info = addr.clone().into_connection_info()?.set_redis_settings(login);
+        #[cfg(feature = "redis-tls")]
+        if matches!(addr, ConnectionAddr::TcpTls { .. }) {
+            return self.tls.client(info);
+        }
+        Client::open(info)
+    }
+}
+
+/// Nobody waits that long for it: whoever waits has a timeout of its own, and it goes on without them.
+pub(super) const MAX_TIME_TO_CONNECT: Duration = Duration::from_secs(5);
+
+const PIPELINE_LENGTH: usize = 256;

@@ -1,0 +1,156 @@
+//! Which server is asked: one, and never again one that was left for another.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{ConnectionAddr, ErrorKind, RedisConnectionInfo, RedisError, RedisResult, Value};
+use tokio::time::timeout;
+
+use super::address::Node;
+use super::connection::READ_ONLY;
+use super::connector::Connector;
+
+/// Where a server is, and which one was there.
+pub(super) struct Primary {
+    connector: Arc<Connector>,
+    place: Place,
+    /// Rises when another primary is found: connections to the one before are of no use then.
+    number: AtomicU32,
+    /// By their replication ids. Each start and each promotion makes a new one.
+    seen: Mutex<Seen>,
+}
+
+pub(super) enum Place {
+    At(ConnectionAddr),
+    /// Wherever the Sentinels say.
+    Sentinels {
+        sentinels: Vec<Node>,
+        name: String,
+        login: RedisConnectionInfo,
+    },
+    /// A node of a cluster, which says by itself what it is no longer responsible for.
+    NodeOfCluster(ConnectionAddr),
+}
+
+#[derive(Default)]
+struct Seen {
+    current: Option<String>,
+    left: VecDeque<String>,
+}
+
+impl Primary {
+    pub(super) fn new(connector: Arc<Connector>, place: Place) -> Self {
+        Self { connector, place, number: AtomicU32::new(0), seen: Mutex::default() }
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    /// Opens a connection, and says to which of the primaries it leads.
+    pub(super) async fn open(&self) -> RedisResult<(MultiplexedConnection, u32)> {
+        let mut connection = match &self.place {
+            Place::NodeOfCluster(addr) => {
+                return Ok((self.connector.open(addr).await?, self.number()));
+            }
+            Place::At(addr) => self.connector.open(addr).await?,
+            Place::Sentinels { .. } => {
+                let node = self.named_by_sentinels().await?;
+                self.connector.open(&self.connector.at(&node)).await?
+            }
+        };
+        let info: String =
+            redis::cmd("INFO").arg("replication").query_async(&mut connection).await?;
+        let field = |name: &str| {
+            info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+        };
+        if field("role") == Some("slave") {
+            return Err((READ_ONLY, "the server is a replica").into());
+        }
+        let number = self.saw(field("master_replid").unwrap_or_default())?;
+        Ok((connection, number))
+    }
+
+    fn saw(&self, id: &str) -> RedisResult<u32> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.current.as_deref() == Some(id) {
+            return Ok(self.number());
+        }
+        if seen.left.iter().any(|left| left == id) {
+            return Err((READ_ONLY, "the server was a primary before the present one").into());
+        }
+        if let Some(before) = seen.current.replace(id.to_owned()) {
+            seen.left.push_back(before);
+            if REMEMBERED < seen.left.len() {
+                seen.left.pop_front();
+            }
+            self.number.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(self.number())
+    }
+
+    /// Asks the Sentinels where the primary is, and leaves the one that is no longer it: one that was
+    /// cut off does not know. Does nothing where there are none.
+    pub(super) async fn look(&self) {
+        if let Place::Sentinels { .. } = &self.place
+            && let Ok(node) = self.named_by_sentinels().await
+            && let Ok(mut connection) = self.connector.open(&self.connector.at(&node)).await
+        {
+            let info = redis::cmd("INFO").arg("replication").to_owned();
+            if let Ok(info) = info.query_async::<String>(&mut connection).await
+                && info.contains("role:master")
+                && let Some(id) = info.lines().find_map(|line| line.strip_prefix("master_replid:"))
+            {
+                let _ = self.saw(id.trim());
+            }
+        }
+    }
+
+    async fn named_by_sentinels(&self) -> RedisResult<Node> {
+        let Place::Sentinels { sentinels, name, login } = &self.place else {
+            return Err((ErrorKind::InvalidClientConfig, "there are no Sentinels").into());
+        };
+        let mut failure = RedisError::from((ErrorKind::Io, "there is no Sentinel"));
+        for sentinel in sentinels {
+            let asked = timeout(MAX_TIME_TO_NAME, self.asked(sentinel, name, login));
+            match asked.await {
+                Ok(Ok(Some(node))) => return Ok(node),
+                Ok(Ok(None)) => {
+                    failure = (
+                        ErrorKind::MasterNameNotFoundBySentinel,
+                        "the Sentinel knows no primary of that name",
+                    )
+                        .into();
+                }
+                Ok(Err(error)) => failure = error,
+                Err(_) => {}
+            }
+        }
+        Err(failure)
+    }
+
+    async fn asked(
+        &self,
+        sentinel: &Node,
+        name: &str,
+        login: &RedisConnectionInfo,
+    ) -> RedisResult<Option<Node>> {
+        let addr = self.connector.at(sentinel);
+        let mut connection = self.connector.open_as(&addr, login.clone()).await?;
+        let mut ask = redis::cmd("SENTINEL");
+        ask.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+        match ask.query_async::<Value>(&mut connection).await? {
+            Value::Nil => Ok(None),
+            found => Ok(Some(redis::from_redis_value(found)?)),
+        }
+    }
+}
+
+/// So many of those that were left are known again.
+const REMEMBERED: usize = 64;
+
+/// Until the next Sentinel is asked.
+const MAX_TIME_TO_NAME: Duration = Duration::from_secs(1);
