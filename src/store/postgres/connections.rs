@@ -5,6 +5,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
@@ -12,6 +13,7 @@ use tokio_postgres::Row;
 
 use super::connection::{Call, Live, Sharing};
 use super::error::{Failure, ServerMessage};
+use super::hosts::Hosts;
 use super::statements::Sql;
 use super::transaction::Transaction;
 use super::values::Params;
@@ -20,39 +22,69 @@ use crate::store::contract::StoreError;
 /// Some connections of one kind.
 pub(super) struct Connections {
     sharing: Sharing,
-    slots: Vec<watch::Receiver<State>>,
+    slots: Vec<Slot>,
     freed: Arc<Notify>,
+    hosts: Arc<Hosts>,
     /// As many as there is room for calls if all connections are open.
     places: Arc<Semaphore>,
     queue: Semaphore,
 }
 
-#[derive(Clone)]
+/// A place for a connection.
+pub(super) struct Slot {
+    pub(super) state: watch::Receiver<State>,
+    /// Tells its keeper, where it pauses, to try again.
+    pub(super) wanted: Arc<Notify>,
+}
+
 pub(super) enum State {
+    /// Until it is its turn to be opened.
+    Waiting,
     Opening,
     Open(Arc<Live>),
-    /// The last attempt to open it has failed, and the next is yet to come.
+    /// The last attempt to open it has failed, and the next has not succeeded yet.
     Down(Arc<ServerMessage>),
+}
+
+impl State {
+    /// Says whether it has changed. What is down stays so until it is open.
+    pub(super) fn waits(&mut self) -> bool {
+        let changes = matches!(self, Self::Open(_) | Self::Opening);
+        if changes {
+            *self = Self::Waiting;
+        }
+        changes
+    }
+
+    /// The same.
+    pub(super) fn opens(&mut self) -> bool {
+        let changes = matches!(self, Self::Waiting);
+        if changes {
+            *self = Self::Opening;
+        }
+        changes
+    }
 }
 
 impl Connections {
     pub(super) fn new(
         sharing: Sharing,
-        slots: Vec<watch::Receiver<State>>,
+        slots: Vec<Slot>,
+        hosts: Arc<Hosts>,
         freed: Arc<Notify>,
     ) -> Self {
         let places = Arc::new(Semaphore::new(slots.len() * sharing.capacity() as usize));
         let queue = Semaphore::new(MAX_WAITING_CALLS);
-        Self { sharing, slots, freed, places, queue }
+        Self { sharing, slots, freed, hosts, places, queue }
     }
 
-    pub(super) fn slots(&self) -> &[watch::Receiver<State>] {
+    pub(super) fn slots(&self) -> &[Slot] {
         &self.slots
     }
 
-    /// Room for a call on a connection. If there is none it waits, though not for long; if the server
-    /// cannot be reached it does not wait. What is rare is boxed: else every call would carry the room
-    /// for it.
+    /// Room for a call on a connection. If there is none it waits, though not for long, and if the
+    /// server cannot be reached hardly at all. What is rare is boxed: else every call would carry the
+    /// room for it.
     pub(super) async fn call(&self) -> Result<Call, StoreError> {
         // Others may be waiting already, and then there is none.
         let Ok(place) = self.places.clone().try_acquire_owned() else {
@@ -60,8 +92,7 @@ impl Connections {
         };
         match self.attempt() {
             Found::Room(live) => Ok(self.start(live, place)),
-            Found::Down(cause) => Err(unreachable(cause)),
-            Found::Nothing => Box::pin(self.wait(Some(place))).await,
+            Found::Down(_) | Found::Nothing => Box::pin(self.wait(Some(place))).await,
         }
     }
 
@@ -79,12 +110,31 @@ impl Connections {
                 freed.as_mut().enable();
                 match self.attempt() {
                     Found::Room(live) => return Ok(self.start(live, place)),
-                    Found::Down(cause) => return Err(unreachable(cause)),
                     Found::Nothing => freed.await,
+                    Found::Down(cause) => {
+                        let live = tokio::time::timeout(MAX_WAIT_FOR_SERVER, self.reached());
+                        let live = live.await.map_err(|_| unreachable(cause))?;
+                        return Ok(self.start(live, place));
+                    }
                 }
             }
         };
         tokio::time::timeout(MAX_WAIT_FOR_ROOM, wait).await.unwrap_or_else(|_| Err(self.reproach()))
+    }
+
+    /// A server that could not be reached may be back, and the next attempt some way off.
+    async fn reached(&self) -> Arc<Live> {
+        loop {
+            let mut freed = pin!(self.freed.notified());
+            freed.as_mut().enable();
+            if let Found::Room(live) = self.attempt() {
+                return live;
+            }
+            for slot in &self.slots {
+                slot.wanted.notify_one();
+            }
+            freed.await;
+        }
     }
 
     fn start(&self, live: Arc<Live>, place: OwnedSemaphorePermit) -> Call {
@@ -93,8 +143,11 @@ impl Connections {
 
     /// What to say to a call that has waited for room in vain.
     fn reproach(&self) -> StoreError {
-        let opening = |slot: &watch::Receiver<State>| matches!(*slot.borrow(), State::Opening);
-        if self.slots.iter().all(opening) { UNREACHABLE } else { BUSY }
+        let is_open = |slot: &Slot| match &*slot.state.borrow() {
+            State::Open(live) => live.is_usable(),
+            _ => false,
+        };
+        if self.slots.iter().any(is_open) { BUSY } else { UNREACHABLE }
     }
 
     fn attempt(&self) -> Found {
@@ -103,16 +156,18 @@ impl Connections {
             let mut down = None;
             let mut hope = false;
             for slot in &self.slots {
-                match &*slot.borrow() {
+                match &*slot.state.borrow() {
                     State::Open(live) => {
                         hope = true;
                         // While there is little to do, the first serves all of it, and stays warm.
-                        let room = if live.client.is_closed() { 0 } else { live.room() };
+                        let room = if live.is_usable() { live.room() } else { 0 };
                         if best.as_ref().map_or(0, |(room, _)| *room) < room {
                             best = Some((room, live.clone()));
                         }
                     }
                     State::Opening => hope = true,
+                    // Whoever is before it shows what there is to hope for.
+                    State::Waiting => {}
                     State::Down(cause) => down = Some(cause.clone()),
                 }
             }
@@ -126,15 +181,22 @@ impl Connections {
         }
     }
 
-    /// Reads with one statement, and once more if its connection breaks.
+    /// A count of what is tried, from now on.
+    pub(super) fn repeats(&self) -> Repeats {
+        Repeats { opened_before: self.hosts.opened.load(Ordering::Acquire), may_repeat: true }
+    }
+
+    /// Reads with one statement, and again if its connection breaks.
     pub(super) async fn read(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         debug_assert!(self.sharing == Sharing::Shared);
-        match self.once(sql, params).await {
-            Err(failure) if failure.is_broken_connection() => {
-                Box::pin(self.once(sql, params)).await
-            }
-            answer => answer,
+        let mut repeats = self.repeats();
+        let mut answer = self.once(sql, params).await;
+        while let Err(Failure::Broken { connection, .. }) = answer
+            && repeats.allow(connection)
+        {
+            answer = Box::pin(self.once(sql, params)).await;
         }
+        answer
     }
 
     /// Runs one statement, which is a transaction of its own.
@@ -149,6 +211,19 @@ impl Connections {
     pub(super) async fn begin(&self) -> Result<Transaction, Failure> {
         debug_assert!(self.sharing == Sharing::Exclusive);
         Transaction::begin(self.call().await?).await
+    }
+}
+
+/// How often to repeat what a connection broke under: as often as its connection was there before, of
+/// which the server may have closed all, and once on a new one.
+pub(super) struct Repeats {
+    opened_before: u64,
+    may_repeat: bool,
+}
+
+impl Repeats {
+    pub(super) fn allow(&mut self, connection: u64) -> bool {
+        connection <= self.opened_before || std::mem::take(&mut self.may_repeat)
     }
 }
 
@@ -167,6 +242,8 @@ fn unreachable(cause: Arc<ServerMessage>) -> StoreError {
 const MAX_WAITING_CALLS: usize = 256;
 
 const MAX_WAIT_FOR_ROOM: Duration = Duration::from_secs(3);
+
+const MAX_WAIT_FOR_SERVER: Duration = Duration::from_millis(250);
 
 const NOBODY_THERE: &str = "the session store cannot be reached";
 const UNREACHABLE: StoreError = StoreError::message(NOBODY_THERE);

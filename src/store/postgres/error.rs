@@ -22,7 +22,7 @@ impl From<Error> for OpenError {
     }
 }
 
-fn advice(error: &Error) -> &'static str {
+pub(super) fn advice(error: &Error) -> &'static str {
     if let Some(code) = error.code() {
         return match code.code() {
             "28P01" | "28000" => {
@@ -35,7 +35,10 @@ fn advice(error: &Error) -> &'static str {
                  `schema_sql`) and grant it SELECT, INSERT, UPDATE and DELETE on them"
             }
             "3F000" => "there is no such schema, or none in the search path; create or name one",
-            "25006" => READ_ONLY,
+            "42P01" => {
+                "some of its tables are missing; create them with what `schema_sql` says, or drop \
+                 the others, which signs everybody out"
+            }
             "53300" => {
                 "the server has no connection left; let it have more (max_connections), or this \
                  store fewer"
@@ -44,16 +47,13 @@ fn advice(error: &Error) -> &'static str {
             _ => "the server refuses it; see the source of this error",
         };
     }
-    match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
-        // So the driver says that it found a server, but no primary.
-        Some(io) if io.to_string() == "database does not allow writes" => return READ_ONLY,
-        Some(_) if !is_tls(error) => {
-            return "the server cannot be reached; check host and port, and that it is running";
-        }
-        _ => {}
-    }
     if !is_tls(error) {
-        return "the server refuses it; see the source of this error";
+        let is_io = error.source().is_some_and(|source| source.is::<io::Error>());
+        return if is_io {
+            "the server cannot be reached; check host and port, and that it is running"
+        } else {
+            "the server refuses it; see the source of this error"
+        };
     }
     if cfg!(feature = "postgres-tls") {
         "the connection cannot be encrypted; check that the server has `ssl = on` and that its \
@@ -68,12 +68,16 @@ fn is_tls(error: &Error) -> bool {
     error.to_string().starts_with("error performing TLS handshake")
 }
 
-const READ_ONLY: &str =
-    "it takes no writes: it is a replica, or the role or database is read-only; name the primary";
-
 /// Why a call on an open store fails.
 pub(super) enum Failure {
     Postgres(Error),
+    /// The connection of this number broke, or leads to an old primary.
+    Broken {
+        error: Option<Error>,
+        connection: u64,
+    },
+    /// No answer came, and nobody knows what was done.
+    GivenUp,
     Unreadable(Unreadable),
     /// A session with this id exists already.
     Exists,
@@ -89,11 +93,8 @@ impl Failure {
         matches!(self, Self::Postgres(error) if error.code().is_some_and(|code| again.contains(code)))
     }
 
-    /// Whether the connection broke, so that another may give the answer.
-    pub(super) fn is_broken_connection(&self) -> bool {
-        let Self::Postgres(error) = self else {
-            return false;
-        };
+    /// Whether another connection may give the answer.
+    pub(super) fn is_of_a_broken_connection(error: &Error) -> bool {
         match error.code() {
             Some(code) => code.code().starts_with("57P0"),
             None => true,
@@ -128,7 +129,13 @@ impl From<StoreError> for Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Postgres(error) => Self::new(message(&error), ServerMessage::of(&error)),
+            Failure::Postgres(error) | Failure::Broken { error: Some(error), .. } => {
+                Self::new(message(&error), ServerMessage::of(&error))
+            }
+            Failure::Broken { error: None, .. } => {
+                Self::message("the session store has another primary now; try again")
+            }
+            Failure::GivenUp => Self::new(NO_ANSWER, ServerMessage::timeout()),
             Failure::Unreadable(unreadable) => unreadable.into(),
             Failure::Exists => {
                 Self::message("the session store holds a record with this id already")
@@ -144,7 +151,7 @@ impl From<Failure> for StoreError {
 
 fn message(error: &Error) -> &'static str {
     let Some(code) = error.code() else {
-        return "the session store does not answer";
+        return NO_ANSWER;
     };
     match code.code() {
         "25006" => "the session store takes no writes: it is a replica, or it is read-only",
@@ -153,9 +160,11 @@ fn message(error: &Error) -> &'static str {
         "40001" | "40P01" | "55P03" => "the session store is held up by other changes",
         "53100" => "the disk of the session store is full",
         "22021" => "a name for the session store holds a zero byte",
-        _ => "the session store does not answer",
+        _ => NO_ANSWER,
     }
 }
+
+const NO_ANSWER: &str = "the session store does not answer";
 
 /// What the server or the driver said, without the details: those quote the rows.
 #[derive(Debug)]
@@ -170,6 +179,10 @@ impl ServerMessage {
             }
             (None, _) => error.to_string(),
         })
+    }
+
+    pub(super) fn from_text(text: String) -> Self {
+        Self(text)
     }
 
     pub(super) fn timeout() -> Self {

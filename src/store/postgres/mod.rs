@@ -4,10 +4,17 @@ mod connection;
 mod connections;
 mod connector;
 mod error;
+mod first;
+mod hosts;
 mod keeper;
 mod open;
+mod open_failure;
+mod opened;
+mod primary;
 mod read;
 mod schema;
+mod server;
+mod standbys;
 mod statements;
 #[cfg(feature = "postgres-tls")]
 mod tls;
@@ -122,7 +129,7 @@ impl fmt::Debug for PostgresStore {
 
 impl Store for PostgresStore {
     async fn insert(&self, record: Arc<Record>, cap: Option<Cap>) -> Result<Inserted, StoreError> {
-        Ok(write::retried(|| write::insert(&self.0, &record, cap)).await?)
+        Ok(write::retried(&self.0, || write::insert(&self.0, &record, cap)).await?)
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Loaded>, StoreError> {
@@ -130,7 +137,7 @@ impl Store for PostgresStore {
     }
 
     async fn replace(&self, record: Arc<Record>) -> Result<Replaced, StoreError> {
-        Ok(write::retried(|| write::replace(&self.0, &record)).await?)
+        Ok(write::retried(&self.0, || write::replace(&self.0, &record)).await?)
     }
 
     async fn list(&self, key: &Key, page: Page) -> Result<Listed, StoreError> {
@@ -151,7 +158,7 @@ impl Store for PostgresStore {
         rules: OrgRules,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(write::retried(|| write::replace_rules(&self.0, org, &rules, now)).await?)
+        Ok(write::retried(&self.0, || write::replace_rules(&self.0, org, &rules, now)).await?)
     }
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {

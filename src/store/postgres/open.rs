@@ -9,11 +9,13 @@ use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
 
 use super::connection::Sharing;
-use super::connections::{Connections, State};
+use super::connections::{Connections, Slot, State};
 use super::connector::Connector;
 use super::error::refused;
-use super::keeper::{self, MAX_TIME_TO_OPEN};
-use super::schema::{self, Names};
+use super::hosts::Hosts;
+use super::keeper::{Keeper, MAX_TIME_TO_OPEN};
+use super::open_failure::OpenFailure;
+use super::schema::{self, Checks, Names};
 use super::statements::{Sql, Statements};
 use super::{PostgresStore, Shared, Tasks};
 use crate::clock::ServerClock;
@@ -28,6 +30,7 @@ pub struct PostgresOptions {
     prefix: String,
     connections: usize,
     checks_clock: bool,
+    acknowledged_by: u32,
     #[cfg(feature = "postgres-tls")]
     roots: Option<std::path::PathBuf>,
 }
@@ -40,6 +43,7 @@ impl PostgresOptions {
             prefix: "curfew_".to_owned(),
             connections: 4,
             checks_clock: true,
+            acknowledged_by: 0,
             #[cfg(feature = "postgres-tls")]
             roots: None,
         }
@@ -67,9 +71,22 @@ impl PostgresOptions {
     ///
     /// Otherwise the store tells the server's time with each record that it reads, and answers with
     /// an error where a caller who is off by more than a minute wants to insert, to purge or to replace
-    /// rules.
+    /// rules. [`connect`](Self::connect) refuses a server whose clock is off by more.
     pub fn without_clock_check(self) -> Self {
         Self { checks_clock: false, ..self }
+    }
+
+    /// Demands that what is acknowledged is on the disks of so many replicas as well, so that it survives
+    /// a failover to one of them. Otherwise of none.
+    ///
+    /// It is the server that waits for them. So [`connect`](Self::connect), and each connection for
+    /// writing that is opened later, looks whether it does: `synchronous_commit` must be `on` or
+    /// `remote_apply` for this role and database, and `synchronous_standby_names` demand at least so
+    /// many, such as `ANY 1 (a, b)`. While a replica that it waits for is gone, changes end as errors,
+    /// and sessions are read as usual. Such a change may have been made on the primary alone: see
+    /// [stores](crate::docs::stores).
+    pub fn acknowledged_by(self, replicas: u32) -> Self {
+        Self { acknowledged_by: replicas, ..self }
     }
 
     /// Trusts the authorities in this PEM file and no others to vouch for the server. Otherwise those
@@ -102,10 +119,11 @@ impl PostgresOptions {
             let advice = format!("`{number}` connections are too few or too many; give 2 to 1000");
             return Err(refused(advice));
         }
-        let connector = Arc::new(self.connector()?);
-        tokio::time::timeout(2 * MAX_TIME_TO_OPEN, schema::prepare(&connector, &names))
+        let hosts = Arc::new(Hosts::new(self.connector()?));
+        let checks = Checks { clock: self.checks_clock, acknowledged_by: self.acknowledged_by };
+        tokio::time::timeout(2 * MAX_TIME_TO_OPEN, schema::prepare(&hosts, &names, checks))
             .await
-            .map_err(|_| refused(SILENT))??;
+            .map_err(|_| OpenFailure::Silent)??;
 
         let sql = Statements::new(&names);
         let readers = self.connections / 2;
@@ -115,13 +133,21 @@ impl PostgresOptions {
             let first: Arc<[Sql]> = first.into();
             let mut slots = Vec::with_capacity(count);
             for _ in 0..count {
-                let (state, slot) = watch::channel(State::Opening);
-                let (connector, first, freed) = (connector.clone(), first.clone(), freed.clone());
-                let keeper = keeper::keep(connector, sharing, first, state, freed);
-                tasks.0.push(tokio::spawn(keeper).abort_handle());
-                slots.push(slot);
+                let (sender, state) = watch::channel(State::Opening);
+                let wanted = Arc::new(Notify::new());
+                slots.push(Slot { state, wanted: wanted.clone() });
+                let keeper = Keeper {
+                    hosts: hosts.clone(),
+                    sharing,
+                    first: first.clone(),
+                    acknowledged_by: self.acknowledged_by,
+                    state: sender,
+                    freed: freed.clone(),
+                    wanted,
+                };
+                tasks.0.push(tokio::spawn(keeper.keep()).abort_handle());
             }
-            Connections::new(sharing, slots, freed)
+            Connections::new(sharing, slots, hosts.clone(), freed)
         };
         let readers = open(Sharing::Shared, readers, sql.load.to_vec());
         let writers = open(
@@ -130,7 +156,10 @@ impl PostgresOptions {
             vec![sql.replace.clone()],
         );
         for slot in readers.slots().iter().chain(writers.slots()) {
-            opened(slot.clone()).await?;
+            opened(slot.state.clone()).await?;
+        }
+        if hosts.are_several() {
+            tasks.0.push(tokio::spawn(hosts.look_out()).abort_handle());
         }
         let server_clock = ServerClock::new(self.checks_clock);
         let shared = Shared { readers, writers, sql, names, server_clock, _tasks: tasks };
@@ -164,8 +193,8 @@ impl PostgresOptions {
         if config.get_application_name().is_none() {
             config.application_name("tower-curfew");
         }
-        // A replica may not have yet what was just written.
-        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        // Whether it is the primary is looked at here, and in more ways.
+        config.target_session_attrs(TargetSessionAttrs::Any);
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(MAX_TIME_TO_OPEN);
         }
@@ -193,13 +222,15 @@ impl fmt::Debug for PostgresOptions {
             .field("prefix", &self.prefix)
             .field("connections", &self.connections)
             .field("checks_clock", &self.checks_clock)
+            .field("acknowledged_by", &self.acknowledged_by)
             .finish_non_exhaustive()
     }
 }
 
 /// Waits until the connection is open for the first time.
 async fn opened(mut slot: watch::Receiver<State>) -> Result<(), OpenError> {
-    let outcome = slot.wait_for(|state| !matches!(state, State::Opening)).await;
+    let is_tried = |state: &State| !matches!(state, State::Opening | State::Waiting);
+    let outcome = slot.wait_for(is_tried).await;
     match outcome.as_deref() {
         Ok(State::Down(said)) => {
             let advice = "it does not get all of its connections; let the server or the role have \
@@ -221,5 +252,3 @@ fn is_name(name: &str) -> bool {
 const MAX_NAME: usize = 40;
 
 const MAX_SILENCE: Duration = Duration::from_secs(10);
-
-const SILENT: &str = "the server does not answer in time; check host and port, and that it is well";

@@ -1,10 +1,16 @@
 //! The tables.
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::connector::Connector;
 use super::error::refused;
+use super::hosts::Hosts;
+use super::open_failure::OpenFailure;
+use super::server::Facts;
+use crate::clock::{Clock as _, ServerClock, SystemClock};
 use crate::store::open_error::OpenError;
 
 /// The tables' names, as they stand in statements.
@@ -37,14 +43,40 @@ impl Names {
 }
 
 /// Sees to it that the server can keep the store: with its tables, created if they are missing.
-pub(super) async fn prepare(connector: &Connector, names: &Names) -> Result<(), OpenError> {
-    let (client, pump) = connector.open().await?;
-    let pump = tokio::spawn(pump);
-    let prepared = prepare_with(&client, names).await;
+pub(super) async fn prepare(
+    hosts: &Arc<Hosts>,
+    names: &Names,
+    checks: Checks,
+) -> Result<(), OpenError> {
+    let opened = hosts.open(&Arc::new(Notify::new())).await?;
+    checks.pass(&opened.facts)?;
+    let prepared = prepare_with(&opened.client, names).await;
     // It is closed before the others are opened.
-    drop(client);
-    let _ = pump.await;
+    opened.close().await;
     prepared
+}
+
+/// What the server must be like.
+#[derive(Clone, Copy)]
+pub(super) struct Checks {
+    pub(super) clock: bool,
+    /// On so many replicas.
+    pub(super) acknowledged_by: u32,
+}
+
+impl Checks {
+    fn pass(self, facts: &Facts) -> Result<(), OpenError> {
+        if self.clock && ServerClock::is_apart(facts.time, SystemClock.now()) {
+            return Err(refused(
+                "the clocks of this machine and of the server differ by more than a minute; set \
+                 both right, by NTP for example",
+            ));
+        }
+        if facts.acknowledged_by < self.acknowledged_by {
+            return Err(OpenFailure::TooFewReplicas.into());
+        }
+        Ok(())
+    }
 }
 
 async fn prepare_with(client: &Client, names: &Names) -> Result<(), OpenError> {

@@ -22,9 +22,9 @@ impl Transaction {
         // server knows nothing for hours; whoever waits for what it has locked gets it before giving up.
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; \
                      SET LOCAL idle_in_transaction_session_timeout = '8s'";
-        match transaction.call.live.client.batch_execute(begin).await {
+        match transaction.call.run(begin).await {
             Ok(()) => Ok(transaction),
-            Err(error) => transaction.end(Err(error.into())).await,
+            Err(failure) => transaction.end(Err(failure)).await,
         }
     }
 
@@ -38,16 +38,15 @@ impl Transaction {
 
     /// Commits what succeeded, and undoes what failed.
     pub(super) async fn end<T>(self, outcome: Result<T, Failure>) -> Result<T, Failure> {
-        let client = &self.call.live.client;
         match outcome {
             Ok(answer) => {
-                client.batch_execute("COMMIT").await?;
+                self.call.run("COMMIT").await?;
                 self.call.finish();
                 Ok(answer)
             }
             Err(failure) => {
                 // If that fails too, the connection is not used again.
-                if client.batch_execute("ROLLBACK").await.is_ok() {
+                if self.call.run("ROLLBACK").await.is_ok() {
                     self.call.finish();
                 }
                 Err(failure)

@@ -15,24 +15,28 @@ use crate::policy::OrgRules;
 use crate::session::{Key, Record, Revision};
 use crate::store::contract::{Cap, Inserted, Replaced};
 
-/// Tries again what other changes stood in the way of, and once more what a connection broke under:
-/// each call may be repeated.
-pub(super) async fn retried<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, Failure>
+/// Tries again what other changes stood in the way of, and what a connection broke under: each call may
+/// be repeated.
+pub(super) async fn retried<T, F>(
+    store: &Shared,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let mut connection_broke = false;
-    for _ in 0..4 {
+    let mut repeats = store.writers.repeats();
+    let mut conflicts = 0;
+    loop {
         match attempt().await {
-            Err(failure) if failure.is_conflict() => {}
-            Err(failure) if failure.is_broken_connection() && !connection_broke => {
-                connection_broke = true;
-            }
+            Err(failure) if failure.is_conflict() && conflicts < MAX_CONFLICTS => conflicts += 1,
+            Err(Failure::Broken { connection, .. }) if repeats.allow(connection) => {}
             answer => return answer,
         }
     }
-    attempt().await
 }
+
+/// So often a call gives way to others.
+const MAX_CONFLICTS: u32 = 4;
 
 pub(super) async fn insert(
     store: &Shared,
@@ -174,7 +178,7 @@ pub(super) async fn purge(store: &Shared, now: Timestamp, at_most: u32) -> Resul
     let mut waits = false;
     while purged < u64::from(at_most) {
         let room = (u64::from(at_most) - purged).min(PURGE_ROUND);
-        let round = retried(|| purge_round(store, now, room as i64, waits)).await?;
+        let round = retried(store, || purge_round(store, now, room as i64, waits)).await?;
         purged += round.deleted;
         if round.found < room {
             // What others have locked was passed over, unless this round has waited for it.
