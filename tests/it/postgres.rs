@@ -3,6 +3,7 @@
 //! Needs a server where schemas and roles may be created: `CURFEW_TEST_POSTGRES` is its connection
 //! string. Each test has a schema of its own.
 
+mod backends;
 mod calls;
 mod clock;
 mod connections;
@@ -10,11 +11,14 @@ mod opening;
 #[cfg(feature = "conformance")]
 mod patient;
 mod plans;
+mod primaries;
 mod races;
+mod relay;
 mod road;
 mod round_trips;
 mod rows;
 mod rules;
+mod servers;
 mod support;
 #[cfg(feature = "postgres-tls")]
 mod tls;

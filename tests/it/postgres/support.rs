@@ -145,11 +145,19 @@ pub(super) fn setting(variable: &str) -> Option<String> {
     if value.is_none() {
         let thread = std::thread::current();
         let test = thread.name().unwrap_or("a test");
-        // Not by a macro: what a test prints that way is shown only if it fails.
-        let text = format!("{test}: skipped: set {variable}\n");
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        say(&format!("{test}: skipped: set {variable}"));
     }
     value
+}
+
+/// Not by a macro: what a test prints that way is shown only if it fails.
+pub(super) fn say(text: &str) {
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+/// Whether counts are to be larger.
+pub(super) fn is_long() -> bool {
+    env::var_os("CURFEW_LONG").is_some_and(|long| long == "1")
 }
 
 pub(super) async fn connect(url: &str) -> Client {
