@@ -3,10 +3,13 @@
 //! Needs a server where schemas and roles may be created: `CURFEW_TEST_POSTGRES` is its connection
 //! string. Each test has a schema of its own.
 
+mod advice;
 mod backends;
 mod calls;
 mod clock;
 mod connections;
+mod idle;
+mod locks;
 mod opening;
 #[cfg(feature = "conformance")]
 mod patient;

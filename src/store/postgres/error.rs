@@ -25,9 +25,20 @@ impl From<Error> for OpenError {
 pub(super) fn advice(error: &Error) -> &'static str {
     if let Some(code) = error.code() {
         return match code.code() {
-            "28P01" | "28000" => {
-                "the server refuses the role or its password; check both, and the server's \
-                 pg_hba.conf"
+            "28P01" => "the server refuses the role's password; check both",
+            "28000" if is_said_by(error, "InitializeSessionUserId") => {
+                "there is no such role, or it may not connect; create it, or let it (ALTER ROLE … LOGIN)"
+            }
+            "28000" => {
+                "the server lets this role not in from here; add a line for role, database and this \
+                 machine to its pg_hba.conf, and reload it"
+            }
+            "42501" if is_said_by(error, "CheckMyDatabase") => {
+                "the role may not connect to this database; grant it CONNECT"
+            }
+            "42703" => {
+                "a table lacks a column, so it is not as `schema_sql` makes it; add the column, or drop \
+                 the tables, which signs everybody out"
             }
             "3D000" => "there is no such database; create it, or name another",
             "42501" => {
@@ -40,8 +51,8 @@ pub(super) fn advice(error: &Error) -> &'static str {
                  the others, which signs everybody out"
             }
             "53300" => {
-                "the server has no connection left; let it have more (max_connections), or this \
-                 store fewer"
+                "the server has no connection left; let it (max_connections), the role or the database \
+                 (CONNECTION LIMIT) have more, two more than this store, or this store fewer"
             }
             "57P03" => "the server is starting up or shutting down; try again",
             _ => "the server refuses it; see the source of this error",
@@ -61,6 +72,11 @@ pub(super) fn advice(error: &Error) -> &'static str {
     } else {
         "the connection cannot be encrypted; enable the feature `postgres-tls`"
     }
+}
+
+/// The server's texts are translated, the names of its functions are not.
+fn is_said_by(error: &Error, function: &str) -> bool {
+    error.as_db_error().and_then(|error| error.routine()) == Some(function)
 }
 
 /// The driver does not tell it otherwise.
@@ -157,6 +173,7 @@ fn message(error: &Error) -> &'static str {
         "25006" => "the session store takes no writes: it is a replica, or it is read-only",
         "42501" => "the role of the session store lacks the right to use its tables",
         "42P01" | "3F000" => "the tables of the session store are missing",
+        "42703" => "a table of the session store lacks a column",
         "40001" | "40P01" | "55P03" => "the session store is held up by other changes",
         "53100" => "the disk of the session store is full",
         "22021" => "a name for the session store holds a zero byte",

@@ -88,6 +88,8 @@ struct Shared {
     sql: Statements,
     names: Names,
     server_clock: ServerClock,
+    /// So many replicas have what is acknowledged.
+    acknowledged_by: u32,
     _tasks: Tasks,
 }
 

@@ -162,7 +162,9 @@ impl PostgresOptions {
             tasks.0.push(tokio::spawn(hosts.look_out()).abort_handle());
         }
         let server_clock = ServerClock::new(self.checks_clock);
-        let shared = Shared { readers, writers, sql, names, server_clock, _tasks: tasks };
+        let acknowledged_by = self.acknowledged_by;
+        let shared =
+            Shared { readers, writers, sql, names, server_clock, acknowledged_by, _tasks: tasks };
         Ok(PostgresStore(Arc::new(shared)))
     }
 

@@ -20,6 +20,8 @@ pub(super) enum OpenFailure {
     PredecessorStays,
     /// Fewer replicas than were asked for have what it acknowledges.
     TooFewReplicas,
+    /// The role may not ask which server it is.
+    MayNotAsk(Error),
     /// It says of itself what this version cannot read.
     Unreadable,
     Silent,
@@ -55,6 +57,10 @@ impl OpenFailure {
                  synchronous_commit be `on` or `remote_apply` for this role and database, and \
                  synchronous_standby_names demand as many, such as `ANY 1 (a, b)`"
             }
+            Self::MayNotAsk(_) => {
+                "the role may not ask which server it is; grant it EXECUTE on the functions \
+                 pg_control_system, pg_current_wal_lsn and pg_walfile_name"
+            }
             Self::Unreadable => {
                 "it does not say which server it is; check that it is PostgreSQL 12 or later"
             }
@@ -66,7 +72,7 @@ impl OpenFailure {
 
     pub(super) fn said(&self) -> ServerMessage {
         match self {
-            Self::Postgres(error) => ServerMessage::of(error),
+            Self::Postgres(error) | Self::MayNotAsk(error) => ServerMessage::of(error),
             Self::Silent => ServerMessage::timeout(),
             _ => ServerMessage::from_text(self.advice().into_owned()),
         }
@@ -77,6 +83,7 @@ impl From<OpenFailure> for OpenError {
     fn from(failure: OpenFailure) -> Self {
         match failure {
             OpenFailure::Postgres(error) => error.into(),
+            OpenFailure::MayNotAsk(_) => refused(failure.advice()).caused_by(failure.said()),
             failure => refused(failure.advice()),
         }
     }

@@ -107,7 +107,8 @@ async fn prepare_with(client: &Client, names: &Names) -> Result<(), OpenError> {
         );
         return Err(refused(advice));
     }
-    rights(client, names).await
+    rights(client, names).await?;
+    columns(client, names).await
 }
 
 /// `None` if the tables are missing.
@@ -138,6 +139,23 @@ async fn rights(client: &Client, names: &Names) -> Result<(), OpenError> {
                 return Err(refused(advice));
             }
         }
+    }
+    Ok(())
+}
+
+/// A table may have been made by hand, or by halves.
+async fn columns(client: &Client, names: &Names) -> Result<(), OpenError> {
+    for (table, columns) in [
+        (&names.head, "one, version, rules"),
+        (
+            &names.sessions,
+            "created, last_seen, ended_at, revision, purge_after, purge_check, id, user_name, \
+             ended_reason, body",
+        ),
+        (&names.keys, "key, created, session"),
+        (&names.rules, "org, place, revision, body"),
+    ] {
+        client.batch_execute(&format!("SELECT {columns} FROM {table} LIMIT 0")).await?;
     }
     Ok(())
 }

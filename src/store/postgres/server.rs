@@ -1,5 +1,6 @@
 //! What a server says of itself when a connection to it is opened.
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
 use super::open_failure::OpenFailure;
@@ -38,7 +39,12 @@ pub(super) struct Facts {
 
 /// Asks for all of it in one round trip, and sets up the connection.
 pub(super) async fn facts(client: &Client) -> Result<Facts, OpenFailure> {
-    let row: [_; 9] = only_row(client, ASK).await?;
+    let row: [_; 9] = only_row(client, ASK).await.map_err(|failure| match failure {
+        OpenFailure::Postgres(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            OpenFailure::MayNotAsk(error)
+        }
+        other => other,
+    })?;
     let [read_only, system, timeline, started, id, began, time, commit, names] = row;
     if read_only.as_deref() != Some("f") {
         return Err(OpenFailure::ReadOnly);

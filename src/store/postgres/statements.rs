@@ -25,6 +25,8 @@ pub(super) struct Statements {
     /// As `replace`, for a session that is to be listed elsewhere.
     pub(super) relist: Sql,
     pub(super) state: Sql,
+    /// Changes nothing, but its commit waits for replicas as any other does.
+    pub(super) confirm: Sql,
     pub(super) lock_head: Sql,
     pub(super) raise_head: Sql,
     pub(super) rules_revision: Sql,
@@ -107,6 +109,7 @@ impl Statements {
             state: sql(format!(
                 "SELECT revision, ended_at IS NOT NULL FROM {sessions} WHERE id = $1"
             )),
+            confirm: sql("SELECT pg_logical_emit_message(true, 'tower-curfew', '')".into()),
             lock_head: sql(format!("SELECT rules, clock_timestamp() FROM {head} FOR UPDATE")),
             raise_head: sql(format!("UPDATE {head} SET rules = $1")),
             rules_revision: sql(format!("SELECT revision FROM {rules} WHERE org = $1")),

@@ -91,6 +91,9 @@ async fn insert_within(
         Some(row) => {
             let there = Record::decode(row.try_get(0)?)?;
             let repeated = there.secret_hash() == record.secret_hash();
+            if repeated && 0 < store.acknowledged_by {
+                transaction.query(&sql.confirm, &[]).await?;
+            }
             if repeated { Ok(Inserted::Done) } else { Err(Failure::Exists) }
         }
     }
@@ -122,6 +125,10 @@ pub(super) async fn replace(store: &Shared, record: &Record) -> Result<Replaced,
         return Ok(Replaced::Done);
     }
     let found = store.writers.once(&store.sql.state, &[&id]).await?;
+    if 0 < store.acknowledged_by && !found.is_empty() {
+        // It may be there although the commit that made it has not waited to the end.
+        store.writers.once(&store.sql.confirm, &[]).await?;
+    }
     Ok(match found.first() {
         None => Replaced::Gone,
         Some(row) if revision(row, 0)? == record.revision() => Replaced::Done,
@@ -161,6 +168,7 @@ async fn replace_rules_within(
     let current = found.first().map(|row| revision(row, 0)).transpose()?;
     let current = current.unwrap_or(Revision::NONE);
     if current != rules.previous() {
+        // The lock alone has this transaction wait for replicas.
         return Ok(current == rules.revision());
     }
     // The store's time, if it may be asked.

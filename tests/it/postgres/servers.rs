@@ -77,6 +77,11 @@ impl Server {
         }
     }
 
+    /// Replaces who is let in. It is heeded when the settings are loaded again.
+    pub(super) fn lets_in(&self, lines: &str) {
+        std::fs::write(self.folder.path().join("data/pg_hba.conf"), lines).unwrap();
+    }
+
     pub(super) fn promote(&self) {
         let mut promote = program("pg_ctl");
         promote.arg("promote").arg("-D").arg(self.folder.path().join("data"));

@@ -1,0 +1,102 @@
+//! Locks that somebody else keeps: how long a call waits for one, and who waits meanwhile.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio_postgres::Client;
+use tower_curfew::store::{Cap, Inserted, Key, PostgresStore, Replaced, Store, StoreError};
+
+use super::support::{
+    Schema, active, at, chain, connect, eventually, first_rules, id, in_time, patiently, record,
+    stored,
+};
+
+const HELD_UP: &str = "the session store is held up by other changes: ";
+
+/// Keeps what a sign-in under a cap waits for locked, and what a change of rules waits for.
+async fn lock_all(schema: &Schema) -> Client {
+    let somebody = connect(&schema.url).await;
+    let (key, head) = (Key::user("ada").digest() as i64, schema.table("schema"));
+    let locks =
+        format!("BEGIN; SELECT pg_advisory_xact_lock({key}); SELECT rules FROM {head} FOR UPDATE");
+    somebody.batch_execute(&locks).await.unwrap();
+    somebody
+}
+
+async fn signs_in(store: &PostgresStore, number: u32) -> Result<Inserted, StoreError> {
+    store.insert(record(number, "ada", &[]).into(), Some(Cap { at_most: 99, except: None })).await
+}
+
+/// As `PostgresStore` says: after a second, or after ten in the middle of a sign-in or a change of rules.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_is_waited_for_as_long_as_documented() {
+    let Some(schema) = Schema::new().await else { return };
+    let store = schema.store().await;
+    let bob = stored(&store, record(1, "bob", &[])).await;
+    let somebody = lock_all(&schema).await;
+    let sessions = schema.table("sessions");
+    let lock = format!("SELECT FROM {sessions} WHERE user_name = 'bob' FOR UPDATE");
+    somebody.batch_execute(&lock).await.unwrap();
+
+    let began = Instant::now();
+    let error = in_time(store.replace(active(&bob, 2000))).await.unwrap_err();
+    let one = began.elapsed();
+    assert!(chain(&error).starts_with(HELD_UP), "{}", chain(&error));
+    assert!(Duration::from_millis(900) < one, "{one:?}");
+
+    let began = Instant::now();
+    let (sign_in, change) = {
+        let (one, other) = (store.clone(), store.clone());
+        (
+            tokio::spawn(async move { signs_in(&one, 2).await.map(drop) }),
+            tokio::spawn(async move {
+                other.replace_rules("acme", first_rules(), at(1)).await.map(drop)
+            }),
+        )
+    };
+    for call in [sign_in, change] {
+        let error = in_time(call).await.unwrap().unwrap_err();
+        let ten = began.elapsed();
+        assert!(chain(&error).starts_with(HELD_UP), "{}", chain(&error));
+        assert!(one + Duration::from_secs(5) < ten, "{ten:?}");
+    }
+    somebody.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(signs_in(&store, 3).await.unwrap(), Inserted::Done);
+    drop(store);
+    schema.drop().await;
+}
+
+/// Whoever gives up waits no more, and the connections come back though the lock stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_were_given_up_do_not_pile_up_at_a_lock() {
+    let Some(schema) = Schema::new().await else { return };
+    let store = schema.store().await;
+    let bob = stored(&store, record(1, "bob", &[])).await;
+    let somebody = lock_all(&schema).await;
+    let mut calls = JoinSet::new();
+    for number in 0..200 {
+        let store = store.clone();
+        calls.spawn(async move {
+            let call = signs_in(&store, 100 + number);
+            drop(tokio::time::timeout(Duration::from_millis(300), call).await);
+        });
+    }
+    let mut most = 0;
+    while !calls.is_empty() {
+        most = most.max(schema.waits().await.len());
+        let _ = tokio::time::timeout(Duration::from_millis(20), calls.join_next()).await;
+    }
+    assert!((1..=2).contains(&most), "{most} wait, and two connections write");
+    // Others are read meanwhile, and written as soon as a connection is given back.
+    assert!(in_time(store.load(id(1))).await.unwrap().is_some());
+    let next = active(&bob, 2000);
+    let replaced = in_time(patiently(|| store.replace(next.clone()))).await;
+    assert_eq!(replaced.unwrap(), Replaced::Done);
+    eventually("nobody waits", async || schema.waits().await.is_empty()).await;
+    assert_eq!(schema.connections().await, 4);
+    assert_eq!(schema.rows("sessions").await, 1, "nothing of what was given up is done");
+    somebody.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(signs_in(&store, 3).await.unwrap(), Inserted::Done);
+    drop(store);
+    schema.drop().await;
+}
