@@ -44,6 +44,8 @@ pub(super) enum State {
     Open(Arc<Live>),
     /// The last attempt to open it has failed, and the next has not succeeded yet.
     Down(Arc<ServerMessage>),
+    /// The attempt to open it is without an answer.
+    Silent(Arc<ServerMessage>),
 }
 
 impl State {
@@ -92,6 +94,7 @@ impl Connections {
         };
         match self.attempt() {
             Found::Room(live) => Ok(self.start(live, place)),
+            Found::Silent(cause) => Err(unreachable(cause)),
             Found::Down(_) | Found::Nothing => Box::pin(self.wait(Some(place))).await,
         }
     }
@@ -111,11 +114,8 @@ impl Connections {
                 match self.attempt() {
                     Found::Room(live) => return Ok(self.start(live, place)),
                     Found::Nothing => freed.await,
-                    Found::Down(cause) => {
-                        let live = tokio::time::timeout(MAX_WAIT_FOR_SERVER, self.reached());
-                        let live = live.await.map_err(|_| unreachable(cause))?;
-                        return Ok(self.start(live, place));
-                    }
+                    Found::Down(_) => return Ok(self.start(self.reached().await?, place)),
+                    Found::Silent(cause) => return Err(unreachable(cause)),
                 }
             }
         };
@@ -123,12 +123,20 @@ impl Connections {
     }
 
     /// A server that could not be reached may be back, and the next attempt some way off.
-    async fn reached(&self) -> Arc<Live> {
+    async fn reached(&self) -> Result<Arc<Live>, StoreError> {
+        let failed = &self.hosts.failed;
+        // The first attempt that fails may have begun before.
+        let enough = failed.load(Ordering::Acquire) + 2;
         loop {
             let mut freed = pin!(self.freed.notified());
             freed.as_mut().enable();
-            if let Found::Room(live) = self.attempt() {
-                return live;
+            match self.attempt() {
+                Found::Room(live) => return Ok(live),
+                Found::Silent(cause) => return Err(unreachable(cause)),
+                Found::Down(cause) if enough <= failed.load(Ordering::Acquire) => {
+                    return Err(unreachable(cause));
+                }
+                _ => {}
             }
             for slot in &self.slots {
                 slot.wanted.notify_one();
@@ -153,7 +161,7 @@ impl Connections {
     fn attempt(&self) -> Found {
         loop {
             let mut best = None::<(u32, Arc<Live>)>;
-            let mut down = None;
+            let (mut down, mut silent) = (None, None);
             let mut hope = false;
             for slot in &self.slots {
                 match &*slot.state.borrow() {
@@ -169,14 +177,19 @@ impl Connections {
                     // Whoever is before it shows what there is to hope for.
                     State::Waiting => {}
                     State::Down(cause) => down = Some(cause.clone()),
+                    State::Silent(cause) => silent = Some(cause.clone()),
                 }
             }
-            match (best, down) {
-                (Some((_, live)), _) if live.take_room() => return Found::Room(live),
+            match best {
+                Some((_, live)) if live.take_room() => return Found::Room(live),
                 // Somebody else was faster there.
-                (Some(_), _) => {}
-                (None, Some(cause)) if !hope => return Found::Down(cause),
-                (None, _) => return Found::Nothing,
+                Some(_) => {}
+                None if hope => return Found::Nothing,
+                None => {
+                    let silent = silent.map(Found::Silent);
+                    let found = silent.or_else(|| down.map(Found::Down));
+                    return found.unwrap_or(Found::Nothing);
+                }
             }
         }
     }
@@ -232,6 +245,7 @@ enum Found {
     /// All are taken, or about to be opened again.
     Nothing,
     Down(Arc<ServerMessage>),
+    Silent(Arc<ServerMessage>),
 }
 
 fn unreachable(cause: Arc<ServerMessage>) -> StoreError {
@@ -242,8 +256,6 @@ fn unreachable(cause: Arc<ServerMessage>) -> StoreError {
 const MAX_WAITING_CALLS: usize = 256;
 
 const MAX_WAIT_FOR_ROOM: Duration = Duration::from_secs(3);
-
-const MAX_WAIT_FOR_SERVER: Duration = Duration::from_millis(250);
 
 const NOBODY_THERE: &str = "the session store cannot be reached";
 const UNREACHABLE: StoreError = StoreError::message(NOBODY_THERE);

@@ -20,6 +20,8 @@ pub(super) struct Hosts {
     pub(super) primary: Primary,
     /// How many connections were opened so far.
     pub(super) opened: AtomicU64,
+    /// How many attempts have failed.
+    pub(super) failed: AtomicU64,
     /// How many attempts in a row had no answer.
     pub(super) silent: AtomicU32,
     each: Vec<Config>,
@@ -34,6 +36,7 @@ impl Hosts {
             connector,
             primary: Primary::default(),
             opened: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             silent: AtomicU32::new(0),
             turn: Mutex::new(()),
         }

@@ -51,8 +51,12 @@ impl Keeper {
                     tracing::warn!("a connection of the session store broke; it is opened again");
                 }
                 Err(failure) => {
-                    // Whether it is gone is still to be seen.
-                    self.is(State::Down(Arc::new(failure.said())));
+                    self.hosts.failed.fetch_add(1, Ordering::AcqRel);
+                    self.is(match failure {
+                        // A server that hangs hangs on, most often.
+                        OpenFailure::Silent => State::Silent(Arc::new(failure.said())),
+                        _ => State::Down(Arc::new(failure.said())),
+                    });
                     tokio::time::sleep(SHORTEST_PAUSE).await;
                     let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
                     pause = LONGEST_PAUSE.min(pause * 2);
@@ -86,7 +90,7 @@ impl Keeper {
         if outcome.is_err() {
             // Calls need not wait for it. But a server that hangs has all that came to it in a queue,
             // so it is not tried again soon.
-            self.is(State::Down(Arc::new(OpenFailure::Silent.said())));
+            self.is(State::Silent(Arc::new(OpenFailure::Silent.said())));
             let more = MAX_TIME_TO_OPEN * (1 << silent.min(MAX_DOUBLINGS));
             outcome = tokio::time::timeout(more, attempt).await;
         }
