@@ -58,7 +58,7 @@ impl State {
         changes
     }
 
-    /// The same.
+    /// Says so, too: from now on calls may hope for it.
     pub(super) fn opens(&mut self) -> bool {
         let changes = matches!(self, Self::Waiting);
         if changes {

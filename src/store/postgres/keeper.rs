@@ -141,7 +141,7 @@ impl Keeper {
         live.leave();
         // All who wait for it hear of it. It may hang, so there is no goodbye; but it is closed before
         // the next one is opened.
-        pump.is_aborted().await;
+        pump.abort().await;
         self.state.send_if_modified(State::waits);
         self.freed.notify_waiters();
         drop(live);

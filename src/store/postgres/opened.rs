@@ -57,7 +57,7 @@ impl PumpTask {
     }
 
     /// Closes the connection without a goodbye, for which it would have to wait.
-    pub(super) async fn is_aborted(mut self) {
+    pub(super) async fn abort(mut self) {
         self.0.abort();
         let _ = (&mut self.0).await;
     }

@@ -226,3 +226,30 @@ COMMIT;
 "#
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+
+    use super::{Checks, Facts, SystemClock};
+    use crate::clock::Clock as _;
+    use crate::store::postgres::server::Server;
+
+    #[test]
+    fn a_server_whose_clock_is_apart_is_refused_unless_that_is_not_to_be_checked() {
+        let passes = |clock, off| {
+            let server = Server { system: 7, timeline: 1, started: 1 };
+            let time = SystemClock.now() + off;
+            let facts = Facts { server, backend: None, time, acknowledged_by: 0 };
+            Checks { clock, acknowledged_by: 0 }.pass(&facts).map_err(|error| error.to_string())
+        };
+        for off in [Duration::minutes(2), Duration::minutes(-2)] {
+            let text = passes(true, off).unwrap_err();
+            assert!(text.contains("the clocks of this machine and of the server differ"), "{text}");
+            assert_eq!(passes(false, off), Ok(()));
+        }
+        for off in [Duration::seconds(30), Duration::seconds(-30)] {
+            assert_eq!(passes(true, off), Ok(()));
+        }
+    }
+}

@@ -106,10 +106,10 @@ impl Statements {
                  SELECT count(*) FROM replaced"
             )),
             replace: sql(format!("WITH replaced AS ({replace}) SELECT count(*) FROM replaced")),
+            confirm: sql("SELECT pg_logical_emit_message(true, 'tower-curfew', '')".into()),
             state: sql(format!(
                 "SELECT revision, ended_at IS NOT NULL FROM {sessions} WHERE id = $1"
             )),
-            confirm: sql("SELECT pg_logical_emit_message(true, 'tower-curfew', '')".into()),
             lock_head: sql(format!("SELECT rules, clock_timestamp() FROM {head} FOR UPDATE")),
             raise_head: sql(format!("UPDATE {head} SET rules = $1")),
             rules_revision: sql(format!("SELECT revision FROM {rules} WHERE org = $1")),

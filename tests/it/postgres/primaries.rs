@@ -116,9 +116,9 @@ async fn trap_46_no_answer_comes_from_the_old_primary_after_the_first_from_the_n
         servers = spawn_blocking(move || {
             let [a, b] = &mut servers;
             if old == 0 {
-                a.becomes_replica_of(b)
+                a.becomes_replica_of(b);
             } else {
-                b.becomes_replica_of(a)
+                b.becomes_replica_of(a);
             }
             servers
         })
