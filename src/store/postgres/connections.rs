@@ -42,10 +42,10 @@ pub(super) enum State {
     Waiting,
     Opening,
     Open(Arc<Live>),
-    /// The last attempt to open it has failed, and the next has not succeeded yet.
+    /// The server could not be reached, and may be there again at the next attempt.
     Down(Arc<ServerMessage>),
-    /// The attempt to open it is without an answer.
-    Silent(Arc<ServerMessage>),
+    /// The server refuses it, or does not answer, which will hardly be over soon.
+    Refused(Arc<ServerMessage>),
 }
 
 impl State {
@@ -94,7 +94,7 @@ impl Connections {
         };
         match self.attempt() {
             Found::Room(live) => Ok(self.start(live, place)),
-            Found::Silent(cause) => Err(unreachable(cause)),
+            Found::Refused(cause) => Err(unreachable(cause)),
             Found::Down(_) | Found::Nothing => Box::pin(self.wait(Some(place))).await,
         }
     }
@@ -115,7 +115,7 @@ impl Connections {
                     Found::Room(live) => return Ok(self.start(live, place)),
                     Found::Nothing => freed.await,
                     Found::Down(_) => return Ok(self.start(self.reached().await?, place)),
-                    Found::Silent(cause) => return Err(unreachable(cause)),
+                    Found::Refused(cause) => return Err(unreachable(cause)),
                 }
             }
         };
@@ -132,7 +132,7 @@ impl Connections {
             freed.as_mut().enable();
             match self.attempt() {
                 Found::Room(live) => return Ok(live),
-                Found::Silent(cause) => return Err(unreachable(cause)),
+                Found::Refused(cause) => return Err(unreachable(cause)),
                 Found::Down(cause) if enough <= failed.load(Ordering::Acquire) => {
                     return Err(unreachable(cause));
                 }
@@ -161,7 +161,7 @@ impl Connections {
     fn attempt(&self) -> Found {
         loop {
             let mut best = None::<(u32, Arc<Live>)>;
-            let (mut down, mut silent) = (None, None);
+            let (mut down, mut refused) = (None, None);
             let mut hope = false;
             for slot in &self.slots {
                 match &*slot.state.borrow() {
@@ -177,7 +177,7 @@ impl Connections {
                     // Whoever is before it shows what there is to hope for.
                     State::Waiting => {}
                     State::Down(cause) => down = Some(cause.clone()),
-                    State::Silent(cause) => silent = Some(cause.clone()),
+                    State::Refused(cause) => refused = Some(cause.clone()),
                 }
             }
             match best {
@@ -186,8 +186,8 @@ impl Connections {
                 Some(_) => {}
                 None if hope => return Found::Nothing,
                 None => {
-                    let silent = silent.map(Found::Silent);
-                    let found = silent.or_else(|| down.map(Found::Down));
+                    let down = down.map(Found::Down);
+                    let found = down.or_else(|| refused.map(Found::Refused));
                     return found.unwrap_or(Found::Nothing);
                 }
             }
@@ -245,7 +245,7 @@ enum Found {
     /// All are taken, or about to be opened again.
     Nothing,
     Down(Arc<ServerMessage>),
-    Silent(Arc<ServerMessage>),
+    Refused(Arc<ServerMessage>),
 }
 
 fn unreachable(cause: Arc<ServerMessage>) -> StoreError {

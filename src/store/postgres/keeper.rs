@@ -52,11 +52,9 @@ impl Keeper {
                 }
                 Err(failure) => {
                     self.hosts.failed.fetch_add(1, Ordering::AcqRel);
-                    self.is(match failure {
-                        // A server that hangs hangs on, most often.
-                        OpenFailure::Silent => State::Silent(Arc::new(failure.said())),
-                        _ => State::Down(Arc::new(failure.said())),
-                    });
+                    let said = Arc::new(failure.said());
+                    let may_be_back = failure.is_of_a_broken_connection();
+                    self.is(if may_be_back { State::Down(said) } else { State::Refused(said) });
                     tokio::time::sleep(SHORTEST_PAUSE).await;
                     let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
                     pause = LONGEST_PAUSE.min(pause * 2);
@@ -90,7 +88,7 @@ impl Keeper {
         if outcome.is_err() {
             // Calls need not wait for it. But a server that hangs has all that came to it in a queue,
             // so it is not tried again soon.
-            self.is(State::Silent(Arc::new(OpenFailure::Silent.said())));
+            self.is(State::Refused(Arc::new(OpenFailure::Silent.said())));
             let more = MAX_TIME_TO_OPEN * (1 << silent.min(MAX_DOUBLINGS));
             outcome = tokio::time::timeout(more, attempt).await;
         }

@@ -234,7 +234,7 @@ async fn opened(mut slot: watch::Receiver<State>) -> Result<(), OpenError> {
     let is_tried = |state: &State| !matches!(state, State::Opening | State::Waiting);
     let outcome = slot.wait_for(is_tried).await;
     match outcome.as_deref() {
-        Ok(State::Down(said) | State::Silent(said)) => {
+        Ok(State::Down(said) | State::Refused(said)) => {
             let advice = "it does not get all of its connections; let the server or the role have \
                           more, or this store fewer";
             Err(refused(advice).caused_by(said.clone()))

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use tokio_postgres::Error;
 
-use super::error::{ServerMessage, advice, refused};
+use super::error::{Failure, ServerMessage, advice, refused};
 use crate::store::open_error::OpenError;
 
 #[derive(Debug)]
@@ -68,6 +68,11 @@ impl OpenFailure {
                 "the server does not answer in time; check host and port, and that it is well"
             }
         })
+    }
+
+    /// Whether the server is not there, or about to go or to come.
+    pub(super) fn is_of_a_broken_connection(&self) -> bool {
+        matches!(self, Self::Postgres(error) if Failure::is_of_a_broken_connection(error))
     }
 
     pub(super) fn said(&self) -> ServerMessage {
