@@ -45,32 +45,34 @@ use crate::session::{Key, Record, Revision, SessionId};
 /// page of a list is two reads, and a change of rules a transaction of six round trips.
 ///
 /// **Connections.** Four by default, two that read and two that write; each node has its own. A
-/// connection that reads serves many requests at once, without waiting for one answer before it asks
-/// for the next; that is faster than a pool of as many connections. One that writes serves one
+/// connection that reads serves many requests at once, without waiting for one answer before it
+/// asks for the next; that is faster than a pool of as many connections. One that writes serves one
 /// change at a time: if commits are slow, give it [more](PostgresOptions::connections). One that
-/// breaks is opened again, and its calls are made again over another. If there is none, calls fail as
-/// soon as an attempt to open one has failed. Calls that find all taken wait for three seconds at most,
-/// or for the [timeout](crate::Builder::timeout) if that is shorter. One that finds a row or a table
-/// locked by somebody else fails after a second, or after ten in the middle of a sign-in, a purge or a
-/// change of rules.
+/// breaks is opened again, and its calls are made again over another. If there is none, calls fail
+/// as soon as an attempt to open one has failed. Calls that find all taken wait for three seconds
+/// at most, or for the [timeout](crate::Builder::timeout) if that is shorter. One that finds a row
+/// or a table locked by somebody else fails after a second, or after ten in the middle of a
+/// sign-in, a purge or a change of rules.
 ///
-/// **Bound.** The server never has more connections of a node than these and two more, whatever hangs: a
-/// commit that waits for a replica, the network, the server. A connection that does not answer in time
-/// (a read in 5 seconds, a change in 15) is closed, and the server is asked to stop what it does for it. Its
-/// place is taken again only after the server's process is gone, which the next connection sees to
-/// with `pg_terminate_backend`, one at a time. So let the server and the role have two connections more for each
-/// node.
+/// **Bound.** The server never has more connections of a node than these and two more, whatever
+/// hangs: a commit that waits for a replica, the network, the server. A connection that does not
+/// answer in time (a read in 5 seconds, a change in 15) is closed, and the server is asked to stop
+/// what it does for it. Its place is taken again only after the server's process is gone, which the
+/// next connection sees to with `pg_terminate_backend`, one at a time. So let the server and the
+/// role have two connections more for each node.
 ///
 /// **Durability.** What is acknowledged is as durable as the server's `synchronous_commit` says: on
 /// disk, unless you switch it off. To lose an end is to let somebody back in, so leave it on. With
 /// [`acknowledged_by`](PostgresOptions::acknowledged_by) it must be on replicas as well.
 ///
 /// **Replicas.** It connects to a primary and nowhere else, since a replica may not have yet what
-/// was just written. Name several hosts in the connection string (`postgres://a:5432,b:5432/database`), and it finds the one that takes
-/// writes, after a failover too. All connections lead to one primary: of two that take writes the one with the newer timeline
-/// counts, and after the first connection to it no answer of the other one does. A server that is older than one that was seen,
-/// or that has another system identifier, is not used. A name that stands for several addresses is as
-/// good as several hosts, except that only several hosts are looked at every 5 seconds for a newer primary.
+/// was just written. Name several hosts in the connection string
+/// (`postgres://a:5432,b:5432/database`), and it finds the one that takes writes, after a failover
+/// too. All connections lead to one primary: of two that take writes the one with the newer
+/// timeline counts, and after the first connection to it no answer of the other one does. A server
+/// that is older than one that was seen, or that has another system identifier, is not used. A name
+/// that stands for several addresses is as good as several hosts, except that only several hosts
+/// are looked at every 5 seconds for a newer primary.
 ///
 /// **Poolers.** None is needed, and none was tested. It prepares its statements, which PgBouncer in
 /// transaction mode allows from 1.21 on with `max_prepared_statements` above 0; and it sets
