@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_postgres::{Client, Row, Statement};
 
+use super::asked::{Asked, Peer};
 use super::error::Failure;
 use super::statements::Sql;
 use super::values::Params;
@@ -43,6 +44,9 @@ impl Sharing {
 pub(super) struct Live {
     pub(super) sharing: Sharing,
     pub(super) client: Client,
+    peer: Peer,
+    /// Held while questions are sent that must not be parted.
+    order: Mutex<()>,
     /// By their numbers. They are gone with the connection.
     statements: Mutex<Vec<Option<Statement>>>,
     /// For so many calls more.
@@ -54,10 +58,12 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) fn new(sharing: Sharing, client: Client) -> Self {
+    pub(super) fn new(sharing: Sharing, client: Client, peer: Peer) -> Self {
         Self {
             sharing,
             client,
+            peer,
+            order: Mutex::default(),
             statements: Mutex::default(),
             room: AtomicU32::new(sharing.capacity()),
             abandoned: AtomicU32::new(0),
@@ -87,7 +93,7 @@ impl Live {
         if let Some(Some(statement)) = self.statements().get(sql.number) {
             return Ok(statement.clone());
         }
-        let statement = Box::pin(self.client.prepare(&sql.text)).await?;
+        let statement = Box::pin(self.client.prepare_typed(&sql.text, sql.types)).await?;
         self.keep(sql, Some(statement.clone()));
         Ok(statement)
     }
@@ -119,15 +125,26 @@ impl Call {
     }
 
     pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        let statement = self.live.prepare(sql).await?;
-        let answer = self.live.client.query(&statement, params).await;
+        let answer = match self.live.peer {
+            Peer::Server => {
+                let statement = self.live.prepare(sql).await?;
+                self.live.client.query(&statement, params).await
+            }
+            Peer::Pooler => Box::pin(Asked::Unnamed(sql).of(&self.live.client, params)).await,
+        };
         answer.map_err(|error| self.failed(sql, error))
     }
 
-    pub(super) async fn execute(&self, sql: &Sql, params: Params<'_>) -> Result<u64, Failure> {
-        let statement = self.live.prepare(sql).await?;
-        let answer = self.live.client.execute(&statement, params).await;
-        answer.map_err(|error| self.failed(sql, error))
+    /// A statement that is a transaction of its own.
+    pub(super) async fn alone(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        match self.live.peer {
+            // For how long it waits for a lock was set when the connection was opened.
+            Peer::Server => self.query(sql, params).await,
+            Peer::Pooler => {
+                let live = &self.live;
+                Ok(Box::pin(Asked::Unnamed(sql).alone(&live.client, params, &live.order)).await?)
+            }
+        }
     }
 
     fn failed(&self, sql: &Sql, error: tokio_postgres::Error) -> Failure {

@@ -13,7 +13,6 @@ use tokio_postgres::Row;
 use super::connection::{Call, Live, Sharing};
 use super::error::{Failure, ServerMessage};
 use super::statements::Sql;
-use super::transaction::Transaction;
 use super::values::Params;
 use crate::store::contract::StoreError;
 
@@ -44,6 +43,10 @@ impl Connections {
         let places = Arc::new(Semaphore::new(slots.len() * sharing.capacity() as usize));
         let queue = Semaphore::new(MAX_WAITING_CALLS);
         Self { sharing, slots, freed, places, queue }
+    }
+
+    pub(super) fn sharing(&self) -> Sharing {
+        self.sharing
     }
 
     pub(super) fn slots(&self) -> &[watch::Receiver<State>] {
@@ -126,29 +129,12 @@ impl Connections {
         }
     }
 
-    /// Reads with one statement, and once more if its connection breaks.
-    pub(super) async fn read(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        debug_assert!(self.sharing == Sharing::Shared);
-        match self.once(sql, params).await {
-            Err(failure) if failure.is_broken_connection() => {
-                Box::pin(self.once(sql, params)).await
-            }
-            answer => answer,
-        }
-    }
-
     /// Runs one statement, which is a transaction of its own.
     pub(super) async fn once(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         let call = self.call().await?;
-        let answer = call.query(sql, params).await;
+        let answer = call.alone(sql, params).await;
         call.finish();
         answer
-    }
-
-    /// Begins a transaction. If it is dropped, it is undone.
-    pub(super) async fn begin(&self) -> Result<Transaction, Failure> {
-        debug_assert!(self.sharing == Sharing::Exclusive);
-        Transaction::begin(self.call().await?).await
     }
 }
 
@@ -166,10 +152,10 @@ fn unreachable(cause: Arc<ServerMessage>) -> StoreError {
 /// So many calls wait for room, and no more.
 const MAX_WAITING_CALLS: usize = 256;
 
-const MAX_WAIT_FOR_ROOM: Duration = Duration::from_secs(3);
+pub(super) const MAX_WAIT_FOR_ROOM: Duration = Duration::from_secs(3);
 
 const NOBODY_THERE: &str = "the session store cannot be reached";
 const UNREACHABLE: StoreError = StoreError::message(NOBODY_THERE);
 
-const BUSY: StoreError =
+pub(super) const BUSY: StoreError =
     StoreError::message("the session store is busy: all of its connections are taken");

@@ -5,9 +5,12 @@ use std::pin::Pin;
 
 use tokio_postgres::{Client, Config, Error, NoTls};
 
+use super::asked::Peer;
+
 /// How to open a connection.
 pub(super) struct Connector {
     pub(super) config: Config,
+    pub(super) peer: Peer,
     #[cfg(feature = "postgres-tls")]
     pub(super) tls: tokio_postgres_rustls::MakeRustlsConnect,
 }

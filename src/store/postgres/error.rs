@@ -68,7 +68,7 @@ fn is_tls(error: &Error) -> bool {
     error.to_string().starts_with("error performing TLS handshake")
 }
 
-const READ_ONLY: &str =
+pub(super) const READ_ONLY: &str =
     "it takes no writes: it is a replica, or the role or database is read-only; name the primary";
 
 /// Why a call on an open store fails.

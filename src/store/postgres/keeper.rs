@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_postgres::Error;
 
+use super::asked::Peer;
 use super::connection::{Live, Sharing};
 use super::connections::State;
 use super::connector::Connector;
@@ -57,7 +58,7 @@ async fn open(
     // Who waits for a lock on the whole table, or for somebody else's row, must not take up a
     // connection, and here not one more each time that it is tried.
     let waits_briefly = "SET lock_timeout = '1s'";
-    let live = Arc::new(Live::new(sharing, client));
+    let live = Arc::new(Live::new(sharing, client, connector.peer));
     let closed = Arc::downgrade(&live);
     // The clients' end is what stops it: then it says goodbye to the server.
     let pump = Aborted(tokio::spawn(async move {
@@ -66,9 +67,11 @@ async fn open(
             live.wake.notify_one();
         }
     }));
-    live.client.batch_execute(waits_briefly).await?;
-    for sql in first {
-        live.prepare(sql).await?;
+    if connector.peer == Peer::Server {
+        live.client.batch_execute(waits_briefly).await?;
+        for sql in first {
+            live.prepare(sql).await?;
+        }
     }
     Ok((live, pump.keep()))
 }

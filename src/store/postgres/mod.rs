@@ -1,16 +1,23 @@
 //! A store in a PostgreSQL database.
 
+mod asked;
+#[cfg(feature = "deadpool")]
+mod borrowed;
 mod connection;
+mod connection_string;
 mod connections;
 mod connector;
 mod error;
 mod keeper;
 mod open;
+mod pooler;
 mod read;
 mod schema;
+mod source;
 mod statements;
 #[cfg(feature = "postgres-tls")]
 mod tls;
+mod tls_options;
 mod transaction;
 mod values;
 mod write;
@@ -20,9 +27,9 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
-use self::connections::Connections;
 pub use self::open::PostgresOptions;
 use self::schema::Names;
+use self::source::Source;
 use self::statements::Statements;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 use super::open_error::OpenError;
@@ -76,8 +83,8 @@ use crate::session::{Key, Record, Revision, SessionId};
 pub struct PostgresStore(Arc<Shared>);
 
 struct Shared {
-    readers: Connections,
-    writers: Connections,
+    readers: Source,
+    writers: Source,
     sql: Statements,
     names: Names,
     server_clock: ServerClock,
@@ -109,6 +116,14 @@ impl PostgresStore {
     /// Starts to set up a store.
     pub fn options(url: impl Into<String>) -> PostgresOptions {
         PostgresOptions::new(url.into())
+    }
+
+    /// Starts to set up a store over a pool that the app has already. See
+    /// [A pool of the app's](Self#a-pool-of-the-apps).
+    #[cfg(feature = "deadpool")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deadpool")))]
+    pub fn options_with_pool(pool: deadpool_postgres::Pool) -> PostgresOptions {
+        PostgresOptions::over(pool)
     }
 }
 

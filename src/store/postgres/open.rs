@@ -8,13 +8,20 @@ use tokio::sync::{Notify, watch};
 use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
 
+use super::asked::Peer;
+#[cfg(feature = "deadpool")]
+use super::borrowed::Borrowed;
 use super::connection::Sharing;
+use super::connection_string;
 use super::connections::{Connections, State};
 use super::connector::Connector;
 use super::error::refused;
 use super::keeper::{self, MAX_TIME_TO_OPEN};
+use super::pooler;
 use super::schema::{self, Names};
+use super::source::Source;
 use super::statements::{Sql, Statements};
+use super::tls_options::{TlsFiles, TlsOptions};
 use super::{PostgresStore, Shared, Tasks};
 use crate::clock::ServerClock;
 use crate::store::open_error::OpenError;
@@ -28,8 +35,12 @@ pub struct PostgresOptions {
     prefix: String,
     connections: usize,
     checks_clock: bool,
-    #[cfg(feature = "postgres-tls")]
-    roots: Option<std::path::PathBuf>,
+    peer: Peer,
+    tls: TlsFiles,
+    #[cfg(feature = "deadpool")]
+    pool: Option<deadpool_postgres::Pool>,
+    /// The name of an option that a pool of the app's leaves no room for.
+    only_own: Option<&'static str>,
 }
 
 impl PostgresOptions {
@@ -40,9 +51,17 @@ impl PostgresOptions {
             prefix: "curfew_".to_owned(),
             connections: 4,
             checks_clock: true,
-            #[cfg(feature = "postgres-tls")]
-            roots: None,
+            peer: Peer::Server,
+            tls: TlsFiles::default(),
+            #[cfg(feature = "deadpool")]
+            pool: None,
+            only_own: None,
         }
+    }
+
+    #[cfg(feature = "deadpool")]
+    pub(super) fn over(pool: deadpool_postgres::Pool) -> Self {
+        Self { pool: Some(pool), ..Self::new(String::new()) }
     }
 
     /// Keeps the tables in this schema, which is created if it does not exist. Otherwise they are
@@ -59,7 +78,7 @@ impl PostgresOptions {
     /// Opens so many connections, at least 2, instead of 4. Half of them, rounded down, read; the
     /// others write.
     pub fn connections(self, connections: usize) -> Self {
-        Self { connections, ..self }
+        Self { connections, only_own: Some("connections"), ..self }
     }
 
     /// Does not compare the clock of this machine with that of the server. For tests whose clock is
@@ -72,12 +91,36 @@ impl PostgresOptions {
         Self { checks_clock: false, ..self }
     }
 
+    /// Says that the connection string leads to a pooler which gives out server connections for a
+    /// transaction at a time, such as PgBouncer with `pool_mode = transaction`. Then nothing is
+    /// prepared and nothing is set for longer than a transaction. See
+    /// [Poolers](PostgresStore#poolers).
+    pub fn through_pooler(self) -> Self {
+        Self { peer: Peer::Pooler, ..self }
+    }
+
     /// Trusts the authorities in this PEM file and no others to vouch for the server. Otherwise those
-    /// that the operating system trusts.
+    /// that the connection string names (`sslrootcert`), or that the operating system trusts.
     #[cfg(feature = "postgres-tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres-tls")))]
-    pub fn tls_roots(self, file: impl Into<std::path::PathBuf>) -> Self {
-        Self { roots: Some(file.into()), ..self }
+    pub fn tls_roots(mut self, file: impl Into<std::path::PathBuf>) -> Self {
+        self.tls.roots = Some(file.into());
+        Self { only_own: Some("tls_roots"), ..self }
+    }
+
+    /// Shows the server this certificate, a PEM file that may hold its chain too, and proves it with
+    /// the key in that PEM file, which must not be encrypted. Otherwise those that the connection
+    /// string names (`sslcert` and `sslkey`), or none.
+    #[cfg(feature = "postgres-tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres-tls")))]
+    pub fn tls_client(
+        mut self,
+        certificate_file: impl Into<std::path::PathBuf>,
+        key_file: impl Into<std::path::PathBuf>,
+    ) -> Self {
+        self.tls.certificate = Some(certificate_file.into());
+        self.tls.key = Some(key_file.into());
+        Self { only_own: Some("tls_client"), ..self }
     }
 
     /// The tables as SQL, to be run by somebody who may create them. It may be run again.
@@ -97,13 +140,21 @@ impl PostgresOptions {
     /// [`OpenError`] says what stands in the way and what to do about it.
     pub async fn connect(self) -> Result<PostgresStore, OpenError> {
         let names = self.names()?;
+        #[cfg(feature = "deadpool")]
+        if let Some(pool) = self.pool {
+            return over_pool(pool, self.peer, names, self.checks_clock, self.only_own).await;
+        }
         if !(2..=1000).contains(&self.connections) {
             let number = self.connections;
             let advice = format!("`{number}` connections are too few or too many; give 2 to 1000");
             return Err(refused(advice));
         }
         let connector = Arc::new(self.connector()?);
-        tokio::time::timeout(2 * MAX_TIME_TO_OPEN, schema::prepare(&connector, &names))
+        let prepare = async {
+            pooler::notice(&connector).await?;
+            schema::prepare(&connector, &names).await
+        };
+        tokio::time::timeout(2 * MAX_TIME_TO_OPEN, prepare)
             .await
             .map_err(|_| refused(SILENT))??;
 
@@ -133,6 +184,7 @@ impl PostgresOptions {
             opened(slot.clone()).await?;
         }
         let server_clock = ServerClock::new(self.checks_clock);
+        let (readers, writers) = (Source::Own(readers), Source::Own(writers));
         let shared = Shared { readers, writers, sql, names, server_clock, _tasks: tasks };
         Ok(PostgresStore(Arc::new(shared)))
     }
@@ -154,13 +206,16 @@ impl PostgresOptions {
     }
 
     fn connector(&self) -> Result<Connector, OpenError> {
+        let (url, named) = connection_string::part(&self.url);
         // Why not it says with a part of the string, which may be the password.
-        let mut config: Config = self.url.parse().map_err(|_| {
+        let mut config: Config = url.parse().map_err(|_| {
             refused(
                 "the connection string cannot be read; give one such as \
                  `postgres://role:password@host:5432/database`",
             )
         })?;
+        let tls = TlsOptions::of(named, self.tls.clone())?;
+        config.ssl_mode(tls.mode);
         if config.get_application_name().is_none() {
             config.application_name("tower-curfew");
         }
@@ -179,7 +234,8 @@ impl PostgresOptions {
             .keepalives_retries(3);
         Ok(Connector {
             #[cfg(feature = "postgres-tls")]
-            tls: super::tls::connect_with(self.roots.as_deref())?,
+            tls: super::tls::connect_with(&tls)?,
+            peer: self.peer,
             config,
         })
     }
@@ -193,8 +249,40 @@ impl fmt::Debug for PostgresOptions {
             .field("prefix", &self.prefix)
             .field("connections", &self.connections)
             .field("checks_clock", &self.checks_clock)
+            .field("through_pooler", &(self.peer == Peer::Pooler))
             .finish_non_exhaustive()
     }
+}
+
+/// Uses the connections of this pool, and opens none.
+#[cfg(feature = "deadpool")]
+async fn over_pool(
+    pool: deadpool_postgres::Pool,
+    peer: Peer,
+    names: Names,
+    checks_clock: bool,
+    only_own: Option<&str>,
+) -> Result<PostgresStore, OpenError> {
+    if let Some(option) = only_own {
+        let advice = format!(
+            "`{option}` is for connections of the store's own, and a pool was given; set that up \
+             on the pool"
+        );
+        return Err(refused(advice));
+    }
+    let pool = Borrowed::new(pool, peer);
+    tokio::time::timeout(2 * MAX_TIME_TO_OPEN, pool.prepare(&names))
+        .await
+        .map_err(|_| refused(SILENT))??;
+    let shared = Shared {
+        readers: Source::Pool(pool.clone()),
+        writers: Source::Pool(pool),
+        sql: Statements::new(&names),
+        names,
+        server_clock: ServerClock::new(checks_clock),
+        _tasks: Tasks(Vec::new()),
+    };
+    Ok(PostgresStore(Arc::new(shared)))
 }
 
 /// Waits until the connection is open for the first time.

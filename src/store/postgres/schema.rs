@@ -2,6 +2,7 @@
 
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 use super::connector::Connector;
 use super::error::refused;
@@ -47,8 +48,9 @@ pub(super) async fn prepare(connector: &Connector, names: &Names) -> Result<(), 
     prepared
 }
 
-async fn prepare_with(client: &Client, names: &Names) -> Result<(), OpenError> {
-    let encoding: String = client.query_one("SHOW server_encoding", &[]).await?.get(0);
+/// Nothing is prepared: at the other end there may be a pooler.
+pub(super) async fn prepare_with(client: &Client, names: &Names) -> Result<(), OpenError> {
+    let encoding: String = client.query_typed_one("SHOW server_encoding", &[]).await?.get(0);
     if encoding != "UTF8" {
         let advice = format!("the database has the encoding `{encoding}`; create one with UTF8");
         return Err(refused(advice));
@@ -80,7 +82,7 @@ async fn prepare_with(client: &Client, names: &Names) -> Result<(), OpenError> {
 
 /// `None` if the tables are missing.
 async fn format_of(client: &Client, names: &Names) -> Result<Option<i32>, OpenError> {
-    match client.query_opt(&format!("SELECT version FROM {}", names.head), &[]).await {
+    match client.query_typed_opt(&format!("SELECT version FROM {}", names.head), &[]).await {
         Ok(row) => Ok(row.map(|row| row.get(0))),
         Err(error) => match error.code() {
             Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME) => Ok(None),
@@ -92,6 +94,7 @@ async fn format_of(client: &Client, names: &Names) -> Result<Option<i32>, OpenEr
 /// What is missing shows now rather than at the first sign-in.
 async fn rights(client: &Client, names: &Names) -> Result<(), OpenError> {
     let all = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+    let sql = "SELECT has_table_privilege($1, $2)";
     for (table, needed) in [
         (&names.head, &["SELECT", "UPDATE"][..]),
         (&names.sessions, &all),
@@ -100,7 +103,7 @@ async fn rights(client: &Client, names: &Names) -> Result<(), OpenError> {
     ] {
         for right in needed {
             let row =
-                client.query_one("SELECT has_table_privilege($1, $2)", &[table, right]).await?;
+                client.query_typed_one(sql, &[(table, Type::TEXT), (right, Type::TEXT)]).await?;
             if !row.get::<_, bool>(0) {
                 let advice = format!("the role may not {right} on {table}; grant it that right");
                 return Err(refused(advice));

@@ -1,0 +1,121 @@
+//! Connections of a pool that belongs to the app.
+
+use std::future::Future as _;
+use std::pin::pin;
+use std::sync::Mutex;
+use std::task::{Context, Waker};
+
+use deadpool_postgres::{Object, Pool, PoolError};
+use tokio_postgres::{Client, Error, Row};
+
+use super::asked::{Asked, Peer};
+use super::connections::{BUSY, MAX_WAIT_FOR_ROOM};
+use super::error::{Failure, READ_ONLY, refused};
+use super::schema::{self, Names};
+use super::statements::Sql;
+use super::values::Params;
+use crate::store::contract::StoreError;
+use crate::store::open_error::OpenError;
+
+/// A pool of the app's. Its connections are left as they were found.
+#[derive(Clone)]
+pub(super) struct Borrowed {
+    pool: Pool,
+    peer: Peer,
+}
+
+impl Borrowed {
+    pub(super) fn new(pool: Pool, peer: Peer) -> Self {
+        Self { pool, peer }
+    }
+
+    /// Sees to it that the server can keep the store.
+    pub(super) async fn prepare(&self, names: &Names) -> Result<(), OpenError> {
+        let object = self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => error.into(),
+            error => refused("the pool gives no connection; see the source").caused_by(error),
+        })?;
+        let read_only = object.query_typed_one("SHOW transaction_read_only", &[]).await?;
+        if read_only.get::<_, &str>(0) == "on" {
+            return Err(refused(READ_ONLY));
+        }
+        schema::prepare_with(&object, names).await
+    }
+
+    pub(super) async fn borrow(&self) -> Result<Loan, Failure> {
+        let object = tokio::time::timeout(MAX_WAIT_FOR_ROOM, self.pool.get()).await;
+        match object {
+            Ok(Ok(object)) => Ok(Loan { object, peer: self.peer, in_transaction: false }),
+            Ok(Err(PoolError::Backend(error))) => Err(error.into()),
+            Ok(Err(PoolError::Timeout(_))) | Err(_) => Err(BUSY.into()),
+            Ok(Err(PoolError::Closed)) => Err(StoreError::message(CLOSED).into()),
+            Ok(Err(error)) => Err(StoreError::new(NO_CONNECTION, error).into()),
+        }
+    }
+
+    pub(super) async fn once(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        let loan = self.borrow().await?;
+        let asked = loan.asked(sql).await?;
+        // Nobody else has this connection.
+        let answer = asked.alone(loan.client(), params, &Mutex::new(())).await;
+        answer.map_err(|error| loan.failed(sql, error))
+    }
+}
+
+/// A connection that goes back to the pool when it is dropped, without a transaction.
+pub(super) struct Loan {
+    object: Object,
+    peer: Peer,
+    in_transaction: bool,
+}
+
+impl Loan {
+    pub(super) fn client(&self) -> &Client {
+        &self.object
+    }
+
+    pub(super) fn begins(&mut self) {
+        self.in_transaction = true;
+    }
+
+    pub(super) fn finish(mut self) {
+        self.in_transaction = false;
+    }
+
+    pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        let answer = self.asked(sql).await?.of(self.client(), params).await;
+        answer.map_err(|error| self.failed(sql, error))
+    }
+
+    async fn asked<'a>(&self, sql: &'a Sql) -> Result<Asked<'a>, Error> {
+        match self.peer {
+            Peer::Server => {
+                let prepared = self.object.prepare_typed_cached(&sql.text, sql.types).await?;
+                Ok(Asked::Prepared(prepared))
+            }
+            Peer::Pooler => Ok(Asked::Unnamed(sql)),
+        }
+    }
+
+    fn failed(&self, sql: &Sql, error: Error) -> Failure {
+        if Failure::is_stale_statement(&error) {
+            self.object.statement_cache.remove(&sql.text, sql.types);
+        }
+        error.into()
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if self.in_transaction {
+            // To poll it once sends it, and whoever has the connection next comes after it.
+            let rollback = pin!(self.object.batch_execute("ROLLBACK"));
+            let _ = rollback.poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+const CLOSED: &str =
+    "the pool of the session store is closed; build the store with one that is open";
+
+const NO_CONNECTION: &str = "the pool of the session store gives no connection";
