@@ -33,7 +33,8 @@ impl Asked<'_> {
             Self::Prepared(statement) => client.query(statement, params).await,
             Self::Unnamed(sql) => {
                 let typed = params.iter().copied().zip(sql.types.iter().cloned());
-                client.query_typed(&sql.text, &typed.collect::<Vec<_>>()).await
+                // Boxed, or who asks what is prepared would carry the room for it.
+                Box::pin(client.query_typed(&sql.text, &typed.collect::<Vec<_>>())).await
             }
         }
     }

@@ -125,13 +125,11 @@ impl Call {
     }
 
     pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        let answer = match self.live.peer {
-            Peer::Server => {
-                let statement = self.live.prepare(sql).await?;
-                self.live.client.query(&statement, params).await
-            }
-            Peer::Pooler => Box::pin(Asked::Unnamed(sql).of(&self.live.client, params)).await,
+        let asked = match self.live.peer {
+            Peer::Server => Asked::Prepared(self.live.prepare(sql).await?),
+            Peer::Pooler => Asked::Unnamed(sql),
         };
+        let answer = asked.of(&self.live.client, params).await;
         answer.map_err(|error| self.failed(sql, error))
     }
 

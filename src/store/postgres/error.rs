@@ -7,6 +7,7 @@ use std::{fmt, io};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
+use super::encryption;
 use crate::encoding::Unreadable;
 use crate::store::contract::StoreError;
 use crate::store::open_error::OpenError;
@@ -23,8 +24,19 @@ impl From<Error> for OpenError {
 }
 
 fn advice(error: &Error) -> &'static str {
+    if let Some(advice) = encryption::advice(error) {
+        return advice;
+    }
     if let Some(code) = error.code() {
         return match code.code() {
+            "08P01" if said(error).starts_with("unsupported startup parameter") => {
+                "a pooler refuses the `options` of the connection string; leave them out, or let \
+                 the pooler pass over them (`ignore_startup_parameters` of PgBouncer)"
+            }
+            "08P01" => {
+                "a pooler refuses it; see the source of this error, and the log of the pooler"
+            }
+            "26000" | "42P05" => UNSPOKEN_OF_POOLER,
             "28P01" | "28000" => {
                 "the server refuses the role or its password; check both, and the server's \
                  pg_hba.conf"
@@ -47,26 +59,18 @@ fn advice(error: &Error) -> &'static str {
     match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
         // So the driver says that it found a server, but no primary.
         Some(io) if io.to_string() == "database does not allow writes" => return READ_ONLY,
-        Some(_) if !is_tls(error) => {
-            return "the server cannot be reached; check host and port, and that it is running";
-        }
-        _ => {}
-    }
-    if !is_tls(error) {
-        return "the server refuses it; see the source of this error";
-    }
-    if cfg!(feature = "postgres-tls") {
-        "the connection cannot be encrypted; check that the server has `ssl = on` and that its \
-         certificate is valid for the host, and name the authority that signed it (`tls_roots`)"
-    } else {
-        "the connection cannot be encrypted; enable the feature `postgres-tls`"
+        Some(_) => "the server cannot be reached; check host and port, and that it is running",
+        None => "the server refuses it; see the source of this error",
     }
 }
 
-/// The driver does not tell it otherwise.
-fn is_tls(error: &Error) -> bool {
-    error.to_string().starts_with("error performing TLS handshake")
+fn said(error: &Error) -> &str {
+    error.as_db_error().map_or("", |error| error.message())
 }
+
+pub(super) const UNSPOKEN_OF_POOLER: &str = "the connection string leads to a pooler, which gives \
+     out server connections for a transaction at a time; say `through_pooler()`, or name the \
+     server itself";
 
 pub(super) const READ_ONLY: &str =
     "it takes no writes: it is a replica, or the role or database is read-only; name the primary";
@@ -151,6 +155,10 @@ fn message(error: &Error) -> &'static str {
         "42501" => "the role of the session store lacks the right to use its tables",
         "42P01" | "3F000" => "the tables of the session store are missing",
         "40001" | "40P01" | "55P03" => "the session store is held up by other changes",
+        "26000" | "42P05" => {
+            "the session store is behind a pooler that it was not told of; say `through_pooler()`"
+        }
+        "08P01" => "the pooler before the session store refuses it",
         "53100" => "the disk of the session store is full",
         "22021" => "a name for the session store holds a zero byte",
         _ => "the session store does not answer",

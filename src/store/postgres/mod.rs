@@ -7,6 +7,7 @@ mod connection;
 mod connection_string;
 mod connections;
 mod connector;
+mod encryption;
 mod error;
 mod keeper;
 mod open;

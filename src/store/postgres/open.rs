@@ -40,6 +40,10 @@ pub struct PostgresOptions {
     #[cfg(feature = "deadpool")]
     pool: Option<deadpool_postgres::Pool>,
     /// The name of an option that a pool of the app's leaves no room for.
+    #[cfg_attr(
+        not(feature = "deadpool"),
+        expect(dead_code, reason = "then there is no such pool")
+    )]
     only_own: Option<&'static str>,
 }
 

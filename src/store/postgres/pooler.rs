@@ -5,7 +5,7 @@ use tokio_postgres::{Client, Error};
 
 use super::asked::Peer;
 use super::connector::Connector;
-use super::error::refused;
+use super::error::{UNSPOKEN_OF_POOLER, refused};
 use crate::store::open_error::OpenError;
 
 /// Refuses a pooler in place of a server. Two connections that are both open have a process each on
@@ -23,13 +23,10 @@ pub(super) async fn notice(connector: &Connector) -> Result<(), OpenError> {
     drop((one, other));
     // They are closed before others are opened.
     let _ = (one_pump.await, other_pump.await);
-    if first == second { Err(refused(UNSPOKEN_OF)) } else { Ok(()) }
+    if first == second { Err(refused(UNSPOKEN_OF_POOLER)) } else { Ok(()) }
 }
 
 async fn process(client: &Client) -> Result<i32, Error> {
     let none: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 0] = [];
     Ok(client.query_typed("SELECT pg_backend_pid()", &none).await?[0].get(0))
 }
-
-const UNSPOKEN_OF: &str = "the connection string leads to a pooler, which gives out server \
-     connections for a transaction at a time; say `through_pooler()`, or name the server itself";

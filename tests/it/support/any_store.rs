@@ -31,8 +31,10 @@ pub enum AnyStore {
     #[cfg(feature = "postgres")]
     Postgres {
         store: PostgresStore,
+        /// Of the server itself, for what a test does past the store.
         url: String,
         schema: String,
+        way: Way,
     },
     #[cfg(feature = "redis")]
     Redis {
@@ -42,9 +44,26 @@ pub enum AnyStore {
     },
 }
 
+/// On which way a store reaches PostgreSQL.
+#[cfg(feature = "postgres")]
+#[derive(Clone, Debug)]
+pub enum Way {
+    Direct,
+    /// Through the pooler with this URL.
+    Pooler(String),
+    /// Over a pool such as an app has.
+    #[cfg(feature = "deadpool")]
+    Lent,
+}
+
 impl AnyStore {
-    /// An empty one of each, as far as there is a server for it.
+    /// An empty one of each, as far as there is a server for it; only that one behind a pooler if one
+    /// is named.
     pub async fn all() -> Vec<Self> {
+        #[cfg(feature = "postgres")]
+        if let (Some(_), Some(url)) = (pooler(), server("POSTGRES")) {
+            return vec![Self::postgres(&url).await];
+        }
         #[cfg_attr(not(any(feature = "postgres", feature = "redis")), expect(unused_mut))]
         let mut all = vec![
             Self::memory(),
@@ -84,19 +103,33 @@ impl AnyStore {
         Self::Sqlite { store: SqliteStore::open(&file).await.unwrap(), file, folder }
     }
 
+    /// Through the pooler that is named, if one is.
     #[cfg(feature = "postgres")]
     pub async fn postgres(url: &str) -> Self {
-        Self::postgres_in(url, format!("s{}", unique())).await
+        Self::postgres_on(pooler().map_or(Way::Direct, Way::Pooler), url).await
     }
 
     #[cfg(feature = "postgres")]
-    async fn postgres_in(url: &str, schema: String) -> Self {
+    pub async fn postgres_on(way: Way, url: &str) -> Self {
+        Self::postgres_in(url, format!("s{}", unique()), way).await
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn postgres_in(url: &str, schema: String, way: Way) -> Self {
         // Its connections have the name of its schema.
-        let sign = if url.contains('?') { '&' } else { '?' };
-        let named = format!("{url}{sign}application_name={schema}");
-        let options = || PostgresStore::options(&named).schema(&schema).without_clock_check();
+        let named = |url: &str| {
+            let sign = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{sign}application_name={schema}")
+        };
+        let options = || match &way {
+            Way::Direct => PostgresStore::options(named(url)),
+            Way::Pooler(pooler) => PostgresStore::options(named(pooler)).through_pooler(),
+            #[cfg(feature = "deadpool")]
+            Way::Lent => PostgresStore::options_with_pool(pool(&named(url))),
+        };
+        let options = || options().schema(&schema).without_clock_check();
         let store = connected(|| options().connect()).await;
-        Self::Postgres { store, url: url.to_owned(), schema }
+        Self::Postgres { store, url: url.to_owned(), schema, way }
     }
 
     #[cfg(feature = "redis")]
@@ -135,11 +168,27 @@ impl AnyStore {
             #[cfg(feature = "sqlite")]
             Self::Sqlite { file, folder, .. } => Self::opened(file.clone(), folder.clone()).await,
             #[cfg(feature = "postgres")]
-            Self::Postgres { url, schema, .. } => Self::postgres_in(url, schema.clone()).await,
+            Self::Postgres { url, schema, way, .. } => {
+                Self::postgres_in(url, schema.clone(), way.clone()).await
+            }
             #[cfg(feature = "redis")]
             Self::Redis { url, prefix, .. } => Self::redis_in(url, prefix.clone()).await,
         }
     }
+}
+
+/// The URL of a pooler before the server for these tests, if they are to go through one.
+#[cfg(feature = "postgres")]
+fn pooler() -> Option<String> {
+    std::env::var("CURFEW_TEST_POSTGRES_POOLER").ok()
+}
+
+/// A pool such as an app has.
+#[cfg(feature = "deadpool")]
+pub fn pool(url: &str) -> deadpool_postgres::Pool {
+    let config = url.parse::<tokio_postgres::Config>().unwrap();
+    let manager = deadpool_postgres::Manager::new(config, tokio_postgres::NoTls);
+    deadpool_postgres::Pool::builder(manager).max_size(4).build().unwrap()
 }
 
 /// A store gives up soon where the server or the machine is busy. Tests try again.

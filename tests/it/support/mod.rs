@@ -4,6 +4,8 @@ mod any_store;
 mod browser;
 mod chance;
 mod log;
+#[cfg(feature = "postgres")]
+mod pgbouncer;
 mod raw;
 mod store;
 
@@ -24,11 +26,17 @@ use tower_curfew::{
 };
 
 pub use self::any_store::AnyStore;
+#[cfg(feature = "postgres")]
+pub use self::any_store::Way;
+#[cfg(feature = "deadpool")]
+pub use self::any_store::pool;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub use self::any_store::server;
 pub use self::browser::{Answer, Browser, navigation, send};
 pub use self::chance::Chance;
 pub use self::log::Log;
+#[cfg(feature = "postgres")]
+pub use self::pgbouncer::PgBouncer;
 pub use self::raw::Kept;
 pub use self::store::{Fault, Held, Probe};
 
