@@ -6,18 +6,24 @@
 mod calls;
 mod clock;
 mod connections;
+#[cfg(all(feature = "axum", feature = "deadpool"))]
+mod lent;
 mod opening;
 #[cfg(feature = "conformance")]
 mod patient;
 mod plans;
+#[cfg(feature = "axum")]
+mod poolers;
 mod races;
 mod road;
 mod round_trips;
 mod rows;
 mod rules;
 mod support;
-#[cfg(feature = "postgres-tls")]
+#[cfg(all(feature = "axum", feature = "postgres-tls"))]
 mod tls;
+#[cfg(all(feature = "axum", feature = "postgres-tls"))]
+mod tls_server;
 
 /// What the tests leave behind is not in their way, nor is it that all who write take turns.
 #[cfg(feature = "conformance")]

@@ -6,7 +6,7 @@ mod crowd;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod remote;
 #[cfg(any(feature = "postgres", feature = "redis"))]
-mod servers;
+pub(crate) mod servers;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "postgres", feature = "redis"))]

@@ -189,7 +189,7 @@ fn is_ready(engine: Engine, port: u16) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
 }
 
-fn create_cluster(folder: &Path) {
+pub(crate) fn create_cluster(folder: &Path) {
     let mut own = Command::new("chown");
     if let Some(user) = ordinary_user() {
         succeed(own.arg(user.to_string()).arg(folder));
@@ -202,13 +202,13 @@ fn create_cluster(folder: &Path) {
 }
 
 /// PostgreSQL refuses to run as root.
-fn as_ordinary_user(command: &mut Command) {
+pub(crate) fn as_ordinary_user(command: &mut Command) {
     if let Some(user) = ordinary_user() {
         command.uid(user).gid(user);
     }
 }
 
-fn ordinary_user() -> Option<u32> {
+pub(crate) fn ordinary_user() -> Option<u32> {
     let id = |args: &[&str]| {
         let output = Command::new("id").args(args).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().parse::<u32>().unwrap()
@@ -217,7 +217,7 @@ fn ordinary_user() -> Option<u32> {
 }
 
 /// Debian keeps its programs out of the path.
-fn postgres_bin() -> PathBuf {
+pub(crate) fn postgres_bin() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").unwrap();
     let folder = versions.map(|version| version.unwrap().path().join("bin"));
     folder.filter(|folder| folder.join("postgres").exists()).max().unwrap()
@@ -239,7 +239,7 @@ fn children_of(parent: u32) -> Vec<u32> {
     children
 }
 
-fn succeed(command: &mut Command) {
+pub(crate) fn succeed(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
