@@ -61,15 +61,33 @@ use crate::session::{Key, Record, Revision, SessionId};
 /// was just written. Name several hosts in the connection string, and it finds the one that takes
 /// writes, after a failover too.
 ///
-/// **Poolers.** None is needed, and none was tested. It prepares its statements, which PgBouncer in
-/// transaction mode allows from 1.21 on with `max_prepared_statements` above 0; and it sets
-/// `lock_timeout` when it connects, which such a pooler gives to whoever comes next. Let it connect
-/// to the server itself.
+/// **Poolers.** None is needed: the store has few connections. Behind one that gives out server
+/// connections for a transaction at a time, such as PgBouncer with `pool_mode = transaction`, say
+/// [`through_pooler`](PostgresOptions::through_pooler). Then it prepares nothing and sets nothing for
+/// longer than a transaction, which any version of PgBouncer will do. Each call takes as many round
+/// trips as without, but gives the server more to parse and plan. A pooler that it was not told of is
+/// noticed when it connects, unless others keep the pooler busy at that moment; later, the first
+/// statement that has vanished says so.
 ///
-/// **Encryption.** With the feature `postgres-tls` the server's certificate is always checked, against
-/// the authorities that the operating system trusts, or those that you name (`tls_roots`). Say `sslmode=require` in the
-/// connection string, or a server that offers no encryption is spoken to without; `sslmode=disable`
-/// does not even ask.
+/// **A pool of the app's.** With the feature `deadpool` the store runs over a pool of
+/// [deadpool-postgres](https://docs.rs/deadpool-postgres) that the app has
+/// ([`options_with_pool`](Self::options_with_pool)), and opens no connection. It is slower, and
+/// promises less: sessions wait behind the queries of the app; a connection that hangs is noticed by
+/// the [timeout](crate::Builder::timeout) only, and goes back to the pool as it is; and that all
+/// connections lead to one primary is up to the pool.
+///
+/// **Encryption.** Needs the feature `postgres-tls`. The connection string says what libpq's would:
+/// `sslmode`, `sslrootcert` (a file, or `system`), and `sslcert` with `sslkey`, which
+/// `tls_roots` and `tls_client` give as well. The certificate of the server is always checked,
+/// against the authorities that the operating system trusts if none is named. Here this is stricter
+/// than libpq, which does so only from `verify-ca` on.
+///
+/// | `sslmode` | a server without encryption | the server's certificate |
+/// | --- | --- | --- |
+/// | `disable` | is spoken to | is not asked for |
+/// | `prefer`, or nothing | is spoken to | must be signed by an authority, for this host |
+/// | `require`, `verify-full` | is refused | must be signed by an authority, for this host |
+/// | `verify-ca` | is refused | must be signed by an authority, for any host |
 ///
 /// **Clock.** About once a second a read asks for the server's time, too, so a node whose clock is wrong
 /// notices. Where nobody reads, a sign-in asks, which is one more round trip.
