@@ -2,7 +2,7 @@
 
 use std::future::Future as _;
 use std::pin::pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use deadpool_postgres::{Object, Pool, PoolError};
@@ -11,11 +11,47 @@ use tokio_postgres::{Client, Error, Row};
 use super::asked::{Asked, Peer};
 use super::connections::{BUSY, MAX_WAIT_FOR_ROOM};
 use super::error::{Failure, READ_ONLY, refused};
+use super::keeper::MAX_TIME_TO_OPEN;
+use super::open::SILENT;
 use super::schema::{self, Names};
-use super::statements::Sql;
+use super::source::Source;
+use super::statements::{Sql, Statements};
 use super::values::Params;
+use super::{PostgresStore, Shared, Tasks};
+use crate::clock::ServerClock;
 use crate::store::contract::StoreError;
 use crate::store::open_error::OpenError;
+
+/// Opens a store over the connections of this pool. `only_own` is an option that it leaves no room
+/// for.
+pub(super) async fn open(
+    pool: Pool,
+    peer: Peer,
+    names: Names,
+    checks_clock: bool,
+    only_own: Option<&str>,
+) -> Result<PostgresStore, OpenError> {
+    if let Some(option) = only_own {
+        let advice = format!(
+            "`{option}` is for connections of the store's own, and a pool was given; set that up \
+             on the pool"
+        );
+        return Err(refused(advice));
+    }
+    let pool = Borrowed::new(pool, peer);
+    tokio::time::timeout(2 * MAX_TIME_TO_OPEN, pool.prepare(&names))
+        .await
+        .map_err(|_| refused(SILENT))??;
+    let shared = Shared {
+        readers: Source::Pool(pool.clone()),
+        writers: Source::Pool(pool),
+        sql: Statements::new(&names),
+        names,
+        server_clock: ServerClock::new(checks_clock),
+        _tasks: Tasks(Vec::new()),
+    };
+    Ok(PostgresStore(Arc::new(shared)))
+}
 
 /// A pool of the app's. Its connections are left as they were found.
 #[derive(Clone)]

@@ -99,7 +99,8 @@ impl Failure {
             return false;
         };
         match error.code() {
-            Some(code) => code.code().starts_with("57P0"),
+            // A pooler says the latter when its own connection broke, and closes this one.
+            Some(code) => code.code().starts_with("57P0") || *code == SqlState::PROTOCOL_VIOLATION,
             None => true,
         }
     }

@@ -10,7 +10,7 @@ use tokio_postgres::config::TargetSessionAttrs;
 
 use super::asked::Peer;
 #[cfg(feature = "deadpool")]
-use super::borrowed::Borrowed;
+use super::borrowed;
 use super::connection::Sharing;
 use super::connection_string;
 use super::connections::{Connections, State};
@@ -146,7 +146,7 @@ impl PostgresOptions {
         let names = self.names()?;
         #[cfg(feature = "deadpool")]
         if let Some(pool) = self.pool {
-            return over_pool(pool, self.peer, names, self.checks_clock, self.only_own).await;
+            return borrowed::open(pool, self.peer, names, self.checks_clock, self.only_own).await;
         }
         if !(2..=1000).contains(&self.connections) {
             let number = self.connections;
@@ -258,37 +258,6 @@ impl fmt::Debug for PostgresOptions {
     }
 }
 
-/// Uses the connections of this pool, and opens none.
-#[cfg(feature = "deadpool")]
-async fn over_pool(
-    pool: deadpool_postgres::Pool,
-    peer: Peer,
-    names: Names,
-    checks_clock: bool,
-    only_own: Option<&str>,
-) -> Result<PostgresStore, OpenError> {
-    if let Some(option) = only_own {
-        let advice = format!(
-            "`{option}` is for connections of the store's own, and a pool was given; set that up \
-             on the pool"
-        );
-        return Err(refused(advice));
-    }
-    let pool = Borrowed::new(pool, peer);
-    tokio::time::timeout(2 * MAX_TIME_TO_OPEN, pool.prepare(&names))
-        .await
-        .map_err(|_| refused(SILENT))??;
-    let shared = Shared {
-        readers: Source::Pool(pool.clone()),
-        writers: Source::Pool(pool),
-        sql: Statements::new(&names),
-        names,
-        server_clock: ServerClock::new(checks_clock),
-        _tasks: Tasks(Vec::new()),
-    };
-    Ok(PostgresStore(Arc::new(shared)))
-}
-
 /// Waits until the connection is open for the first time.
 async fn opened(mut slot: watch::Receiver<State>) -> Result<(), OpenError> {
     let outcome = slot.wait_for(|state| !matches!(state, State::Opening)).await;
@@ -314,4 +283,5 @@ const MAX_NAME: usize = 40;
 
 const MAX_SILENCE: Duration = Duration::from_secs(10);
 
-const SILENT: &str = "the server does not answer in time; check host and port, and that it is well";
+pub(super) const SILENT: &str =
+    "the server does not answer in time; check host and port, and that it is well";

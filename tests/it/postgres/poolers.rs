@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tower_curfew::store::{PostgresStore, Replaced, Store};
 
 use super::support::{
-    Schema, active, chain, connect, in_time, patiently, record, replaced, stored, with,
+    Schema, active, chain, connect, eventually, in_time, patiently, record, replaced, stored, with,
 };
 use crate::support::PgBouncer;
 
@@ -26,7 +26,8 @@ impl Pooled {
     }
 
     fn url(&self) -> String {
-        format!("postgres://curfew@127.0.0.1:{}/postgres", self.pooler.port())
+        let (port, name) = (self.pooler.port(), &self.schema.name);
+        format!("postgres://curfew@127.0.0.1:{port}/postgres?application_name={name}")
     }
 
     async fn store(&self) -> PostgresStore {
@@ -108,6 +109,35 @@ async fn a_lock_that_somebody_keeps_is_an_error_soon_behind_a_pooler_too() {
     somebody.batch_execute("ROLLBACK").await.unwrap();
     replaced(&store, next).await;
     drop(store);
+    pooled.schema.drop().await;
+}
+
+/// The pooler says so in its own words, and closes the connection to the store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trap_47_a_server_connection_that_breaks_behind_a_pooler_is_no_error() {
+    let Some(pooled) = Pooled::new(4).await else { return };
+    let store = pooled.store().await;
+    let last = stored(&store, record(1, "ada", &[])).await;
+    let next = active(&last, 2000);
+    let somebody = connect(&pooled.schema.url).await;
+    let sessions = pooled.schema.table("sessions");
+    let lock = format!("BEGIN; SELECT 1 FROM {sessions} FOR UPDATE");
+    somebody.batch_execute(&lock).await.unwrap();
+    let call = tokio::spawn(async move {
+        loop {
+            match store.replace(next.clone()).await {
+                // However long this machine takes to cut it.
+                Err(error) if chain(&error).contains("held up by other changes") => {}
+                answer => return answer,
+            }
+        }
+    });
+    eventually("a call that is cut off", async || {
+        pooled.schema.cut("wait_event_type = 'Lock'").await == 1
+    })
+    .await;
+    somebody.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(in_time(call).await.unwrap().unwrap(), Replaced::Done);
     pooled.schema.drop().await;
 }
 
