@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use deadpool_postgres::{Object, Pool, PoolError};
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Client, Row};
 
-use super::asked::{Asked, Peer};
+use super::asked;
 use super::connections::{BUSY, MAX_WAIT_FOR_ROOM};
 use super::error::{Failure, READ_ONLY, refused};
 use super::keeper::MAX_TIME_TO_OPEN;
@@ -26,7 +26,6 @@ use crate::store::open_error::OpenError;
 /// for.
 pub(super) async fn open(
     pool: Pool,
-    peer: Peer,
     names: Names,
     checks_clock: bool,
     only_own: Option<&str>,
@@ -38,7 +37,7 @@ pub(super) async fn open(
         );
         return Err(refused(advice));
     }
-    let pool = Borrowed::new(pool, peer);
+    let pool = Borrowed(pool);
     tokio::time::timeout(2 * MAX_TIME_TO_OPEN, pool.prepare(&names))
         .await
         .map_err(|_| refused(SILENT))??;
@@ -53,21 +52,15 @@ pub(super) async fn open(
     Ok(PostgresStore(Arc::new(shared)))
 }
 
-/// A pool of the app's. Its connections are left as they were found.
+/// A pool of the app's. Its connections are left as they were found, without a setting or a prepared
+/// statement; so it may lead through a pooler.
 #[derive(Clone)]
-pub(super) struct Borrowed {
-    pool: Pool,
-    peer: Peer,
-}
+pub(super) struct Borrowed(Pool);
 
 impl Borrowed {
-    pub(super) fn new(pool: Pool, peer: Peer) -> Self {
-        Self { pool, peer }
-    }
-
     /// Sees to it that the server can keep the store.
     pub(super) async fn prepare(&self, names: &Names) -> Result<(), OpenError> {
-        let object = self.pool.get().await.map_err(|error| match error {
+        let object = self.0.get().await.map_err(|error| match error {
             PoolError::Backend(error) => error.into(),
             error => refused("the pool gives no connection; see the source").caused_by(error),
         })?;
@@ -79,9 +72,9 @@ impl Borrowed {
     }
 
     pub(super) async fn borrow(&self) -> Result<Loan, Failure> {
-        let object = tokio::time::timeout(MAX_WAIT_FOR_ROOM, self.pool.get()).await;
+        let object = tokio::time::timeout(MAX_WAIT_FOR_ROOM, self.0.get()).await;
         match object {
-            Ok(Ok(object)) => Ok(Loan { object, peer: self.peer, in_transaction: false }),
+            Ok(Ok(object)) => Ok(Loan { object, in_transaction: false }),
             Ok(Err(PoolError::Backend(error))) => Err(error.into()),
             Ok(Err(PoolError::Timeout(_))) | Err(_) => Err(BUSY.into()),
             Ok(Err(PoolError::Closed)) => Err(StoreError::message(CLOSED).into()),
@@ -91,17 +84,14 @@ impl Borrowed {
 
     pub(super) async fn once(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         let loan = self.borrow().await?;
-        let asked = loan.asked(sql).await?;
         // Nobody else has this connection.
-        let answer = asked.alone(loan.client(), params, &Mutex::new(())).await;
-        answer.map_err(|error| loan.failed(sql, error))
+        Ok(asked::alone(loan.client(), sql, params, &Mutex::new(())).await?)
     }
 }
 
 /// A connection that goes back to the pool when it is dropped, without a transaction.
 pub(super) struct Loan {
     object: Object,
-    peer: Peer,
     in_transaction: bool,
 }
 
@@ -119,25 +109,7 @@ impl Loan {
     }
 
     pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        let answer = self.asked(sql).await?.of(self.client(), params).await;
-        answer.map_err(|error| self.failed(sql, error))
-    }
-
-    async fn asked<'a>(&self, sql: &'a Sql) -> Result<Asked<'a>, Error> {
-        match self.peer {
-            Peer::Server => {
-                let prepared = self.object.prepare_typed_cached(&sql.text, sql.types).await?;
-                Ok(Asked::Prepared(prepared))
-            }
-            Peer::Pooler => Ok(Asked::Unnamed(sql)),
-        }
-    }
-
-    fn failed(&self, sql: &Sql, error: Error) -> Failure {
-        if Failure::is_stale_statement(&error) {
-            self.object.statement_cache.remove(&sql.text, sql.types);
-        }
-        error.into()
+        Ok(asked::unnamed(self.client(), sql, params).await?)
     }
 }
 

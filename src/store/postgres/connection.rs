@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_postgres::{Client, Row, Statement};
 
-use super::asked::{Asked, Peer};
+use super::asked::{self, Peer};
 use super::error::Failure;
 use super::statements::Sql;
 use super::values::Params;
@@ -125,11 +125,12 @@ impl Call {
     }
 
     pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        let asked = match self.live.peer {
-            Peer::Server => Asked::Prepared(self.live.prepare(sql).await?),
-            Peer::Pooler => Asked::Unnamed(sql),
+        let client = &self.live.client;
+        let answer = match self.live.peer {
+            Peer::Server => client.query(&self.live.prepare(sql).await?, params).await,
+            // Boxed, or who asks what is prepared would carry the room for it.
+            Peer::Pooler => Box::pin(asked::unnamed(client, sql, params)).await,
         };
-        let answer = asked.of(&self.live.client, params).await;
         answer.map_err(|error| self.failed(sql, error))
     }
 
@@ -140,7 +141,7 @@ impl Call {
             Peer::Server => self.query(sql, params).await,
             Peer::Pooler => {
                 let live = &self.live;
-                Ok(Box::pin(Asked::Unnamed(sql).alone(&live.client, params, &live.order)).await?)
+                Ok(Box::pin(asked::alone(&live.client, sql, params, &live.order)).await?)
             }
         }
     }

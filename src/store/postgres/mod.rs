@@ -71,8 +71,8 @@ use crate::session::{Key, Record, Revision, SessionId};
 ///
 /// **A pool of the app's.** With the feature `deadpool` the store runs over a pool of
 /// [deadpool-postgres](https://docs.rs/deadpool-postgres) that the app has
-/// ([`options_with_pool`](Self::options_with_pool)), and opens no connection. It is slower, and
-/// promises less: sessions wait behind the queries of the app; a connection that hangs is noticed by
+/// ([`options_with_pool`](Self::options_with_pool)), and opens no connection. It prepares nothing
+/// there, so that pool may lead through a pooler. It is slower, and promises less: sessions wait behind the queries of the app; a connection that hangs is noticed by
 /// the [timeout](crate::Builder::timeout) only, and goes back to the pool as it is; and that all
 /// connections lead to one primary is up to the pool.
 ///

@@ -100,7 +100,7 @@ impl PostgresOptions {
     /// prepared and nothing is set for longer than a transaction. See
     /// [Poolers](PostgresStore#poolers).
     pub fn through_pooler(self) -> Self {
-        Self { peer: Peer::Pooler, ..self }
+        Self { peer: Peer::Pooler, only_own: Some("through_pooler"), ..self }
     }
 
     /// Trusts the authorities in this PEM file and no others to vouch for the server. Otherwise those
@@ -146,7 +146,7 @@ impl PostgresOptions {
         let names = self.names()?;
         #[cfg(feature = "deadpool")]
         if let Some(pool) = self.pool {
-            return borrowed::open(pool, self.peer, names, self.checks_clock, self.only_own).await;
+            return borrowed::open(pool, names, self.checks_clock, self.only_own).await;
         }
         if !(2..=1000).contains(&self.connections) {
             let number = self.connections;

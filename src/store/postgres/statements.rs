@@ -9,8 +9,14 @@ use super::schema::Names;
 pub(super) struct Sql {
     pub(super) number: usize,
     pub(super) text: String,
-    /// Of its parameters. Who asks without preparing must say them, and who prepares may.
+    /// Of its parameters: who asks without preparing must say them.
     pub(super) types: &'static [Type],
+}
+
+impl Sql {
+    fn takes(self, types: &'static [Type]) -> Self {
+        Self { types, ..self }
+    }
 }
 
 const ID: Type = Type::BYTEA;
@@ -58,9 +64,9 @@ impl Statements {
     pub(super) fn new(names: &Names) -> Self {
         let Names { head, sessions, keys, rules, .. } = names;
         let mut number = 0;
-        let mut sql = |types: &'static [Type], text: String| {
+        let mut sql = |text: String| {
             number += 1;
-            Sql { number: number - 1, text, types }
+            Sql { number: number - 1, text, types: &[] }
         };
         let with_time = |columns: &str, from: &str| {
             ["", ", clock_timestamp()"].map(|time| format!("SELECT {columns}{time} FROM {from}"))
@@ -80,33 +86,27 @@ impl Statements {
         Self {
             // Without a head there is no row, which is not the same as no session.
             load: with_time(&format!("(SELECT body FROM {sessions} WHERE id = $1), rules"), head)
-                .map(|text| sql(&[ID], text)),
-            head: with_time("rules", head).map(|text| sql(&[], text)),
-            list: sql(
-                &[NUMBER, NUMBER, ID, NUMBER],
-                format!(
-                    "SELECT k.created, k.session, s.body FROM {keys} AS k \
+                .map(|text| sql(text).takes(&[ID])),
+            head: with_time("rules", head).map(&mut sql),
+            list: sql(format!(
+                "SELECT k.created, k.session, s.body FROM {keys} AS k \
                  JOIN {sessions} AS s ON s.id = k.session \
                  WHERE k.key = $1 AND (k.created, k.session) < ($2, $3) \
                  ORDER BY k.created DESC, k.session DESC LIMIT $4"
-                ),
-            ),
-            rules_since: sql(
-                &[NUMBER, NUMBER],
-                format!(
-                    "SELECT h.rules, \
+            ))
+            .takes(&[NUMBER, NUMBER, ID, NUMBER]),
+            rules_since: sql(format!(
+                "SELECT h.rules, \
                  (SELECT system_identifier FROM pg_control_system())::text || ' ' || \
                  substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), r.org, r.place, r.body \
                  FROM {head} AS h LEFT JOIN (SELECT org, place, body FROM {rules} \
                  WHERE $1 < place ORDER BY place LIMIT $2) AS r ON true ORDER BY r.place"
-                ),
-            ),
-            time: sql(&[], "SELECT clock_timestamp()".into()),
-            lock_key: sql(&[NUMBER], "SELECT pg_advisory_xact_lock($1)".into()),
-            insert: sql(
-                &INSERTED,
-                format!(
-                    "WITH filed AS (INSERT INTO {sessions} (id, revision, user_name, created, \
+            ))
+            .takes(&[NUMBER, NUMBER]),
+            time: sql("SELECT clock_timestamp()".into()),
+            lock_key: sql("SELECT pg_advisory_xact_lock($1)".into()).takes(&[NUMBER]),
+            insert: sql(format!(
+                "WITH filed AS (INSERT INTO {sessions} (id, revision, user_name, created, \
                  last_seen, ended_at, ended_reason, purge_after, purge_check, body) \
                  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $8, $9 WHERE $13 = {} \
                  OR (SELECT count(*) FROM {keys} AS k JOIN {sessions} AS s ON s.id = k.session \
@@ -116,61 +116,52 @@ impl Statements {
                  SELECT key, $4, id FROM filed, unnest($10::bigint[]) AS key \
                  ON CONFLICT DO NOTHING) \
                  SELECT count(*) FROM filed",
-                    i64::MAX
-                ),
-            ),
-            body: sql(&[ID], format!("SELECT body FROM {sessions} WHERE id = $1")),
-            relist: sql(
-                &RELISTED,
-                format!(
-                    "WITH replaced AS ({replace}), left_keys AS (DELETE FROM {keys} \
+                i64::MAX
+            ))
+            .takes(&INSERTED),
+            body: sql(format!("SELECT body FROM {sessions} WHERE id = $1")).takes(&[ID]),
+            relist: sql(format!(
+                "WITH replaced AS ({replace}), left_keys AS (DELETE FROM {keys} \
                  WHERE key = ANY ($10::bigint[]) AND created = $9 AND session = $1 \
                  AND EXISTS (SELECT FROM replaced)), \
                  entered_keys AS (INSERT INTO {keys} (key, created, session) \
                  SELECT key, $9, id FROM replaced, unnest($11::bigint[]) AS key \
                  ON CONFLICT DO NOTHING) \
                  SELECT count(*) FROM replaced"
-                ),
-            ),
-            replace: sql(
-                &REPLACED,
-                format!("WITH replaced AS ({replace}) SELECT count(*) FROM replaced"),
-            ),
-            state: sql(
-                &[ID],
-                format!("SELECT revision, ended_at IS NOT NULL FROM {sessions} WHERE id = $1"),
-            ),
-            lock_head: sql(&[], format!("SELECT rules, clock_timestamp() FROM {head} FOR UPDATE")),
-            raise_head: sql(&[NUMBER], format!("UPDATE {head} SET rules = $1")),
-            rules_revision: sql(&[TEXT], format!("SELECT revision FROM {rules} WHERE org = $1")),
-            replace_rules: sql(
-                &[TEXT, NUMBER, NUMBER, BODY],
-                format!(
-                    "INSERT INTO {rules} (org, place, revision, body) VALUES ($1, $2, $3, $4) \
+            ))
+            .takes(&RELISTED),
+            replace: sql(format!("WITH replaced AS ({replace}) SELECT count(*) FROM replaced"))
+                .takes(&REPLACED),
+            state: sql(format!(
+                "SELECT revision, ended_at IS NOT NULL FROM {sessions} WHERE id = $1"
+            ))
+            .takes(&[ID]),
+            lock_head: sql(format!("SELECT rules, clock_timestamp() FROM {head} FOR UPDATE")),
+            raise_head: sql(format!("UPDATE {head} SET rules = $1")).takes(&[NUMBER]),
+            rules_revision: sql(format!("SELECT revision FROM {rules} WHERE org = $1"))
+                .takes(&[TEXT]),
+            replace_rules: sql(format!(
+                "INSERT INTO {rules} (org, place, revision, body) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (org) DO UPDATE SET place = $2, revision = $3, body = $4"
-                ),
-            ),
-            due: [due(" SKIP LOCKED"), due("")].map(|text| sql(&[NUMBER, NUMBER], text)),
+            ))
+            .takes(&[TEXT, NUMBER, NUMBER, BODY]),
+            due: [due(" SKIP LOCKED"), due("")].map(|text| sql(text).takes(&[NUMBER, NUMBER])),
             // In order, or the server would read the whole table to find none.
-            still_due: sql(
-                &[NUMBER],
-                format!(
-                    "SELECT FROM {sessions} WHERE purge_check <= $1 ORDER BY purge_check LIMIT 1"
-                ),
-            ),
-            leave: sql(
-                &[NUMBERS, NUMBERS, IDS],
-                format!(
-                    "DELETE FROM {keys} AS k USING unnest($1::bigint[], $2::bigint[], $3::bytea[]) \
+            still_due: sql(format!(
+                "SELECT FROM {sessions} WHERE purge_check <= $1 ORDER BY purge_check LIMIT 1"
+            ))
+            .takes(&[NUMBER]),
+            leave: sql(format!(
+                "DELETE FROM {keys} AS k USING unnest($1::bigint[], $2::bigint[], $3::bytea[]) \
                  AS gone (key, created, session) WHERE k.key = gone.key \
                  AND k.created = gone.created AND k.session = gone.session"
-                ),
-            ),
-            delete: sql(&[IDS], format!("DELETE FROM {sessions} WHERE id = ANY ($1)")),
-            check_later: sql(
-                &[IDS],
-                format!("UPDATE {sessions} SET purge_check = purge_after WHERE id = ANY ($1)"),
-            ),
+            ))
+            .takes(&[NUMBERS, NUMBERS, IDS]),
+            delete: sql(format!("DELETE FROM {sessions} WHERE id = ANY ($1)")).takes(&[IDS]),
+            check_later: sql(format!(
+                "UPDATE {sessions} SET purge_check = purge_after WHERE id = ANY ($1)"
+            ))
+            .takes(&[IDS]),
         }
     }
 }

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tower_curfew::store::{PostgresOptions, PostgresStore, Replaced, Store};
 
 use super::support::{Schema, active, chain, connect, in_time, patiently, record, stored, with};
-use crate::support::{AnyStore, Site, Way, hours, pool};
+use crate::support::{AnyStore, Site, Way, days, hours, pool};
 
 fn over(pool: &deadpool_postgres::Pool, schema: &Schema) -> PostgresOptions {
     PostgresStore::options_with_pool(pool.clone()).schema(&schema.name).without_clock_check()
@@ -114,7 +114,7 @@ async fn sessions_begin_last_and_end_over_a_pool() {
     assert!(ada.is_signed_in().await);
     assert_eq!(bob.clone().post("/logout").await.status, 200);
     assert_eq!(bob.turned_away_because().await, "revoked");
-    site.pass(hours(24 * 40));
+    site.pass(days(29));
     assert_eq!(ada.turned_away_because().await, "idle");
     schema.drop().await;
 }
