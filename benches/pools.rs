@@ -65,7 +65,8 @@ async fn main() {
     let pool = Pool::builder(manager).max_size(CONNECTIONS).build().expect("a pool");
     let over_pool = PostgresStore::options_with_pool(pool.clone()).schema(SCHEMA);
     let over_pool = over_pool.without_clock_check().connect().await.expect("a server");
-    let mut stores = vec![("the store's own connections", own), ("the store over that pool", over_pool)];
+    let mut stores =
+        vec![("the store's own connections", own), ("the store over that pool", over_pool)];
     if let Ok(pooler) = env::var("CURFEW_TEST_POSTGRES_POOLER") {
         let behind = PostgresStore::options(pooler).schema(SCHEMA).connections(CONNECTIONS);
         let behind = behind.through_pooler().without_clock_check().connect();
@@ -92,8 +93,9 @@ async fn main() {
             let touch = client.prepare_cached(TOUCH).await.expect("a table");
             let none = (None::<i64>, None::<&str>);
             let number = |revision: tower_curfew::store::Revision| revision.as_u64().cast_signed();
+            let id = next.id();
             let params: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
-                &&next.id().as_bytes()[..],
+                &&id.as_bytes()[..],
                 &number(next.previous()),
                 &number(next.revision()),
                 &next.last_seen().unix_millis(),
@@ -138,7 +140,7 @@ impl People {
             let (id, hash) = (SessionId::from_bytes([number; 16]), SecretHash::from_bytes([7; 32]));
             let at = Timestamp::from_unix_millis;
             let user = format!("0190a5b2-7c4e-7d10-9f3a-5b6c7d8e9f{number:02x}");
-            let record = Record::begin(id, hash, &user, at(1000), nonce());
+            let record = Record::begin(id, hash, user, at(1000), nonce());
             let record = Arc::new(record.with_purge_after(at(1 << 50)));
             assert_eq!(store.insert(record.clone(), None).await.expect("a store"), Inserted::Done);
             people.push(Mutex::new(record));

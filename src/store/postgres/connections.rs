@@ -2,6 +2,11 @@
 //!
 //! Each is opened, watched and replaced by a task of its own ([`keeper`](super::keeper)), so there
 //! are never more than there are tasks.
+//!
+//! This is not deadpool-postgres because a pool lends a connection to one call at a time. Reads here
+//! share connections without waiting for one another: over as many connections, the same load takes
+//! 0.60 of the time when it is alone, and 1.42 times as many are answered when 64 are under way
+//! (`benches/pools.rs`).
 
 use std::pin::pin;
 use std::sync::Arc;
