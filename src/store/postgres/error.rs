@@ -58,7 +58,7 @@ fn advice(error: &Error) -> &'static str {
     }
     match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
         // So the driver says that it found a server, but no primary.
-        Some(io) if io.to_string() == "database does not allow writes" => return READ_ONLY,
+        Some(io) if io.to_string() == "database does not allow writes" => READ_ONLY,
         Some(_) => "the server cannot be reached; check host and port, and that it is running",
         None => "the server refuses it; see the source of this error",
     }
