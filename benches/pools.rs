@@ -59,6 +59,11 @@ async fn main() {
         eprintln!("set CURFEW_TEST_POSTGRES");
         return;
     };
+    // Of a run that was stopped.
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a server");
+    tokio::spawn(connection);
+    let drop_schema = format!("DROP SCHEMA IF EXISTS {SCHEMA} CASCADE");
+    client.batch_execute(&drop_schema).await.expect("it is ours");
     let own = PostgresStore::options(&url).schema(SCHEMA).connections(CONNECTIONS);
     let own = own.without_clock_check().connect().await.expect("a server");
     let manager = Manager::new(url.parse().expect("a URL"), NoTls);
@@ -123,8 +128,7 @@ async fn main() {
     compare("loads", &loads).await;
     compare("touches", &touches).await;
     drop((stores, loads, touches));
-    let client = pool.get().await.expect("a connection");
-    client.batch_execute(&format!("DROP SCHEMA {SCHEMA} CASCADE")).await.expect("it is ours");
+    client.batch_execute(&drop_schema).await.expect("it is ours");
 }
 
 const POOL: &str = "deadpool-postgres, bare";

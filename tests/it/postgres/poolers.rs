@@ -57,7 +57,7 @@ async fn each_of_64_callers_gets_the_answer_to_its_own_question() {
     }
     in_time(async {
         while let Some(caller) = callers.join_next().await {
-            caller.unwrap()
+            caller.unwrap();
         }
     })
     .await;
