@@ -5,6 +5,7 @@ mod connections;
 mod connector;
 mod error;
 mod keeper;
+mod moving;
 mod open;
 mod read;
 mod schema;
@@ -26,6 +27,7 @@ use self::schema::Names;
 use self::statements::Statements;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 use super::open_error::OpenError;
+use super::scan::{ScanPlace, Scanned};
 use crate::clock::{ServerClock, Timestamp};
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
@@ -156,5 +158,12 @@ impl Store for PostgresStore {
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         Ok(write::purge(&self.0, now, at_most).await?)
+    }
+    async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {
+        Ok(moving::scan(&self.0, after.as_ref(), at_most).await?)
+    }
+
+    async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
+        Ok(write::retried(|| moving::import(&self.0, &records)).await?)
     }
 }

@@ -35,6 +35,10 @@ pub(super) struct Statements {
     pub(super) leave: Sql,
     pub(super) delete: Sql,
     pub(super) check_later: Sql,
+    pub(super) about: Sql,
+    pub(super) scan: Sql,
+    pub(super) import: Sql,
+    pub(super) others: Sql,
 }
 
 impl Statements {
@@ -127,6 +131,34 @@ impl Statements {
             delete: sql(format!("DELETE FROM {sessions} WHERE id = ANY ($1)")),
             check_later: sql(format!(
                 "UPDATE {sessions} SET purge_check = purge_after WHERE id = ANY ($1)"
+            )),
+            // The server's estimate, where counting would take long.
+            about: sql(format!(
+                "SELECT CASE WHEN reltuples < 1e6 THEN (SELECT count(*) FROM {sessions}) \
+                 ELSE reltuples::bigint END FROM pg_class WHERE oid = to_regclass($1)"
+            )),
+            scan: sql(format!(
+                "SELECT id, body FROM {sessions} WHERE $1 < id ORDER BY id LIMIT $2"
+            )),
+            import: sql(format!(
+                "WITH filed AS (INSERT INTO {sessions} (id, revision, user_name, created, \
+                 last_seen, ended_at, ended_reason, purge_after, purge_check, body) \
+                 SELECT id, revision, user_name, created, last_seen, ended_at, ended_reason, \
+                 purge_after, purge_after, body FROM unnest($1::bytea[], $2::bigint[], $3::text[], \
+                 $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[], $9::bytea[]) \
+                 AS given (id, revision, user_name, created, last_seen, ended_at, ended_reason, \
+                 purge_after, body) ON CONFLICT (id) DO NOTHING RETURNING id), \
+                 listed AS (INSERT INTO {keys} (key, created, session) \
+                 SELECT key, created, session \
+                 FROM unnest($10::bigint[], $11::bigint[], $12::bytea[]) \
+                 AS given (key, created, session) \
+                 WHERE EXISTS (SELECT FROM filed WHERE filed.id = given.session) \
+                 ON CONFLICT DO NOTHING) \
+                 SELECT count(*) FROM filed"
+            )),
+            others: sql(format!(
+                "SELECT count(*) FROM unnest($1::bytea[], $2::bigint[]) AS given (id, revision) \
+                 JOIN {sessions} AS s ON s.id = given.id WHERE s.revision <> given.revision"
             )),
         }
     }

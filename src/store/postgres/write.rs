@@ -265,16 +265,16 @@ async fn check_clock(
 }
 
 /// The only cell of the only row.
-fn cell<T: tokio_postgres::types::FromSqlOwned>(
+pub(super) fn cell<T: tokio_postgres::types::FromSqlOwned>(
     rows: &[tokio_postgres::Row],
 ) -> Result<T, Failure> {
     Ok(rows.first().ok_or(Unreadable)?.try_get(0)?)
 }
 
-fn digests(keys: &[Key]) -> Vec<i64> {
+pub(super) fn digests(keys: &[Key]) -> Vec<i64> {
     keys.iter().map(|key| key.digest().cast_signed()).collect()
 }
 
-fn number(revision: Revision) -> i64 {
+pub(super) fn number(revision: Revision) -> i64 {
     revision.as_u64().cast_signed()
 }

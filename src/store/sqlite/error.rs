@@ -8,6 +8,7 @@ use rusqlite::ErrorCode;
 use crate::encoding::Unreadable;
 use crate::store::contract::StoreError;
 use crate::store::open_error::OpenError;
+use crate::store::scan::IN_USE;
 
 /// What stands in the way of opening a file.
 pub(super) enum Obstacle {
@@ -75,6 +76,8 @@ pub(super) enum Failure {
     Unreadable(Unreadable),
     /// A session with this id exists already.
     Exists,
+    /// Another state of a session is there than the one that is to be imported.
+    InUse,
 }
 
 impl Failure {
@@ -107,6 +110,7 @@ impl From<Failure> for StoreError {
             Failure::Shared(error) => Self::new(message(&error), error),
             Failure::Unreadable(unreadable) => unreadable.into(),
             Failure::Exists => Self::message(EXISTS),
+            Failure::InUse => Self::message(IN_USE),
         }
     }
 }

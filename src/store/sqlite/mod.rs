@@ -1,6 +1,7 @@
 //! A store in an SQLite file.
 
 mod error;
+mod moving;
 mod open;
 mod read;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use self::read::Readers;
 use self::writer::Writer;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 use super::open_error::OpenError;
+use super::scan::{ScanPlace, Scanned};
 use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
@@ -150,5 +152,12 @@ impl Store for SqliteStore {
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         self.0.writer.run(move |file| write::purge(file, now, at_most)).await
+    }
+    async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {
+        self.0.readers.run(|file| moving::scan(file, after.as_ref(), at_most)).await
+    }
+
+    async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
+        self.0.writer.run(move |file| moving::import(file, &records)).await
     }
 }

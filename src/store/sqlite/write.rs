@@ -27,6 +27,12 @@ pub(super) fn insert(
     {
         return Ok(Inserted::Full);
     }
+    self::file(file, record)?;
+    Ok(Inserted::Done)
+}
+
+/// Files a record that is not there yet.
+pub(super) fn file(file: &Connection, record: &Record) -> Result<(), Failure> {
     execute(
         file,
         "INSERT INTO curfew_sessions (id, revision, user, created, last_seen, ended_at, \
@@ -43,8 +49,7 @@ pub(super) fn insert(
             record.encode(),
         ],
     )?;
-    enter(file, record, &record.entered_keys())?;
-    Ok(Inserted::Done)
+    enter(file, record, &record.listed_keys())
 }
 
 pub(super) fn replace(file: &Connection, record: &Record) -> Result<Replaced, Failure> {

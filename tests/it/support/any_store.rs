@@ -14,7 +14,7 @@ use tower_curfew::store::RedisStore;
 use tower_curfew::store::SqliteStore;
 use tower_curfew::store::{
     Cap, Inserted, Key, Listed, Loaded, MemoryStore, OrgRules, Page, Record, Replaced, Revision,
-    RulesChanged, Store, StoreError,
+    RulesChanged, ScanPlace, Scanned, Store, StoreError,
 };
 
 /// One of the stores that the crate ships. The only list of them: what runs over every store, runs
@@ -208,6 +208,14 @@ impl Store for AnyStore {
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         pass_on!(self.purge(now, at_most))
+    }
+
+    async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {
+        pass_on!(self.scan(after, at_most))
+    }
+
+    async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
+        pass_on!(self.import(records))
     }
 }
 
