@@ -11,6 +11,9 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::policy::OrgRules;
 use crate::session::{Record, Revision};
 
+#[cfg(test)]
+mod tests;
+
 /// Copies all rules and all sessions from one store into another, so that a site can move without
 /// signing anybody out. What is copied stays where it was.
 ///
