@@ -1,6 +1,7 @@
 //! A store in an SQLite file.
 
 mod error;
+mod log;
 mod moving;
 mod open;
 mod read;
@@ -16,6 +17,7 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+use self::log::Log;
 use self::open::Connections;
 use self::read::Readers;
 use self::writer::Writer;
@@ -69,10 +71,11 @@ impl SqliteStore {
             move || match open::open(&path) {
                 Ok(Connections { writer, readers }) => {
                     let (jobs, queue) = writer::queue();
+                    let log = Log::of(&path);
                     let shared = Shared { path, readers: Readers::new(readers), writer: jobs };
                     // If nobody waits any more, the only sender is gone, and the queue ends.
                     let _ = opened.send(Ok(Self(Arc::new(shared))));
-                    writer::serve(&writer, queue);
+                    writer::serve(&writer, log, queue);
                 }
                 Err(error) => {
                     let _ = opened.send(Err(error));
@@ -151,7 +154,17 @@ impl Store for SqliteStore {
     }
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
-        self.0.writer.run(move |file| write::purge(file, now, at_most)).await
+        let mut purged = 0;
+        loop {
+            // Each step is a change of its own, so that others come in between.
+            let step = write::PURGE_STEP.min(at_most - purged);
+            let writer = &self.0.writer;
+            let gone = writer.run_soon(move |file| write::purge(file, now, step)).await?;
+            purged += gone;
+            if gone < step || purged == at_most {
+                return Ok(purged.into());
+            }
+        }
     }
     async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {
         self.0.readers.run(|file| moving::scan(file, after.as_ref(), at_most)).await

@@ -5,8 +5,10 @@ use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::process::{Command, Stdio};
 use std::sync::Barrier;
-use std::time::Duration as StdDuration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration as StdDuration, Instant};
 
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use tempfile::TempDir;
@@ -406,7 +408,7 @@ async fn what_is_not_committed_is_not_acknowledged() {
         // All three wait before the thread starts, so they are one group.
         let serve = async {
             thread::spawn(move || {
-                writer::serve(&connection, queue);
+                writer::serve(&connection, Log::of(Path::new("")), queue);
                 connection.query_row("SELECT count(*) FROM a", [], |row| row.get::<_, i64>(0))
             })
         };
@@ -425,7 +427,7 @@ async fn a_limit_of_the_size_stands_whatever_becomes_of_those_who_write_at_the_s
     let file = File::new();
     let Connections { writer: connection, readers } = open::open(&file.path).unwrap();
     let (writer, queue) = writer::queue();
-    let (path, readers) = (file.path.clone(), Readers::new(readers));
+    let (path, readers, log) = (file.path.clone(), Readers::new(readers), Log::of(&file.path));
     let store = SqliteStore(Arc::new(Shared { path, readers, writer }));
     let many = (0..999).map(|number| Membership {
         org: format!("org {number}").into(),
@@ -434,7 +436,7 @@ async fn a_limit_of_the_size_stands_whatever_becomes_of_those_who_write_at_the_s
     });
     let large = Arc::new(record(1).with_memberships(many.collect()));
     // Both wait before the thread starts, so they are one group.
-    let serve = async { thread::spawn(move || writer::serve(&connection, queue)) };
+    let serve = async { thread::spawn(move || writer::serve(&connection, log, queue)) };
     let (limited, inserted, _) =
         tokio::join!(store.limit_size(1), store.insert(large.clone(), None), serve);
     inserted.unwrap_err();
@@ -446,6 +448,167 @@ async fn a_limit_of_the_size_stands_whatever_becomes_of_those_who_write_at_the_s
 
 fn run(file: &Connection, sql: &str) -> Result<(), Failure> {
     Ok(file.execute_batch(sql)?)
+}
+
+// --- purging -------------------------------------------------------------------------------------
+
+/// Whoever signs in while very many are purged waits for one step, not for all.
+#[tokio::test]
+async fn r37_a_sign_in_comes_in_between_two_steps_of_a_purge() {
+    const MANY: u32 = 1000;
+    let file = File::new();
+    let store = file.open().await;
+    store.import((0..MANY).map(due).collect()).await.unwrap();
+    let sign_in = async {
+        stored(&store, 1).await;
+        file.number("SELECT count(*) FROM curfew_sessions")
+    };
+    let (purged, left) = tokio::join!(store.purge(at(99_000), MANY), sign_in);
+    assert_eq!(purged.unwrap(), u64::from(MANY));
+    assert!(MANY - 3 * write::PURGE_STEP <= left, "{left} were left");
+    // The one who signed in was due by then, too.
+    assert_eq!(store.purge(at(99_000), MANY).await.unwrap(), 1);
+    assert_eq!(file.number("SELECT count(*) FROM curfew_session_keys"), 0);
+}
+
+/// With `CURFEW_LONG=1` a million.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r37_people_sign_in_and_out_while_very_many_are_purged() {
+    let many: u32 = if is_long() { 1_000_000 } else { 5_000 };
+    let file = File::new();
+    let store = file.open().await;
+    for from in (0..many).step_by(1000) {
+        store.import((from..from + 1000).map(due).collect()).await.unwrap();
+    }
+    let begun = Instant::now();
+    let purging = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut sum = 0;
+            loop {
+                let purged = store.purge(at(99_000), 250).await.unwrap();
+                sum += purged;
+                if purged < 250 {
+                    return sum;
+                }
+            }
+        })
+    };
+    let (mut people, mut longest) = (0_u32, StdDuration::ZERO);
+    while !purging.is_finished() {
+        let begun = Instant::now();
+        let new = Arc::new((*due(many + people)).clone().with_purge_after(Timestamp::NEVER));
+        assert_eq!(store.insert(new.clone(), None).await.unwrap(), Inserted::Done);
+        longest = longest.max(begun.elapsed());
+        let ended = new.next(2).with_end(Ended::revoked(at(5)));
+        assert_eq!(store.replace(Arc::new(ended)).await.unwrap(), Replaced::Done);
+        people += 1;
+    }
+    let purged = purging.await.unwrap();
+    let took = begun.elapsed();
+    println!("{purged} purged in {took:?}; {people} signed in and out, the longest in {longest:?}");
+    assert!(u64::from(many) <= purged);
+    assert!(many / write::PURGE_STEP / 10 <= people, "{people} came in between");
+    assert_eq!(file.number("SELECT count(*) FROM curfew_session_keys"), 0);
+}
+
+/// Of one person in three, with two organizations, and due.
+fn due(number: u32) -> Arc<Record> {
+    let mut bytes = [0; 16];
+    let spread = u64::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bytes[..8].copy_from_slice(&(spread ^ spread >> 29).to_be_bytes());
+    bytes[12..].copy_from_slice(&number.to_be_bytes());
+    let joined = |org: u32| Membership {
+        org: format!("org {}", org % 1000).into(),
+        stamp: Stamp::default(),
+        joined: at(1000),
+    };
+    let hash = SecretHash::from_bytes([7; 32]);
+    let user = format!("user-{:08x}", number / 3);
+    let record = Record::begin(SessionId::from_bytes(bytes), hash, user, at(1000), 1)
+        .with_memberships(vec![joined(number / 7), joined(number / 3 + 500)])
+        .with_purge_after(at(2000 + i64::from(number % 90_000)));
+    Arc::new(record)
+}
+
+fn is_long() -> bool {
+    std::env::var_os("CURFEW_LONG").is_some_and(|long| long == "1")
+}
+
+// --- the log -------------------------------------------------------------------------------------
+
+/// Readers that overlap all the time, in this process and in another: there is no moment in which
+/// nobody reads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_stays_short_however_many_read_all_the_time() {
+    const BOUND: u64 = 2 * log::MAX_BYTES;
+    let file = File::new();
+    let store = file.open().await;
+    let many = (0..999).map(|number| Membership {
+        org: format!("organization number {number}").into(),
+        stamp: Stamp::default(),
+        joined: at(1000),
+    });
+    let mut large = Arc::new(record(1).with_memberships(many.collect()));
+    assert_eq!(store.insert(large.clone(), None).await.unwrap(), Inserted::Done);
+    let stops = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..3)
+        .map(|number| {
+            let (path, stops) = (file.path.clone(), stops.clone());
+            thread::spawn(move || reads(&path, number, || stops.load(Ordering::Relaxed)))
+        })
+        .collect();
+    let mut elsewhere = child("reads_for_ever", &file.path).spawn().unwrap();
+    let log = file.folder.path().join("sessions.db-wal");
+    let (mut written, mut longest) = (0, 0);
+    while written < 5 * BOUND {
+        large = Arc::new(large.next(3).with_activity(at(2000 + (written >> 10) as i64)));
+        written += large.encode().len() as u64;
+        assert_eq!(store.replace(large.clone()).await.unwrap(), Replaced::Done);
+        longest = longest.max(fs::metadata(&log).unwrap().len());
+    }
+    stops.store(true, Ordering::Relaxed);
+    elsewhere.kill().unwrap();
+    elsewhere.wait().unwrap();
+    let reads: u32 = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
+    println!("{written} bytes written, {reads} reads, the log had {longest} bytes at most");
+    assert!(longest <= BOUND, "{longest} of {written} bytes written, beside {reads} reads");
+    assert!(log::MOVED_BYTES < longest && 3 < reads);
+}
+
+/// Begins to read again and again, and each time for a few milliseconds.
+fn reads(path: &Path, number: u64, stops: impl Fn() -> bool) -> u32 {
+    let connection = Connection::open(path).unwrap();
+    connection.busy_timeout(StdDuration::from_secs(60)).unwrap();
+    let mut reads = 0;
+    while !stops() {
+        connection.execute_batch("BEGIN; SELECT count(*) FROM curfew_schema").unwrap();
+        thread::sleep(StdDuration::from_millis(3 + number));
+        connection.execute_batch("COMMIT").unwrap();
+        reads += 1;
+    }
+    reads
+}
+
+#[test]
+#[ignore = "it is run, and killed, by another test"]
+fn reads_for_ever() {
+    let file = std::env::var_os(FILE).unwrap();
+    thread::scope(|scope| {
+        let path = Path::new(&file);
+        (0..2).for_each(|number| drop(scope.spawn(move || reads(path, number, || false))));
+    });
+}
+
+const FILE: &str = "CURFEW_FILE_TO_WRITE";
+
+/// One of these tests in a process of its own.
+fn child(name: &str, file: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let test = format!("store::sqlite::tests::{name}");
+    command.args(["--exact", &test, "--ignored", "--nocapture"]).env(FILE, file);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
 }
 
 // --- reading -------------------------------------------------------------------------------------
