@@ -170,7 +170,6 @@ mod engines {
     use std::io::{BufRead as _, BufReader};
     use std::path::{Path, PathBuf};
     use std::process::{Command, Stdio};
-    use std::time::Instant;
 
     use super::*;
     use crate::store::SqliteStore;
@@ -278,18 +277,18 @@ mod engines {
 
     /// A store that was copied in two parts has all that its source has, and gives each verdict alike.
     async fn goes_on<S: Store>(source: &Source, to: &Arc<S>) {
-        let begun = Instant::now();
+        let begun = SystemClock.now();
         let copied = copy(&*source.store, &**to, |_| {}).await.unwrap();
-        let took = begun.elapsed();
+        let took = SystemClock.now().since(begun);
         let sessions = u64::from(source.size.sessions);
         assert_eq!((copied.records, copied.unreadable), (sessions, 0));
         assert_eq!(copied.rules, u64::from(source.size.orgs) + 1);
         assert!(0 < copied.new && copied.new < sessions, "it was killed in the middle");
-        let begun = Instant::now();
+        let begun = SystemClock.now();
         assert_eq!(are_equal(&source.store, to).await, sessions);
         are_listed_alike(&*source.store, &**to).await;
-        let compared = begun.elapsed();
-        println!("{} of {sessions} in {took:?}; compared in {compared:?}", copied.new);
+        let compared = SystemClock.now().since(begun);
+        println!("{} of {sessions} in {took}; compared in {compared}", copied.new);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -315,11 +314,14 @@ mod engines {
     }
 
     #[cfg(feature = "redis")]
-    #[ignore = "until RedisStore has an import of its own, which can file what has ended"]
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_copy_into_redis_that_was_killed_goes_on() {
         let prefix = format!("copy-{}:", unique());
         let Some(to) = redis(&prefix).await else { return };
+        if to.scan(None, 1).await.is_err() {
+            eprintln!("skipped over REDIS, which files nothing that has ended and does not scan");
+            return;
+        }
         let source = source().await;
         let pages = u64::from(source.size.sessions) / u64::from(PAGE);
         killed_after(pages / 3, pages, &source.path, &format!("redis {prefix}"));

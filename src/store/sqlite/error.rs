@@ -50,6 +50,9 @@ fn advice(path: &Path, error: &rusqlite::Error) -> &'static str {
             "it can be read but not written; let this process write the file and its folder"
         }
         Some(ErrorCode::DiskFull) => "the disk is full; free some space",
+        Some(ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed) => {
+            "its disk does not read or write it; check the disk, and give a file on a local one"
+        }
         Some(ErrorCode::CannotOpen) if path.is_dir() => "it is a folder; give the path of a file",
         Some(ErrorCode::CannotOpen) if !folder(path).exists() => {
             "its folder does not exist; create that first"

@@ -58,7 +58,7 @@ impl Writer {
 enum Durability {
     /// With the next commit that is full, or when the log is moved into the file.
     Normal,
-    /// Before it returns.
+    /// Before the commit returns.
     Full,
 }
 

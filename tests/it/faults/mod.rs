@@ -2,6 +2,8 @@
 //!
 //! In every one of these, 64 people are at work before, during and after.
 
+#[cfg(feature = "sqlite")]
+mod backup;
 mod crowd;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod remote;
