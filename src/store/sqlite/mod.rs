@@ -41,7 +41,8 @@ use crate::session::{Key, Record, Revision, SessionId};
 /// app that writes to it for long holds up sign-ins and sign-outs, though no other request.
 ///
 /// Purged records leave room that later ones fill; the file itself does not shrink. To back it up,
-/// use `VACUUM INTO`: the newest changes are in the log beside the file.
+/// use `VACUUM INTO`: the newest changes are in the log beside the file. Before you restore a backup,
+/// delete that log (`-wal`, and `-shm`), or SQLite destroys the backup with it.
 ///
 /// Clones share the same connections; soon after the last one is dropped, they are closed.
 #[derive(Clone)]
