@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -27,21 +28,25 @@ pub(super) struct Log {
     move_at: u64,
     restart_at: u64,
     mover: SyncSender<()>,
+    /// Whoever moves the log holds this: SQLite waits for readers, but not for another who moves it.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Log {
     /// Starts the thread that moves the log of this file.
     pub(super) fn of(file: &Path) -> Self {
         let (mover, wishes) = sync_channel(1);
+        let turn = Arc::<Mutex<()>>::default();
         // Without it, the writer does all of it.
         if let Ok(mover) = connection(file, OpenFlags::SQLITE_OPEN_READ_WRITE) {
+            let turn = turn.clone();
             let named = thread::Builder::new().name("curfew-sqlite-log".into());
-            let _ = named.spawn(move || move_whenever_wished(&mover, &wishes));
+            let _ = named.spawn(move || move_whenever_wished(&mover, &wishes, &turn));
         }
         let mut path = OsString::from(file);
         path.push("-wal");
         let path = PathBuf::from(path);
-        Self { path, length: 0, move_at: MOVED_BYTES, restart_at: MAX_BYTES, mover }
+        Self { path, length: 0, move_at: MOVED_BYTES, restart_at: MAX_BYTES, mover, turn }
     }
 
     /// Between two commits: sees to it that the log does not get long.
@@ -61,21 +66,22 @@ impl Log {
             // If somebody reads for long, the next try is not at once: meanwhile all changes wait.
             self.restart_at = length + MAX_BYTES / 4;
             let _ = writer.busy_timeout(RESTART_WAITS);
-            let _ = checkpoint(writer, "TRUNCATE");
+            let _ = checkpoint(writer, "TRUNCATE", &self.turn);
             let _ = writer.busy_timeout(WRITER_WAITS);
         }
     }
 }
 
 /// Until the writer is gone.
-fn move_whenever_wished(mover: &Connection, wishes: &Receiver<()>) {
+fn move_whenever_wished(mover: &Connection, wishes: &Receiver<()>, turn: &Mutex<()>) {
     while wishes.recv().is_ok() {
-        // It waits for nobody; what it leaves, the next one moves.
-        let _ = checkpoint(mover, "PASSIVE");
+        // It waits for no reader; what it leaves, the next one moves.
+        let _ = checkpoint(mover, "PASSIVE", turn);
     }
 }
 
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
+fn checkpoint(connection: &Connection, mode: &str, turn: &Mutex<()>) -> rusqlite::Result<()> {
+    let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
 }
 
