@@ -370,7 +370,7 @@ fn rules(size: Size) -> Vec<(String, OrgRules)> {
             let begins = at(i64::from(10 * version + number % 7));
             rules = rules.with_policy(policy, Duration::days(35), begins, number).unwrap();
         }
-        if number % 5 == 0 {
+        if number.is_multiple_of(5) {
             rules = rules.with_revocation(at(25), number);
         }
         (format!("org {number}"), rules)
@@ -389,15 +389,15 @@ fn session(number: u32, size: Size) -> Record {
     let user = format!("user-{:08x}", number / 3);
     let created = at(i64::from(number % 40)) + Duration::milliseconds(number.into());
     let client = ClientDetails {
-        agent: (number % 2 == 0).then(|| format!("Mozilla/5.0 ({})", number % 50).into()),
+        agent: number.is_multiple_of(2).then(|| format!("Mozilla/5.0 ({})", number % 50).into()),
         device: Some("Firefox on Linux".into()),
         address: Some(std::net::Ipv4Addr::from(number).into()),
-        location: (number % 3 == 0).then(|| "Genève".into()),
+        location: number.is_multiple_of(3).then(|| "Genève".into()),
     };
     let stamp = |of: u32| match of % 3 {
         0 => Stamp::default(),
         _ => Stamp {
-            generation: if of % 2 == 0 { 0 } else { at(30).unix_millis() as u64 },
+            generation: if of.is_multiple_of(2) { 0 } else { at(30).unix_millis() as u64 },
             version: at(i64::from(of % 20)).unix_millis() as u64,
             known: at(i64::from(of % 40)).unix_millis() as u64,
         },
@@ -432,7 +432,7 @@ fn session(number: u32, size: Size) -> Record {
         0 => record,
         1 | 2 => record.next(number).with_activity(created + Duration::hours(30)),
         3 => {
-            let org = (number % 2 == 0).then(|| "org 2".into());
+            let org = number.is_multiple_of(2).then(|| "org 2".into());
             let reason = [EndReason::Absolute, EndReason::Idle, EndReason::Revoked]
                 [(number / 5 % 3) as usize];
             record.next(number).with_end(Ended { at: created + Duration::DAY, reason, org })
