@@ -1,7 +1,5 @@
 //! Copying, over stores in this process, files, and servers where they are named.
 
-use std::env;
-
 use time::Duration;
 
 use super::*;
@@ -167,6 +165,7 @@ async fn records_that_cannot_be_read_are_counted_and_the_others_copied() {
 
 #[cfg(feature = "sqlite")]
 mod engines {
+    use std::env;
     use std::io::{BufRead as _, BufReader};
     use std::path::{Path, PathBuf};
     use std::process::{Command, Stdio};
