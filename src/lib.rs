@@ -51,6 +51,7 @@
 //! - `axum` (default): extractors, response parts and JSON routes for axum 0.8.
 //! - `sqlite`: the embedded, durable store.
 //! - `postgres`: the store for apps on several machines; `postgres-tls` encrypts its connections.
+//! - `deadpool`: the same over a pool of deadpool-postgres that the app has.
 //! - `redis`: the same on Redis or Valkey; `redis-tls` encrypts its connections.
 //! - `serde`: `Serialize` for what answers in JSON carry; `axum` brings it.
 //! - `conformance`: the store contract as tests, for a store of your own.

@@ -5,17 +5,19 @@
 //! cargo run --example console
 //! cargo run --example console -- --store memory --idle 30s --policy-minimum 10s
 //! cargo run --example console -- --show-session 52fc…
+//! cargo run --example console -- copy --from sqlite:console.db --to postgres://…
 //! ```
 //!
 //! Then open <http://localhost:3000> and sign in as one of the users that it prints. What people do
 //! is in `account.rs`, what admins do in `admin.rs`, and how sessions are set up in `options.rs`;
-//! `app.rs` puts it together. `hashing.rs`, `places.rs` and `device_names.rs` can be copied into an
+//! `app.rs` puts it together. `copying.rs` moves to another store. `hashing.rs`, `places.rs` and `device_names.rs` can be copied into an
 //! app as they are. All of it works without JavaScript, except for the warning.
 
 mod account;
 mod admin;
 mod admin_form;
 mod app;
+mod copying;
 mod device_names;
 mod hashing;
 mod options;
@@ -35,12 +37,16 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tower_curfew::clock::SystemClock;
 
-use options::Options;
+use options::{Command, Options};
 
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "tells where it listens, and who may sign in")]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    if let Some(Command::Copy(copying)) = &options.command {
+        println!("{}", copying.run().await?);
+        return Ok(());
+    }
     if let Some(session) = options.show_session {
         print!("{}", options.facts(session).await?);
         return Ok(());

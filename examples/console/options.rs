@@ -4,19 +4,22 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use time::Duration;
 use tower_curfew::client::ForwardedHeader;
 use tower_curfew::store::{MemoryStore, PostgresStore, RedisStore, SqliteStore, Store};
 use tower_curfew::{Curfew, Keyring, Limits, SessionId};
 
+use crate::copying::Copying;
 use crate::device_names::UaDatabase;
 use crate::places::GeoIp;
 
 /// Sessions to look at: a small app with the pages that people and admins know.
 #[derive(Parser)]
-#[command(name = "console")]
+#[command(name = "console", args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
     pub(crate) addr: String,
@@ -53,6 +56,13 @@ pub(crate) struct Options {
     /// Print what is kept of this session, and leave
     #[arg(long, value_name = "ID")]
     pub(crate) show_session: Option<SessionId>,
+}
+
+/// What to do instead of serving the app.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Copy all sessions and policies from one store into another; stop the app first
+    Copy(Copying),
 }
 
 impl Options {
@@ -107,7 +117,7 @@ impl Options {
 
 /// Where sessions are kept. It may hold a password, so it is not `Debug`.
 #[derive(Clone, PartialEq)]
-enum StoreAt {
+pub(crate) enum StoreAt {
     Memory,
     Sqlite(PathBuf),
     Postgres(String),
@@ -124,8 +134,12 @@ impl FromStr for StoreAt {
             Some(file) => Ok(Self::Sqlite(file.into())),
             None if text == "memory" => Ok(Self::Memory),
             None if is(&["postgres://", "postgresql://"]) => Ok(Self::Postgres(text.to_owned())),
-            None if is(&["redis://", "rediss://"]) => Ok(Self::Redis(text.to_owned())),
-            None => Err("give memory, sqlite:FILE, postgres://… or redis://…"),
+            // One server, its socket, a cluster, or Sentinels.
+            None if is(&["redis", "unix://"]) && text.contains("://") => {
+                Ok(Self::Redis(text.to_owned()))
+            }
+            None => Err("give memory, sqlite:FILE, postgres://…, redis://…, redis-cluster://… or \
+                         redis-sentinel://…"),
         }
     }
 }

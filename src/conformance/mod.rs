@@ -12,7 +12,7 @@
 //! tower_curfew::store_tests!(my_store, open().await);
 //! ```
 //!
-//! That is a module `my_store` with some forty tests. Each opens a store of its own, and runs on four
+//! That is a module `my_store` with nearly fifty tests. Each opens a store of its own, and runs on four
 //! threads. They may share what is behind it, a server say, since ids, users and organizations are
 //! drawn at random; but give them none that is in production: they leave records behind, and they purge
 //! what is due before the year 2092. Their times lie in the next century, so a store that deletes by its
@@ -27,6 +27,7 @@
 mod insert;
 mod list;
 mod load;
+mod moving;
 mod purge;
 mod replace;
 mod rules;
@@ -45,6 +46,8 @@ pub use self::insert::*;
 pub use self::list::*;
 #[doc(hidden)]
 pub use self::load::*;
+#[doc(hidden)]
+pub use self::moving::*;
 #[doc(hidden)]
 pub use self::purge::*;
 #[doc(hidden)]
@@ -135,6 +138,11 @@ macro_rules! store_tests {
             purge_goes_by_the_latest_purge_after
             purge_makes_room_under_the_cap
             purge_leaves_nothing_behind
+            scan_finds_every_record_as_it_is
+            scan_leaves_out_none_that_is_there_throughout
+            import_files_records_as_they_are
+            import_again_files_what_is_missing
+            import_refuses_another_state_of_a_session
         }
     };
     (@tests $open:expr, $($clause:ident)*) => {

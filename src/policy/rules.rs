@@ -184,7 +184,6 @@ impl OrgRules {
     }
 
     /// The same rules, to take the place of others.
-    #[cfg(feature = "conformance")]
     pub(crate) fn in_place_of(self, previous: Revision) -> Self {
         Self { previous, ..self }
     }

@@ -26,7 +26,7 @@ pub use self::key::Key;
 pub use self::new::NewSession;
 pub(crate) use self::new::{are_valid_methods, is_valid_name};
 pub use self::presence::{ActiveSession, Presence, Session};
-#[cfg(feature = "conformance")]
+#[cfg(any(feature = "conformance", test))]
 pub(crate) use self::record::Link;
 pub use self::record::{Membership, Record, Stamp};
 pub use self::revision::Revision;

@@ -205,6 +205,11 @@ impl Record {
         keys
     }
 
+    /// What it is listed under: its keys, until it ends.
+    pub(crate) fn listed_keys(&self) -> Vec<Key> {
+        if self.has_ended() { Vec::new() } else { self.keys() }
+    }
+
     /// Whether this is one of its [`keys`](Self::keys).
     pub fn is_under(&self, key: &Key) -> bool {
         let key_text = key.as_str();
@@ -226,7 +231,7 @@ impl Record {
     /// What its previous revision was listed under and it is not, because it has ended or belongs
     /// elsewhere.
     pub fn left_keys(&self) -> Vec<Key> {
-        let listed = if self.has_ended() { Vec::new() } else { self.keys() };
+        let listed = self.listed_keys();
         let mut keys = self.previous_keys().to_vec();
         keys.retain(|key| !listed.contains(key));
         keys

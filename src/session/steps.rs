@@ -56,6 +56,19 @@ impl Record {
         next
     }
 
+    /// The same record as one that was read from a store, which does not know what it took the place of.
+    pub(crate) fn as_read(mut record: Arc<Self>) -> Arc<Self> {
+        if record.previous != Revision::NONE {
+            let read = Arc::make_mut(&mut record);
+            read.previous = Revision::NONE;
+            if let Some(rare) = &mut read.rare {
+                rare.previous_keys = None;
+            }
+            read.rare.take_if(|rare| **rare == Rare::default());
+        }
+        record
+    }
+
     /// With a client of this kind.
     #[must_use]
     pub fn with_kind(self, kind: SessionKind) -> Self {

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::encoding::Unreadable;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
+use crate::store::scan::{DOES_NOT_SCAN, IN_USE, ScanPlace, Scanned};
 
 /// Keeps two kinds of things: *sessions*, one record each under its id, and *rules*, few and rarely
 /// changed.
@@ -61,6 +62,9 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Where a store files records and keys in several steps, the record comes first and its keys
     /// after it, all of them before the call returns.
+    ///
+    /// A record that has ended already is listed nowhere and takes no place: [`import`](Self::import)
+    /// files such records, too.
     ///
     /// A record with this id that has another [secret](Record::secret_hash) is an error; with the same
     /// secret it is this one, inserted before.
@@ -130,6 +134,51 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         at_most: u32,
     ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Reads all records, ended ones too, about so many at once, in an order of the store's own. For
+    /// [`copy`](super::copy()); no request needs it.
+    ///
+    /// A record that changes meanwhile is there in either version, and perhaps in both. One that is
+    /// there throughout is not left out. Those that cannot be read are counted and passed over.
+    ///
+    /// A store that does not implement this cannot be copied from: it answers with an error.
+    fn scan(
+        &self,
+        after: Option<ScanPlace>,
+        at_most: u32,
+    ) -> impl Future<Output = Result<Scanned, StoreError>> + Send {
+        let _ = (after, at_most);
+        async { Err(StoreError::message(DOES_NOT_SCAN)) }
+    }
+
+    /// Files records that another store has kept, exactly as they are: under their ids, and those that
+    /// have not ended under their keys. Says how many of them were not there yet.
+    ///
+    /// A record that is there at the same revision is passed over, so that the call can be repeated. If
+    /// it is there at another revision, the answer is an error. No cap counts, and no clock is compared:
+    /// these records are old.
+    ///
+    /// A store that does not implement this [loads](Self::load) and [inserts](Self::insert) one after the
+    /// other. Implement it to do so in one step, or if `insert` compares clocks.
+    fn import(
+        &self,
+        records: Vec<Arc<Record>>,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send {
+        async move {
+            let mut new = 0;
+            for record in records {
+                match self.load(record.id()).await? {
+                    Some(there) if there.record.revision() == record.revision() => {}
+                    Some(_) => return Err(StoreError::message(IN_USE)),
+                    None => {
+                        let inserted = self.insert(Record::as_read(record), None).await?;
+                        new += u64::from(inserted == Inserted::Done);
+                    }
+                }
+            }
+            Ok(new)
+        }
+    }
 }
 
 /// How many records that have not ended there may be under a new record's first key. Exhaustive.

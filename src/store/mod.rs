@@ -6,9 +6,11 @@
 //! [`MemoryStore`] is for tests and for single processes that may forget; `SqliteStore` (feature
 //! `sqlite`) is the embedded, durable default; `PostgresStore` (feature `postgres`) and
 //! `RedisStore` (feature `redis`) are for several machines. For a store of your own, implement [`Store`]
-//! and run the tests of the `conformance` module (feature `conformance`) over it.
+//! and run the tests of the `conformance` module (feature `conformance`) over it. [`copy()`] moves all that
+//! one store keeps into another.
 
 mod contract;
+mod copy;
 mod erased;
 mod memory;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
@@ -17,11 +19,13 @@ mod open_error;
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+mod scan;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub(crate) use self::contract::Place;
 pub use self::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
+pub use self::copy::{Copied, CopyError, Progress, copy};
 pub(crate) use self::erased::ErasedStore;
 pub use self::memory::MemoryStore;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
@@ -30,6 +34,9 @@ pub use self::open_error::OpenError;
 pub use self::postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOptions, RedisStore};
+#[cfg(feature = "conformance")]
+pub(crate) use self::scan::DOES_NOT_SCAN;
+pub use self::scan::{ScanPlace, Scanned};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
 pub use crate::encoding::Unreadable;

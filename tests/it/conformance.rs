@@ -41,6 +41,16 @@ mod servers {
         sabotaged
     );
 
+    #[cfg(feature = "deadpool")]
+    store_tests!(
+        postgres_over_a_pool,
+        match server("POSTGRES") {
+            Some(url) => AnyStore::postgres_on(crate::support::Way::Lent, &url).await,
+            None => return,
+        },
+        sabotaged
+    );
+
     #[cfg(feature = "redis")]
     store_tests!(
         redis,

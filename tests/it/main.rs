@@ -6,6 +6,9 @@ mod conformance;
 mod faults;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+#[allow(dead_code, reason = "which of them are used depends on the features")]
+mod processes;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "axum")]

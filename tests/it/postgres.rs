@@ -3,21 +3,34 @@
 //! Needs a server where schemas and roles may be created: `CURFEW_TEST_POSTGRES` is its connection
 //! string. Each test has a schema of its own.
 
+mod advice;
+mod backends;
 mod calls;
 mod clock;
 mod connections;
+mod idle;
+#[cfg(all(feature = "axum", feature = "deadpool"))]
+mod lent;
+mod locks;
 mod opening;
 #[cfg(feature = "conformance")]
 mod patient;
 mod plans;
+#[cfg(feature = "axum")]
+mod poolers;
+mod primaries;
 mod races;
+mod relay;
 mod road;
 mod round_trips;
 mod rows;
 mod rules;
+mod servers;
 mod support;
-#[cfg(feature = "postgres-tls")]
+#[cfg(all(feature = "axum", feature = "postgres-tls"))]
 mod tls;
+#[cfg(all(feature = "axum", feature = "postgres-tls"))]
+mod tls_server;
 
 /// What the tests leave behind is not in their way, nor is it that all who write take turns.
 #[cfg(feature = "conformance")]

@@ -1,7 +1,9 @@
 //! What is peculiar to Redis, over the server at `CURFEW_TEST_REDIS`, and over servers that the
 //! tests start themselves if there is a `redis-server`.
 
+mod access;
 mod clock;
+mod cluster;
 mod connections;
 mod cost;
 mod hanging;
@@ -10,7 +12,10 @@ mod keys;
 mod opening;
 mod own;
 mod races;
+mod replicas;
 mod rules;
 mod server;
 mod support;
+#[cfg(feature = "redis-tls")]
+mod tls;
 mod wire;

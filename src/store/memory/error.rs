@@ -7,3 +7,6 @@ pub(super) const FULL: StoreError =
 
 pub(super) const EXISTS: StoreError =
     StoreError::message("the session store holds a record with this id already");
+
+pub(super) const NO_PLACE: StoreError =
+    StoreError::message("this is no place of a scan of this store; begin with the first page");

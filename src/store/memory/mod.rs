@@ -1,6 +1,7 @@
 //! A store in the memory of the process.
 
 mod error;
+mod moving;
 mod open;
 mod read;
 mod sorted_set;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use self::open::Tables;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
+use super::scan::{ScanPlace, Scanned};
 use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
@@ -86,5 +88,12 @@ impl Store for MemoryStore {
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         Ok(write::purge(&self.0, now, at_most))
+    }
+    async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {
+        moving::scan(&self.0, after, at_most)
+    }
+
+    async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
+        moving::import(&self.0, records)
     }
 }

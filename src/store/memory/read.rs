@@ -24,6 +24,10 @@ impl Tables {
         lock(self.shards[shard_of(id)].read())
     }
 
+    pub(super) fn records_of(&self, shard: usize) -> Vec<Arc<Record>> {
+        lock(self.shards[shard].read()).records.iter().cloned().collect()
+    }
+
     pub(super) fn shards(&self) -> impl Iterator<Item = RwLockReadGuard<'_, Shard>> {
         self.shards.iter().map(|shard| lock(shard.read()))
     }

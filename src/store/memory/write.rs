@@ -32,8 +32,7 @@ pub(super) fn insert(
     if tables.capacity <= tables.len() {
         return Err(FULL);
     }
-    record.entered_keys().iter().for_each(|key| index.insert(place(key, &record)));
-    tables.put(&mut shard, record);
+    tables.file(&mut index, &mut shard, record);
     Ok(Inserted::Done)
 }
 
@@ -118,8 +117,14 @@ fn place(key: &Key, record: &Record) -> (u64, Timestamp, SessionId) {
 }
 
 impl Tables {
-    fn shard_mut(&self, id: SessionId) -> RwLockWriteGuard<'_, Shard> {
+    pub(super) fn shard_mut(&self, id: SessionId) -> RwLockWriteGuard<'_, Shard> {
         lock(self.shards[shard_of(id)].write())
+    }
+
+    /// Files a record that is not there yet.
+    pub(super) fn file(&self, index: &mut Index, shard: &mut Shard, record: Arc<Record>) {
+        record.listed_keys().iter().for_each(|key| index.insert(place(key, &record)));
+        self.put(shard, record);
     }
 
     /// Puts a record into its shard, in the place of its previous revision.

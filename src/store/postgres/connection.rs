@@ -5,9 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit};
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Client, Error, Row, Statement};
 
+use super::asked::{self, Peer};
 use super::error::Failure;
+use super::hosts::Hosts;
+use super::opened::{Opened, PumpTask};
+use super::server::Backend;
 use super::statements::Sql;
 use super::values::Params;
 
@@ -43,6 +47,20 @@ impl Sharing {
 pub(super) struct Live {
     pub(super) sharing: Sharing,
     pub(super) client: Client,
+    peer: Peer,
+    /// Held while questions are sent that must not be parted.
+    order: Mutex<()>,
+    /// The server's process at the other end, if it is always the same.
+    pub(super) backend: Option<Backend>,
+    /// The number of the primary that it leads to.
+    pub(super) primary: u64,
+    /// How many were opened up to this one.
+    number: u64,
+    hosts: Arc<Hosts>,
+    /// No call uses it any more, and no answer of it counts.
+    is_left: AtomicBool,
+    /// It was left because an answer did not come.
+    pub(super) is_silent: AtomicBool,
     /// By their numbers. They are gone with the connection.
     statements: Mutex<Vec<Option<Statement>>>,
     /// For so many calls more.
@@ -50,20 +68,55 @@ pub(super) struct Live {
     /// Calls whose callers stopped waiting. They take their room until the server has answered.
     pub(super) abandoned: AtomicU32,
     pub(super) in_transaction: AtomicBool,
-    pub(super) wake: Notify,
+    pub(super) wake: Arc<Notify>,
 }
 
 impl Live {
-    pub(super) fn new(sharing: Sharing, client: Client) -> Self {
-        Self {
+    pub(super) fn new(
+        sharing: Sharing,
+        hosts: Arc<Hosts>,
+        opened: Opened,
+        wake: Arc<Notify>,
+    ) -> (Self, PumpTask) {
+        let live = Self {
             sharing,
-            client,
+            client: opened.client,
+            peer: hosts.connector.peer,
+            order: Mutex::default(),
+            backend: opened.facts.backend,
+            primary: opened.primary,
+            number: opened.number,
+            hosts,
+            is_left: AtomicBool::new(false),
+            is_silent: AtomicBool::new(false),
             statements: Mutex::default(),
             room: AtomicU32::new(sharing.capacity()),
             abandoned: AtomicU32::new(0),
             in_transaction: AtomicBool::new(false),
-            wake: Notify::new(),
-        }
+            wake,
+        };
+        (live, opened.pump)
+    }
+
+    /// Whether calls may use it.
+    pub(super) fn is_usable(&self) -> bool {
+        self.counts() && !self.client.is_closed()
+    }
+
+    /// Whether an answer of it counts: not that of an old primary.
+    fn counts(&self) -> bool {
+        !self.is_left() && self.hosts.primary.is(self.primary)
+    }
+
+    /// Says whether no call uses it any more.
+    pub(super) fn is_left(&self) -> bool {
+        self.is_left.load(Ordering::Acquire)
+    }
+
+    pub(super) fn leave(&self) {
+        self.is_left.store(true, Ordering::Release);
+        // Its keeper closes it, if the server has not.
+        self.wake.notify_one();
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -87,7 +140,7 @@ impl Live {
         if let Some(Some(statement)) = self.statements().get(sql.number) {
             return Ok(statement.clone());
         }
-        let statement = Box::pin(self.client.prepare(&sql.text)).await?;
+        let statement = Box::pin(self.client.prepare_typed(&sql.text, sql.types)).await?;
         self.keep(sql, Some(statement.clone()));
         Ok(statement)
     }
@@ -119,22 +172,64 @@ impl Call {
     }
 
     pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        let statement = self.live.prepare(sql).await?;
-        let answer = self.live.client.query(&statement, params).await;
-        answer.map_err(|error| self.failed(sql, error))
+        let client = &self.live.client;
+        let answer = match self.live.peer {
+            Peer::Server => match self.live.prepare(sql).await {
+                Ok(statement) => client.query(&statement, params).await,
+                Err(error) => Err(error),
+            },
+            // Boxed, or who asks what is prepared would carry the room for it.
+            Peer::Pooler => Box::pin(asked::unnamed(client, sql, params)).await,
+        };
+        self.checked(answer, Some(sql))
     }
 
-    pub(super) async fn execute(&self, sql: &Sql, params: Params<'_>) -> Result<u64, Failure> {
-        let statement = self.live.prepare(sql).await?;
-        let answer = self.live.client.execute(&statement, params).await;
-        answer.map_err(|error| self.failed(sql, error))
-    }
-
-    fn failed(&self, sql: &Sql, error: tokio_postgres::Error) -> Failure {
-        if Failure::is_stale_statement(&error) {
-            self.live.keep(sql, None);
+    /// A statement that is a transaction of its own.
+    pub(super) async fn alone(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        match self.live.peer {
+            // For how long it waits for a lock was set when the connection was opened.
+            Peer::Server => self.query(sql, params).await,
+            Peer::Pooler => {
+                let live = &self.live;
+                let alone = Box::pin(asked::alone(&live.client, sql, params, &live.order));
+                self.checked(alone.await, Some(sql))
+            }
         }
-        error.into()
+    }
+
+    /// Runs what has neither parameters nor an answer.
+    pub(super) async fn run(&self, statements: &str) -> Result<(), Failure> {
+        let answer = self.live.client.batch_execute(statements).await;
+        self.checked(answer, None)
+    }
+
+    /// The answer, if it counts.
+    fn checked<T>(&self, answer: Result<T, Error>, sql: Option<&Sql>) -> Result<T, Failure> {
+        let live = &*self.live;
+        if !live.counts() {
+            return Err(
+                if live.sharing == Sharing::Exclusive && live.is_silent.load(Ordering::Acquire) {
+                    Failure::GivenUp
+                } else {
+                    Failure::Broken { error: answer.err(), connection: live.number }
+                },
+            );
+        }
+        let error = match answer {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if let Some(sql) = sql
+            && Failure::is_stale_statement(&error)
+        {
+            live.keep(sql, None);
+        }
+        if Failure::is_of_a_broken_connection(&error) {
+            // Or the next call would be sent there, too.
+            live.leave();
+            return Err(Failure::Broken { error: Some(error), connection: live.number });
+        }
+        Err(error.into())
     }
 
     /// The server has answered all that was asked.

@@ -7,6 +7,7 @@ use std::{fmt, io};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
+use super::encryption;
 use crate::encoding::Unreadable;
 use crate::store::contract::StoreError;
 use crate::store::open_error::OpenError;
@@ -22,12 +23,34 @@ impl From<Error> for OpenError {
     }
 }
 
-fn advice(error: &Error) -> &'static str {
+pub(super) fn advice(error: &Error) -> &'static str {
+    if let Some(advice) = encryption::advice(error) {
+        return advice;
+    }
     if let Some(code) = error.code() {
         return match code.code() {
-            "28P01" | "28000" => {
-                "the server refuses the role or its password; check both, and the server's \
-                 pg_hba.conf"
+            "08P01" if said(error).starts_with("unsupported startup parameter") => {
+                "a pooler refuses the `options` of the connection string; leave them out, or let \
+                 the pooler pass over them (`ignore_startup_parameters` of PgBouncer)"
+            }
+            "08P01" => {
+                "a pooler refuses it; see the source of this error, and the log of the pooler"
+            }
+            "26000" | "42P05" => UNSPOKEN_OF_POOLER,
+            "28P01" => "the server refuses the role's password; check both",
+            "28000" if is_said_by(error, "InitializeSessionUserId") => {
+                "there is no such role, or it may not connect; create it, or let it (ALTER ROLE … LOGIN)"
+            }
+            "28000" => {
+                "the server lets this role not in from here; add a line for role, database and this \
+                 machine to its pg_hba.conf, and reload it"
+            }
+            "42501" if is_said_by(error, "CheckMyDatabase") => {
+                "the role may not connect to this database; grant it CONNECT"
+            }
+            "42703" => {
+                "a table lacks a column, so it is not as `schema_sql` makes it; add the column, or drop \
+                 the tables, which signs everybody out"
             }
             "3D000" => "there is no such database; create it, or name another",
             "42501" => {
@@ -35,45 +58,48 @@ fn advice(error: &Error) -> &'static str {
                  `schema_sql`) and grant it SELECT, INSERT, UPDATE and DELETE on them"
             }
             "3F000" => "there is no such schema, or none in the search path; create or name one",
-            "25006" => READ_ONLY,
+            "42P01" => {
+                "some of its tables are missing; create them with what `schema_sql` says, or drop \
+                 the others, which signs everybody out"
+            }
             "53300" => {
-                "the server has no connection left; let it have more (max_connections), or this \
-                 store fewer"
+                "the server has no connection left; let it (max_connections), the role or the database \
+                 (CONNECTION LIMIT) have more, two more than this store, or this store fewer"
             }
             "57P03" => "the server is starting up or shutting down; try again",
             _ => "the server refuses it; see the source of this error",
         };
     }
-    match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
-        // So the driver says that it found a server, but no primary.
-        Some(io) if io.to_string() == "database does not allow writes" => return READ_ONLY,
-        Some(_) if !is_tls(error) => {
-            return "the server cannot be reached; check host and port, and that it is running";
-        }
-        _ => {}
-    }
-    if !is_tls(error) {
-        return "the server refuses it; see the source of this error";
-    }
-    if cfg!(feature = "postgres-tls") {
-        "the connection cannot be encrypted; check that the server has `ssl = on` and that its \
-         certificate is valid for the host, and name the authority that signed it (`tls_roots`)"
+    if error.source().is_some_and(|source| source.is::<io::Error>()) {
+        "the server cannot be reached; check host and port, and that it is running"
     } else {
-        "the connection cannot be encrypted; enable the feature `postgres-tls`"
+        "the server refuses it; see the source of this error"
     }
 }
 
-/// The driver does not tell it otherwise.
-fn is_tls(error: &Error) -> bool {
-    error.to_string().starts_with("error performing TLS handshake")
+fn said(error: &Error) -> &str {
+    error.as_db_error().map_or("", |error| error.message())
 }
 
-const READ_ONLY: &str =
-    "it takes no writes: it is a replica, or the role or database is read-only; name the primary";
+/// The server's texts are translated, the names of its functions are not.
+fn is_said_by(error: &Error, function: &str) -> bool {
+    error.as_db_error().and_then(|error| error.routine()) == Some(function)
+}
+
+pub(super) const UNSPOKEN_OF_POOLER: &str = "the connection string leads to a pooler, which gives \
+     out server connections for a transaction at a time; say `through_pooler()`, or name the \
+     server itself";
 
 /// Why a call on an open store fails.
 pub(super) enum Failure {
     Postgres(Error),
+    /// The connection of this number broke, or leads to an old primary.
+    Broken {
+        error: Option<Error>,
+        connection: u64,
+    },
+    /// No answer came, and nobody knows what was done.
+    GivenUp,
     Unreadable(Unreadable),
     /// A session with this id exists already.
     Exists,
@@ -89,13 +115,11 @@ impl Failure {
         matches!(self, Self::Postgres(error) if error.code().is_some_and(|code| again.contains(code)))
     }
 
-    /// Whether the connection broke, so that another may give the answer.
-    pub(super) fn is_broken_connection(&self) -> bool {
-        let Self::Postgres(error) = self else {
-            return false;
-        };
+    /// Whether another connection may give the answer.
+    pub(super) fn is_of_a_broken_connection(error: &Error) -> bool {
         match error.code() {
-            Some(code) => code.code().starts_with("57P0"),
+            // A pooler says the latter when its own connection broke, and closes this one.
+            Some(code) => code.code().starts_with("57P0") || *code == SqlState::PROTOCOL_VIOLATION,
             None => true,
         }
     }
@@ -128,7 +152,13 @@ impl From<StoreError> for Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Postgres(error) => Self::new(message(&error), ServerMessage::of(&error)),
+            Failure::Postgres(error) | Failure::Broken { error: Some(error), .. } => {
+                Self::new(message(&error), ServerMessage::of(&error))
+            }
+            Failure::Broken { error: None, .. } => {
+                Self::message("the session store has another primary now; try again")
+            }
+            Failure::GivenUp => Self::new(NO_ANSWER, ServerMessage::timeout()),
             Failure::Unreadable(unreadable) => unreadable.into(),
             Failure::Exists => {
                 Self::message("the session store holds a record with this id already")
@@ -144,18 +174,25 @@ impl From<Failure> for StoreError {
 
 fn message(error: &Error) -> &'static str {
     let Some(code) = error.code() else {
-        return "the session store does not answer";
+        return NO_ANSWER;
     };
     match code.code() {
         "25006" => "the session store takes no writes: it is a replica, or it is read-only",
         "42501" => "the role of the session store lacks the right to use its tables",
         "42P01" | "3F000" => "the tables of the session store are missing",
+        "42703" => "a table of the session store lacks a column",
         "40001" | "40P01" | "55P03" => "the session store is held up by other changes",
+        "26000" | "42P05" => {
+            "the session store is behind a pooler that it was not told of; say `through_pooler()`"
+        }
+        "08P01" => "the pooler before the session store refuses it",
         "53100" => "the disk of the session store is full",
         "22021" => "a name for the session store holds a zero byte",
-        _ => "the session store does not answer",
+        _ => NO_ANSWER,
     }
 }
+
+const NO_ANSWER: &str = "the session store does not answer";
 
 /// What the server or the driver said, without the details: those quote the rows.
 #[derive(Debug)]
@@ -170,6 +207,10 @@ impl ServerMessage {
             }
             (None, _) => error.to_string(),
         })
+    }
+
+    pub(super) fn from_text(text: String) -> Self {
+        Self(text)
     }
 
     pub(super) fn timeout() -> Self {

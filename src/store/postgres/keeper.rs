@@ -1,133 +1,225 @@
 //! The task that opens a connection, watches it, and opens it again.
+//!
+//! The server never has more connections than are configured, and one more, whatever hangs. One that
+//! was given up may still be busy there, as a commit is that waits for a replica. So its place is
+//! taken by another one only when the server's process is gone; and only one keeper at a time opens
+//! the connection that sees to that.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
-use tokio_postgres::Error;
+use tokio_postgres::CancelToken;
 
+use super::asked::Peer;
 use super::connection::{Live, Sharing};
 use super::connections::State;
-use super::connector::Connector;
-use super::error::ServerMessage;
+use super::connector::MAX_TIME_TO_OPEN;
+use super::first::first;
+use super::hosts::Hosts;
+use super::open_failure::OpenFailure;
+use super::opened::{Opened, PumpTask};
+use super::server::Backend;
 use super::statements::Sql;
 
-/// Keeps one connection open, until it is aborted. `first` are the statements that no call shall
-/// wait for.
-pub(super) async fn keep(
-    connector: Arc<Connector>,
-    sharing: Sharing,
-    first: Arc<[Sql]>,
-    state: watch::Sender<State>,
-    freed: Arc<Notify>,
-) {
-    let mut pause = SHORTEST_PAUSE;
-    loop {
-        match tokio::time::timeout(MAX_TIME_TO_OPEN, open(&connector, sharing, &first)).await {
-            Ok(Ok((live, pump))) => {
-                pause = SHORTEST_PAUSE;
-                state.send_replace(State::Open(live.clone()));
-                freed.notify_waiters();
-                watch_over(&live, pump, &freed).await;
-                state.send_replace(State::Opening);
-                tracing::warn!("a connection of the session store broke; it is opened again");
+/// Keeps one connection open, until it is aborted.
+pub(super) struct Keeper {
+    pub(super) hosts: Arc<Hosts>,
+    pub(super) sharing: Sharing,
+    /// The statements that no call shall wait for.
+    pub(super) first: Arc<[Sql]>,
+    /// So many replicas must have what is acknowledged.
+    pub(super) acknowledged_by: u32,
+    pub(super) state: watch::Sender<State>,
+    pub(super) freed: Arc<Notify>,
+    /// Told by calls that find it down.
+    pub(super) wanted: Arc<Notify>,
+}
+
+impl Keeper {
+    pub(super) async fn keep(self) {
+        let mut pause = SHORTEST_PAUSE;
+        let mut predecessor = None;
+        loop {
+            match self.open(predecessor).await {
+                Ok((live, pump)) => {
+                    pause = SHORTEST_PAUSE;
+                    self.is(State::Open(live.clone()));
+                    let last = live.backend;
+                    self.watch_over(live, pump).await;
+                    predecessor = last;
+                    tracing::warn!("a connection of the session store broke; it is opened again");
+                }
+                Err(failure) => {
+                    self.hosts.failed.fetch_add(1, Ordering::AcqRel);
+                    let said = Arc::new(failure.said());
+                    let may_be_back = failure.is_of_a_broken_connection();
+                    self.is(if may_be_back { State::Down(said) } else { State::Refused(said) });
+                    tokio::time::sleep(SHORTEST_PAUSE).await;
+                    let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                }
             }
-            failed => {
-                let said = match failed {
-                    Ok(Err(error)) => ServerMessage::of(&error),
-                    _ => ServerMessage::timeout(),
-                };
-                state.send_replace(State::Down(Arc::new(said)));
-                freed.notify_waiters();
-                tokio::time::sleep(pause).await;
-                pause = LONGEST_PAUSE.min(pause * 2);
-            }
         }
     }
-}
 
-async fn open(
-    connector: &Connector,
-    sharing: Sharing,
-    first: &[Sql],
-) -> Result<(Arc<Live>, JoinHandle<()>), Error> {
-    let (client, pump) = connector.open().await?;
-    // Who waits for a lock on the whole table, or for somebody else's row, must not take up a
-    // connection, and here not one more each time that it is tried.
-    let waits_briefly = "SET lock_timeout = '1s'";
-    let live = Arc::new(Live::new(sharing, client));
-    let closed = Arc::downgrade(&live);
-    // The clients' end is what stops it: then it says goodbye to the server.
-    let pump = Aborted(tokio::spawn(async move {
-        let _ = pump.await;
-        if let Some(live) = closed.upgrade() {
-            live.wake.notify_one();
-        }
-    }));
-    live.client.batch_execute(waits_briefly).await?;
-    for sql in first {
-        live.prepare(sql).await?;
+    fn is(&self, state: State) {
+        self.state.send_replace(state);
+        self.freed.notify_waiters();
     }
-    Ok((live, pump.keep()))
-}
 
-/// A task that ends if it is not kept.
-struct Aborted(JoinHandle<()>);
-
-impl Aborted {
-    fn keep(mut self) -> JoinHandle<()> {
-        std::mem::replace(&mut self.0, tokio::spawn(async {}))
-    }
-}
-
-impl Drop for Aborted {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Returns when the connection is of no more use.
-async fn watch_over(live: &Live, pump: JoinHandle<()>, freed: &Notify) {
-    loop {
-        let _ = tokio::time::timeout(CHECK_EVERY, live.wake.notified()).await;
-        if live.client.is_closed() {
-            return;
-        }
-        let abandoned = live.abandoned.swap(0, Ordering::AcqRel);
-        if live.is_idle() {
-            continue;
-        }
-        // Answers come in the order of the questions, so with this one all those before are there.
-        let question = match live.sharing {
-            Sharing::Exclusive
-                if abandoned != 0 && live.in_transaction.swap(false, Ordering::AcqRel) =>
-            {
-                "ROLLBACK"
-            }
-            _ => "",
+    async fn open(
+        &self,
+        predecessor: Option<Backend>,
+    ) -> Result<(Arc<Live>, PumpTask), OpenFailure> {
+        let hosts = &self.hosts;
+        let _turn = if predecessor.is_some() || hosts.are_several() {
+            self.state.send_if_modified(State::waits);
+            Some(hosts.turn().await)
+        } else {
+            None
         };
-        let answer = tokio::time::timeout(
-            live.sharing.time_to_answer(),
-            live.client.batch_execute(question),
-        );
-        if !matches!(answer.await, Ok(Ok(()))) {
-            // All who wait for it hear of it. It may hang, so there is no goodbye; but it is closed
-            // before the next one is opened.
-            pump.abort();
-            let _ = pump.await;
-            return;
+        let mut attempt = pin!(self.attempt(predecessor));
+        let silent = hosts.silent.load(Ordering::Acquire);
+        if silent == 0 {
+            self.state.send_if_modified(State::opens);
         }
-        if abandoned != 0 {
-            live.make_room(abandoned);
-            freed.notify_waiters();
+        let mut outcome = tokio::time::timeout(MAX_TIME_TO_OPEN, &mut attempt).await;
+        if outcome.is_err() {
+            // Calls need not wait for it. But a server that hangs has all that came to it in a queue,
+            // so it is not tried again soon.
+            self.is(State::Refused(Arc::new(OpenFailure::Silent.said())));
+            let more = MAX_TIME_TO_OPEN * (1 << silent.min(MAX_DOUBLINGS));
+            outcome = tokio::time::timeout(more, attempt).await;
+        }
+        match outcome {
+            Ok(outcome) => {
+                hosts.silent.store(0, Ordering::Release);
+                outcome
+            }
+            Err(_) => {
+                hosts.silent.fetch_add(1, Ordering::AcqRel);
+                Err(OpenFailure::Silent)
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        predecessor: Option<Backend>,
+    ) -> Result<(Arc<Live>, PumpTask), OpenFailure> {
+        let wake = Arc::new(Notify::new());
+        let opened = self.hosts.open(&wake).await?;
+        if let Some(predecessor) = predecessor {
+            is_gone(predecessor, &opened).await?;
+        }
+        // Whoever only reads acknowledges nothing.
+        let acknowledges = self.sharing == Sharing::Exclusive;
+        if acknowledges && opened.facts.acknowledged_by < self.acknowledged_by {
+            return Err(OpenFailure::TooFewReplicas);
+        }
+        let (live, pump) = Live::new(self.sharing, self.hosts.clone(), opened, wake);
+        if self.hosts.connector.peer == Peer::Server {
+            for sql in &*self.first {
+                live.prepare(sql).await?;
+            }
+        }
+        Ok((Arc::new(live), pump))
+    }
+
+    /// Returns when the connection is of no more use, and closed.
+    async fn watch_over(&self, live: Arc<Live>, pump: PumpTask) {
+        let cancel = live.client.cancel_token();
+        let was_left = AtomicBool::new(false);
+        let is_replaced = self.hosts.primary.is_no_longer(live.primary);
+        first(is_replaced, async {
+            self.answers(&live).await;
+            was_left.store(true, Ordering::Relaxed);
+        })
+        .await;
+        let was_busy = !live.is_idle();
+        live.leave();
+        // All who wait for it hear of it. It may hang, so there is no goodbye; but it is closed before
+        // the next one is opened.
+        pump.abort().await;
+        self.state.send_if_modified(State::waits);
+        self.freed.notify_waiters();
+        drop(live);
+        // That of a newer primary is somewhere else, and this one may be gone.
+        if was_busy && was_left.load(Ordering::Relaxed) {
+            self.cancel(&cancel).await;
+        }
+    }
+
+    /// A server whose connections are all taken ends what hangs only if it is asked this way.
+    async fn cancel(&self, token: &CancelToken) {
+        let asked = self.hosts.connector.cancel(token);
+        let _ = tokio::time::timeout(MAX_TIME_TO_CANCEL, asked).await;
+    }
+
+    /// Returns when the connection is closed, or silent for too long.
+    async fn answers(&self, live: &Live) {
+        loop {
+            let _ = tokio::time::timeout(CHECK_EVERY, live.wake.notified()).await;
+            if live.client.is_closed() || live.is_left() {
+                return;
+            }
+            let abandoned = live.abandoned.swap(0, Ordering::AcqRel);
+            if live.is_idle() {
+                continue;
+            }
+            // Answers come in the order of the questions, so with this one all those before are there.
+            let question = match live.sharing {
+                Sharing::Exclusive
+                    if abandoned != 0 && live.in_transaction.swap(false, Ordering::AcqRel) =>
+                {
+                    "ROLLBACK"
+                }
+                _ => "",
+            };
+            let answer = tokio::time::timeout(
+                live.sharing.time_to_answer(),
+                live.client.batch_execute(question),
+            );
+            match answer.await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => {
+                    live.is_silent.store(true, Ordering::Release);
+                    return;
+                }
+            }
+            if abandoned != 0 {
+                live.make_room(abandoned);
+                self.freed.notify_waiters();
+            }
         }
     }
 }
 
-/// As long as a connection may take to be opened.
-pub(super) const MAX_TIME_TO_OPEN: Duration = Duration::from_secs(5);
+/// Ends the server's process for the connection before, and waits until it is gone. Where a pooler
+/// stands in between, it may be somebody else's by now, who connects again.
+async fn is_gone(predecessor: Backend, opened: &Opened) -> Result<(), OpenFailure> {
+    if predecessor.server != opened.facts.server {
+        return Ok(());
+    }
+    let ends = async {
+        while !predecessor.is_ended_over(&opened.client).await? {
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(MAX_TIME_TO_END, ends).await.unwrap_or(Err(OpenFailure::PredecessorStays))
+}
+
+/// Of the time that one waits for a server that does not answer.
+const MAX_DOUBLINGS: u32 = 3;
+
+const MAX_TIME_TO_END: Duration = Duration::from_secs(4);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+const MAX_TIME_TO_CANCEL: Duration = Duration::from_secs(2);
 
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 

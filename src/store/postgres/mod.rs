@@ -1,16 +1,32 @@
 //! A store in a PostgreSQL database.
 
+mod asked;
+#[cfg(feature = "deadpool")]
+mod borrowed;
 mod connection;
+mod connection_string;
 mod connections;
 mod connector;
+mod encryption;
 mod error;
+mod first;
+mod hosts;
 mod keeper;
+mod moving;
 mod open;
+mod open_failure;
+mod opened;
+mod pooler;
+mod primary;
 mod read;
 mod schema;
+mod server;
+mod source;
+mod standbys;
 mod statements;
 #[cfg(feature = "postgres-tls")]
 mod tls;
+mod tls_options;
 mod transaction;
 mod values;
 mod write;
@@ -20,12 +36,13 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
-use self::connections::Connections;
 pub use self::open::PostgresOptions;
 use self::schema::Names;
+use self::source::Source;
 use self::statements::Statements;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 use super::open_error::OpenError;
+use super::scan::{ScanPlace, Scanned};
 use crate::clock::{ServerClock, Timestamp};
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
@@ -38,30 +55,62 @@ use crate::session::{Key, Record, Revision, SessionId};
 /// page of a list is two reads, and a change of rules a transaction of six round trips.
 ///
 /// **Connections.** Four by default, two that read and two that write; each node has its own. A
-/// connection that reads serves many requests at once, without waiting for one answer before it asks
-/// for the next; that is faster than a pool of as many connections. One that writes serves one
+/// connection that reads serves many requests at once, without waiting for one answer before it
+/// asks for the next; that is faster than a pool of as many connections. One that writes serves one
 /// change at a time: if commits are slow, give it [more](PostgresOptions::connections). One that
-/// breaks is opened again; meanwhile calls go to the others, and if there are none they fail at
-/// once. Calls that find all taken wait for three seconds at most, or for the
-/// [timeout](crate::Builder::timeout) if that is shorter. One that finds a row or a table locked by
-/// somebody else fails after a second, or after ten in the middle of a sign-in or a change of rules.
+/// breaks is opened again, and its calls are made again over another. If there is none, calls fail
+/// as soon as an attempt to open one has failed. Calls that find all taken wait for three seconds
+/// at most, or for the [timeout](crate::Builder::timeout) if that is shorter. One that finds a row
+/// or a table locked by somebody else fails after a second, or after ten in the middle of a
+/// sign-in, a purge or a change of rules.
+///
+/// **Bound.** The server never has more connections of a node than these and two more, whatever
+/// hangs: a commit that waits for a replica, the network, the server. A connection that does not
+/// answer in time (a read in 5 seconds, a change in 15) is closed, and the server is asked to stop
+/// what it does for it. Its place is taken again only after the server's process is gone, which the
+/// next connection sees to with `pg_terminate_backend`, one at a time. So let the server and the
+/// role have two connections more for each node.
 ///
 /// **Durability.** What is acknowledged is as durable as the server's `synchronous_commit` says: on
-/// disk, unless you switch it off. To lose an end is to let somebody back in, so leave it on.
+/// disk, unless you switch it off. To lose an end is to let somebody back in, so leave it on. With
+/// [`acknowledged_by`](PostgresOptions::acknowledged_by) it must be on replicas as well.
 ///
 /// **Replicas.** It connects to a primary and nowhere else, since a replica may not have yet what
-/// was just written. Name several hosts in the connection string, and it finds the one that takes
-/// writes, after a failover too.
+/// was just written. Name several hosts in the connection string
+/// (`postgres://a:5432,b:5432/database`), and it finds the one that takes writes, after a failover
+/// too. All connections lead to one primary: of two that take writes the one with the newer
+/// timeline counts, and after the first connection to it no answer of the other one does. A server
+/// that is older than one that was seen, or that has another system identifier, is not used. A name
+/// that stands for several addresses is as good as several hosts, except that only several hosts
+/// are looked at every 5 seconds for a newer primary.
 ///
-/// **Poolers.** None is needed, and none was tested. It prepares its statements, which PgBouncer in
-/// transaction mode allows from 1.21 on with `max_prepared_statements` above 0; and it sets
-/// `lock_timeout` when it connects, which such a pooler gives to whoever comes next. Let it connect
-/// to the server itself.
+/// **Poolers.** None is needed: the store has few connections. Behind one that gives out server
+/// connections for a transaction at a time, such as PgBouncer with `pool_mode = transaction`, say
+/// [`through_pooler`](PostgresOptions::through_pooler). Then it prepares nothing and sets nothing for
+/// longer than a transaction, which any version of PgBouncer will do. Each call takes as many round
+/// trips as without, but gives the server more to parse and plan. A pooler that it was not told of is
+/// noticed when it connects, unless others keep the pooler busy at that moment; later, the first
+/// statement that has vanished says so.
 ///
-/// **Encryption.** With the feature `postgres-tls` the server's certificate is always checked, against
-/// the authorities that the operating system trusts, or those that you name (`tls_roots`). Say `sslmode=require` in the
-/// connection string, or a server that offers no encryption is spoken to without; `sslmode=disable`
-/// does not even ask.
+/// **A pool of the app's.** With the feature `deadpool` the store runs over a pool of
+/// [deadpool-postgres](https://docs.rs/deadpool-postgres) that the app has
+/// ([`options_with_pool`](Self::options_with_pool)), and opens no connection. It prepares nothing
+/// there, so that pool may lead through a pooler. It is slower, and promises less: sessions wait behind the queries of the app; a connection that hangs is noticed by
+/// the [timeout](crate::Builder::timeout) only, and goes back to the pool as it is; and that all
+/// connections lead to one primary is up to the pool.
+///
+/// **Encryption.** Needs the feature `postgres-tls`. The connection string says what libpq's would:
+/// `sslmode`, `sslrootcert` (a file, or `system`), and `sslcert` with `sslkey`, which
+/// `tls_roots` and `tls_client` give as well. The certificate of the server is always checked,
+/// against the authorities that the operating system trusts if none is named. Here this is stricter
+/// than libpq, which does so only from `verify-ca` on.
+///
+/// | `sslmode` | a server without encryption | the server's certificate |
+/// | --- | --- | --- |
+/// | `disable` | is spoken to | is not asked for |
+/// | `prefer`, or nothing | is spoken to | must be signed by an authority, for this host |
+/// | `require`, `verify-full` | is refused | must be signed by an authority, for this host |
+/// | `verify-ca` | is refused | must be signed by an authority, for any host |
 ///
 /// **Clock.** About once a second a read asks for the server's time, too, so a node whose clock is wrong
 /// notices. Where nobody reads, a sign-in asks, which is one more round trip.
@@ -76,11 +125,13 @@ use crate::session::{Key, Record, Revision, SessionId};
 pub struct PostgresStore(Arc<Shared>);
 
 struct Shared {
-    readers: Connections,
-    writers: Connections,
+    readers: Source,
+    writers: Source,
     sql: Statements,
     names: Names,
     server_clock: ServerClock,
+    /// So many replicas have what is acknowledged.
+    acknowledged_by: u32,
     _tasks: Tasks,
 }
 
@@ -110,6 +161,14 @@ impl PostgresStore {
     pub fn options(url: impl Into<String>) -> PostgresOptions {
         PostgresOptions::new(url.into())
     }
+
+    /// Starts to set up a store over a pool that the app has already. See
+    /// [A pool of the app's](Self#a-pool-of-the-apps).
+    #[cfg(feature = "deadpool")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deadpool")))]
+    pub fn options_with_pool(pool: deadpool_postgres::Pool) -> PostgresOptions {
+        PostgresOptions::over(pool)
+    }
 }
 
 impl fmt::Debug for PostgresStore {
@@ -122,7 +181,7 @@ impl fmt::Debug for PostgresStore {
 
 impl Store for PostgresStore {
     async fn insert(&self, record: Arc<Record>, cap: Option<Cap>) -> Result<Inserted, StoreError> {
-        Ok(write::retried(|| write::insert(&self.0, &record, cap)).await?)
+        Ok(write::retried(&self.0, || write::insert(&self.0, &record, cap)).await?)
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Loaded>, StoreError> {
@@ -130,7 +189,7 @@ impl Store for PostgresStore {
     }
 
     async fn replace(&self, record: Arc<Record>) -> Result<Replaced, StoreError> {
-        Ok(write::retried(|| write::replace(&self.0, &record)).await?)
+        Ok(write::retried(&self.0, || write::replace(&self.0, &record)).await?)
     }
 
     async fn list(&self, key: &Key, page: Page) -> Result<Listed, StoreError> {
@@ -151,10 +210,18 @@ impl Store for PostgresStore {
         rules: OrgRules,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(write::retried(|| write::replace_rules(&self.0, org, &rules, now)).await?)
+        Ok(write::retried(&self.0, || write::replace_rules(&self.0, org, &rules, now)).await?)
     }
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         Ok(write::purge(&self.0, now, at_most).await?)
+    }
+
+    async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {
+        Ok(moving::scan(&self.0, after.as_ref(), at_most).await?)
+    }
+
+    async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
+        Ok(write::retried(&self.0, || moving::import(&self.0, &records)).await?)
     }
 }

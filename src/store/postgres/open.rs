@@ -2,19 +2,24 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio_postgres::Config;
-use tokio_postgres::config::TargetSessionAttrs;
 
+use super::asked::Peer;
+#[cfg(feature = "deadpool")]
+use super::borrowed;
 use super::connection::Sharing;
-use super::connections::{Connections, State};
-use super::connector::Connector;
+use super::connections::{Connections, Slot, State};
+use super::connector::{Connector, MAX_TIME_TO_OPEN};
 use super::error::refused;
-use super::keeper::{self, MAX_TIME_TO_OPEN};
-use super::schema::{self, Names};
+use super::hosts::Hosts;
+use super::keeper::Keeper;
+use super::open_failure::OpenFailure;
+use super::pooler;
+use super::schema::{self, Checks, Names};
+use super::source::Source;
 use super::statements::{Sql, Statements};
+use super::tls_options::TlsFiles;
 use super::{PostgresStore, Shared, Tasks};
 use crate::clock::ServerClock;
 use crate::store::open_error::OpenError;
@@ -28,8 +33,17 @@ pub struct PostgresOptions {
     prefix: String,
     connections: usize,
     checks_clock: bool,
-    #[cfg(feature = "postgres-tls")]
-    roots: Option<std::path::PathBuf>,
+    acknowledged_by: u32,
+    peer: Peer,
+    tls: TlsFiles,
+    #[cfg(feature = "deadpool")]
+    pool: Option<deadpool_postgres::Pool>,
+    /// The name of an option that a pool of the app's leaves no room for.
+    #[cfg_attr(
+        not(feature = "deadpool"),
+        expect(dead_code, reason = "then there is no such pool")
+    )]
+    only_own: Option<&'static str>,
 }
 
 impl PostgresOptions {
@@ -40,9 +54,18 @@ impl PostgresOptions {
             prefix: "curfew_".to_owned(),
             connections: 4,
             checks_clock: true,
-            #[cfg(feature = "postgres-tls")]
-            roots: None,
+            acknowledged_by: 0,
+            peer: Peer::Server,
+            tls: TlsFiles::default(),
+            #[cfg(feature = "deadpool")]
+            pool: None,
+            only_own: None,
         }
+    }
+
+    #[cfg(feature = "deadpool")]
+    pub(super) fn over(pool: deadpool_postgres::Pool) -> Self {
+        Self { pool: Some(pool), ..Self::new(String::new()) }
     }
 
     /// Keeps the tables in this schema, which is created if it does not exist. Otherwise they are
@@ -59,7 +82,7 @@ impl PostgresOptions {
     /// Opens so many connections, at least 2, instead of 4. Half of them, rounded down, read; the
     /// others write.
     pub fn connections(self, connections: usize) -> Self {
-        Self { connections, ..self }
+        Self { connections, only_own: Some("connections"), ..self }
     }
 
     /// Does not compare the clock of this machine with that of the server. For tests whose clock is
@@ -67,17 +90,54 @@ impl PostgresOptions {
     ///
     /// Otherwise the store tells the server's time with each record that it reads, and answers with
     /// an error where a caller who is off by more than a minute wants to insert, to purge or to replace
-    /// rules.
+    /// rules. [`connect`](Self::connect) refuses a server whose clock is off by more.
     pub fn without_clock_check(self) -> Self {
         Self { checks_clock: false, ..self }
     }
 
+    /// Says that the connection string leads to a pooler which gives out server connections for a
+    /// transaction at a time, such as PgBouncer with `pool_mode = transaction`. Then nothing is
+    /// prepared and nothing is set for longer than a transaction. See
+    /// [Poolers](PostgresStore#poolers).
+    pub fn through_pooler(self) -> Self {
+        Self { peer: Peer::Pooler, only_own: Some("through_pooler"), ..self }
+    }
+
+    /// Demands that what is acknowledged is on the disks of so many replicas as well, so that it survives
+    /// a failover to one of them. Otherwise of none.
+    ///
+    /// It is the server that waits for them. So [`connect`](Self::connect), and each connection for
+    /// writing that is opened later, looks whether it does: `synchronous_commit` must be `on` or
+    /// `remote_apply` for this role and database, and `synchronous_standby_names` demand at least so
+    /// many, such as `ANY 1 (a, b)`. While a replica that it waits for is gone, changes end as errors,
+    /// and sessions are read as usual. Such a change may have been made on the primary alone: see
+    /// [stores](crate::docs::stores).
+    pub fn acknowledged_by(self, replicas: u32) -> Self {
+        Self { acknowledged_by: replicas, ..self }
+    }
+
     /// Trusts the authorities in this PEM file and no others to vouch for the server. Otherwise those
-    /// that the operating system trusts.
+    /// that the connection string names (`sslrootcert`), or that the operating system trusts.
     #[cfg(feature = "postgres-tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres-tls")))]
-    pub fn tls_roots(self, file: impl Into<std::path::PathBuf>) -> Self {
-        Self { roots: Some(file.into()), ..self }
+    pub fn tls_roots(mut self, file: impl Into<std::path::PathBuf>) -> Self {
+        self.tls.roots = Some(file.into());
+        Self { only_own: Some("tls_roots"), ..self }
+    }
+
+    /// Shows the server this certificate, a PEM file that may hold its chain too, and proves it with
+    /// the key in that PEM file, which must not be encrypted. Otherwise those that the connection
+    /// string names (`sslcert` and `sslkey`), or none.
+    #[cfg(feature = "postgres-tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres-tls")))]
+    pub fn tls_client(
+        mut self,
+        certificate_file: impl Into<std::path::PathBuf>,
+        key_file: impl Into<std::path::PathBuf>,
+    ) -> Self {
+        self.tls.certificate = Some(certificate_file.into());
+        self.tls.key = Some(key_file.into());
+        Self { only_own: Some("tls_client"), ..self }
     }
 
     /// The tables as SQL, to be run by somebody who may create them. It may be run again.
@@ -97,15 +157,24 @@ impl PostgresOptions {
     /// [`OpenError`] says what stands in the way and what to do about it.
     pub async fn connect(self) -> Result<PostgresStore, OpenError> {
         let names = self.names()?;
+        let checks = Checks { clock: self.checks_clock, acknowledged_by: self.acknowledged_by };
+        #[cfg(feature = "deadpool")]
+        if let Some(pool) = self.pool {
+            return borrowed::open(pool, names, checks, self.only_own).await;
+        }
         if !(2..=1000).contains(&self.connections) {
             let number = self.connections;
             let advice = format!("`{number}` connections are too few or too many; give 2 to 1000");
             return Err(refused(advice));
         }
-        let connector = Arc::new(self.connector()?);
-        tokio::time::timeout(2 * MAX_TIME_TO_OPEN, schema::prepare(&connector, &names))
+        let hosts = Arc::new(Hosts::new(Connector::new(&self.url, self.peer, self.tls)?));
+        let prepare = async {
+            pooler::notice(&hosts).await?;
+            schema::prepare(&hosts, &names, checks).await
+        };
+        tokio::time::timeout(2 * MAX_TIME_TO_OPEN, prepare)
             .await
-            .map_err(|_| refused(SILENT))??;
+            .map_err(|_| OpenFailure::Silent)??;
 
         let sql = Statements::new(&names);
         let readers = self.connections / 2;
@@ -115,13 +184,21 @@ impl PostgresOptions {
             let first: Arc<[Sql]> = first.into();
             let mut slots = Vec::with_capacity(count);
             for _ in 0..count {
-                let (state, slot) = watch::channel(State::Opening);
-                let (connector, first, freed) = (connector.clone(), first.clone(), freed.clone());
-                let keeper = keeper::keep(connector, sharing, first, state, freed);
-                tasks.0.push(tokio::spawn(keeper).abort_handle());
-                slots.push(slot);
+                let (sender, state) = watch::channel(State::Opening);
+                let wanted = Arc::new(Notify::new());
+                slots.push(Slot { state, wanted: wanted.clone() });
+                let keeper = Keeper {
+                    hosts: hosts.clone(),
+                    sharing,
+                    first: first.clone(),
+                    acknowledged_by: self.acknowledged_by,
+                    state: sender,
+                    freed: freed.clone(),
+                    wanted,
+                };
+                tasks.0.push(tokio::spawn(keeper.keep()).abort_handle());
             }
-            Connections::new(sharing, slots, freed)
+            Connections::new(sharing, slots, hosts.clone(), freed)
         };
         let readers = open(Sharing::Shared, readers, sql.load.to_vec());
         let writers = open(
@@ -130,10 +207,21 @@ impl PostgresOptions {
             vec![sql.replace.clone()],
         );
         for slot in readers.slots().iter().chain(writers.slots()) {
-            opened(slot.clone()).await?;
+            opened(slot.state.clone()).await?;
+        }
+        if hosts.are_several() {
+            tasks.0.push(tokio::spawn(hosts.look_out()).abort_handle());
         }
         let server_clock = ServerClock::new(self.checks_clock);
-        let shared = Shared { readers, writers, sql, names, server_clock, _tasks: tasks };
+        let shared = Shared {
+            readers: Source::Own(readers),
+            writers: Source::Own(writers),
+            sql,
+            names,
+            server_clock,
+            acknowledged_by: self.acknowledged_by,
+            _tasks: tasks,
+        };
         Ok(PostgresStore(Arc::new(shared)))
     }
 
@@ -152,37 +240,6 @@ impl PostgresOptions {
         }
         Ok(Names::new(schema, &self.prefix))
     }
-
-    fn connector(&self) -> Result<Connector, OpenError> {
-        // Why not it says with a part of the string, which may be the password.
-        let mut config: Config = self.url.parse().map_err(|_| {
-            refused(
-                "the connection string cannot be read; give one such as \
-                 `postgres://role:password@host:5432/database`",
-            )
-        })?;
-        if config.get_application_name().is_none() {
-            config.application_name("tower-curfew");
-        }
-        // A replica may not have yet what was just written.
-        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(MAX_TIME_TO_OPEN);
-        }
-        // A server that is gone without a word is noticed by the operating system, too.
-        if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(MAX_SILENCE);
-        }
-        config
-            .keepalives_idle(MAX_SILENCE)
-            .keepalives_interval(MAX_SILENCE / 3)
-            .keepalives_retries(3);
-        Ok(Connector {
-            #[cfg(feature = "postgres-tls")]
-            tls: super::tls::connect_with(self.roots.as_deref())?,
-            config,
-        })
-    }
 }
 
 /// Without the connection string, which may hold a password.
@@ -193,15 +250,18 @@ impl fmt::Debug for PostgresOptions {
             .field("prefix", &self.prefix)
             .field("connections", &self.connections)
             .field("checks_clock", &self.checks_clock)
+            .field("acknowledged_by", &self.acknowledged_by)
+            .field("through_pooler", &(self.peer == Peer::Pooler))
             .finish_non_exhaustive()
     }
 }
 
 /// Waits until the connection is open for the first time.
 async fn opened(mut slot: watch::Receiver<State>) -> Result<(), OpenError> {
-    let outcome = slot.wait_for(|state| !matches!(state, State::Opening)).await;
+    let is_tried = |state: &State| !matches!(state, State::Opening | State::Waiting);
+    let outcome = slot.wait_for(is_tried).await;
     match outcome.as_deref() {
-        Ok(State::Down(said)) => {
+        Ok(State::Down(said) | State::Refused(said)) => {
             let advice = "it does not get all of its connections; let the server or the role have \
                           more, or this store fewer";
             Err(refused(advice).caused_by(said.clone()))
@@ -219,7 +279,3 @@ fn is_name(name: &str) -> bool {
 
 /// With what follows it, a name stays within the 63 bytes that PostgreSQL allows.
 const MAX_NAME: usize = 40;
-
-const MAX_SILENCE: Duration = Duration::from_secs(10);
-
-const SILENT: &str = "the server does not answer in time; check host and port, and that it is well";

@@ -86,7 +86,7 @@ pub(super) fn revision(row: &Row, column: usize) -> Result<Revision, Failure> {
     Ok(Revision::from_u64(row.try_get::<_, i64>(column)?.cast_unsigned()))
 }
 
-fn session_id(row: &Row, column: usize) -> Result<SessionId, Failure> {
+pub(super) fn session_id(row: &Row, column: usize) -> Result<SessionId, Failure> {
     let bytes: &[u8] = row.try_get(column)?;
     Ok(SessionId::from_bytes(bytes.try_into().map_err(|_| Unreadable)?))
 }

@@ -1,10 +1,17 @@
 //! The tables.
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
-use super::connector::Connector;
 use super::error::refused;
+use super::hosts::Hosts;
+use super::open_failure::OpenFailure;
+use super::server::Facts;
+use crate::clock::{Clock as _, ServerClock, SystemClock};
 use crate::store::open_error::OpenError;
 
 /// The tables' names, as they stand in statements.
@@ -37,18 +44,45 @@ impl Names {
 }
 
 /// Sees to it that the server can keep the store: with its tables, created if they are missing.
-pub(super) async fn prepare(connector: &Connector, names: &Names) -> Result<(), OpenError> {
-    let (client, pump) = connector.open().await?;
-    let pump = tokio::spawn(pump);
-    let prepared = prepare_with(&client, names).await;
+pub(super) async fn prepare(
+    hosts: &Arc<Hosts>,
+    names: &Names,
+    checks: Checks,
+) -> Result<(), OpenError> {
+    let opened = hosts.open(&Arc::new(Notify::new())).await?;
+    checks.pass(&opened.facts)?;
+    let prepared = prepare_with(&opened.client, names).await;
     // It is closed before the others are opened.
-    drop(client);
-    let _ = pump.await;
+    opened.close().await;
     prepared
 }
 
-async fn prepare_with(client: &Client, names: &Names) -> Result<(), OpenError> {
-    let encoding: String = client.query_one("SHOW server_encoding", &[]).await?.get(0);
+/// What the server must be like.
+#[derive(Clone, Copy)]
+pub(super) struct Checks {
+    pub(super) clock: bool,
+    /// On so many replicas.
+    pub(super) acknowledged_by: u32,
+}
+
+impl Checks {
+    pub(super) fn pass(self, facts: &Facts) -> Result<(), OpenError> {
+        if self.clock && ServerClock::is_apart(facts.time, SystemClock.now()) {
+            return Err(refused(
+                "the clocks of this machine and of the server differ by more than a minute; set \
+                 both right, by NTP for example",
+            ));
+        }
+        if facts.acknowledged_by < self.acknowledged_by {
+            return Err(OpenFailure::TooFewReplicas.into());
+        }
+        Ok(())
+    }
+}
+
+/// Nothing is prepared: at the other end there may be a pooler.
+pub(super) async fn prepare_with(client: &Client, names: &Names) -> Result<(), OpenError> {
+    let encoding: String = client.query_typed_one("SHOW server_encoding", &[]).await?.get(0);
     if encoding != "UTF8" {
         let advice = format!("the database has the encoding `{encoding}`; create one with UTF8");
         return Err(refused(advice));
@@ -75,12 +109,13 @@ async fn prepare_with(client: &Client, names: &Names) -> Result<(), OpenError> {
         );
         return Err(refused(advice));
     }
-    rights(client, names).await
+    rights(client, names).await?;
+    columns(client, names).await
 }
 
 /// `None` if the tables are missing.
 async fn format_of(client: &Client, names: &Names) -> Result<Option<i32>, OpenError> {
-    match client.query_opt(&format!("SELECT version FROM {}", names.head), &[]).await {
+    match client.query_typed_opt(&format!("SELECT version FROM {}", names.head), &[]).await {
         Ok(row) => Ok(row.map(|row| row.get(0))),
         Err(error) => match error.code() {
             Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME) => Ok(None),
@@ -92,6 +127,7 @@ async fn format_of(client: &Client, names: &Names) -> Result<Option<i32>, OpenEr
 /// What is missing shows now rather than at the first sign-in.
 async fn rights(client: &Client, names: &Names) -> Result<(), OpenError> {
     let all = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+    let sql = "SELECT has_table_privilege($1, $2)";
     for (table, needed) in [
         (&names.head, &["SELECT", "UPDATE"][..]),
         (&names.sessions, &all),
@@ -100,12 +136,29 @@ async fn rights(client: &Client, names: &Names) -> Result<(), OpenError> {
     ] {
         for right in needed {
             let row =
-                client.query_one("SELECT has_table_privilege($1, $2)", &[table, right]).await?;
+                client.query_typed_one(sql, &[(table, Type::TEXT), (right, Type::TEXT)]).await?;
             if !row.get::<_, bool>(0) {
                 let advice = format!("the role may not {right} on {table}; grant it that right");
                 return Err(refused(advice));
             }
         }
+    }
+    Ok(())
+}
+
+/// A table may have been made by hand, or by halves.
+async fn columns(client: &Client, names: &Names) -> Result<(), OpenError> {
+    for (table, columns) in [
+        (&names.head, "one, version, rules"),
+        (
+            &names.sessions,
+            "created, last_seen, ended_at, revision, purge_after, purge_check, id, user_name, \
+             ended_reason, body",
+        ),
+        (&names.keys, "key, created, session"),
+        (&names.rules, "org, place, revision, body"),
+    ] {
+        client.batch_execute(&format!("SELECT {columns} FROM {table} LIMIT 0")).await?;
     }
     Ok(())
 }
@@ -175,4 +228,31 @@ INSERT INTO {head} (one, version, rules) VALUES (1, {FORMAT}, 0) ON CONFLICT DO 
 COMMIT;
 "#
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+
+    use super::{Checks, Facts, SystemClock};
+    use crate::clock::Clock as _;
+    use crate::store::postgres::server::Server;
+
+    #[test]
+    fn a_server_whose_clock_is_apart_is_refused_unless_that_is_not_to_be_checked() {
+        let passes = |clock, off| {
+            let server = Server { system: 7, timeline: 1, started: 1 };
+            let time = SystemClock.now() + off;
+            let facts = Facts { server, backend: None, time, acknowledged_by: 0 };
+            Checks { clock, acknowledged_by: 0 }.pass(&facts).map_err(|error| error.to_string())
+        };
+        for off in [Duration::minutes(2), Duration::minutes(-2)] {
+            let text = passes(true, off).unwrap_err();
+            assert!(text.contains("the clocks of this machine and of the server differ"), "{text}");
+            assert_eq!(passes(false, off), Ok(()));
+        }
+        for off in [Duration::seconds(30), Duration::seconds(-30)] {
+            assert_eq!(passes(true, off), Ok(()));
+        }
+    }
 }

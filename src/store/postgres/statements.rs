@@ -1,5 +1,7 @@
 //! The statements about the tables.
 
+use tokio_postgres::types::Type;
+
 use super::schema::Names;
 
 /// A statement, and the number under which each connection keeps it prepared.
@@ -7,7 +9,34 @@ use super::schema::Names;
 pub(super) struct Sql {
     pub(super) number: usize,
     pub(super) text: String,
+    /// Of its parameters: who asks without preparing must say them.
+    pub(super) types: &'static [Type],
 }
+
+impl Sql {
+    fn takes(self, types: &'static [Type]) -> Self {
+        Self { types, ..self }
+    }
+}
+
+const ID: Type = Type::BYTEA;
+const BODY: Type = Type::BYTEA;
+const IDS: Type = Type::BYTEA_ARRAY;
+const NUMBER: Type = Type::INT8;
+const NUMBERS: Type = Type::INT8_ARRAY;
+const TEXT: Type = Type::TEXT;
+const TEXTS: Type = Type::TEXT_ARRAY;
+const BODIES: Type = Type::BYTEA_ARRAY;
+
+/// Columns of records, and of the places where they are listed.
+static IMPORTED: [Type; 12] =
+    [IDS, NUMBERS, TEXTS, NUMBERS, NUMBERS, NUMBERS, TEXTS, NUMBERS, BODIES, NUMBERS, NUMBERS, IDS];
+
+static INSERTED: [Type; 13] =
+    [ID, NUMBER, TEXT, NUMBER, NUMBER, NUMBER, TEXT, NUMBER, BODY, NUMBERS, NUMBER, ID, NUMBER];
+static REPLACED: [Type; 8] = [ID, NUMBER, NUMBER, NUMBER, NUMBER, TEXT, NUMBER, BODY];
+static RELISTED: [Type; 11] =
+    [ID, NUMBER, NUMBER, NUMBER, NUMBER, TEXT, NUMBER, BODY, NUMBER, NUMBERS, NUMBERS];
 
 /// The statements. Each that has two has the second one for a purpose that it names.
 pub(super) struct Statements {
@@ -25,6 +54,8 @@ pub(super) struct Statements {
     /// As `replace`, for a session that is to be listed elsewhere.
     pub(super) relist: Sql,
     pub(super) state: Sql,
+    /// Changes nothing, but its commit waits for replicas as any other does.
+    pub(super) confirm: Sql,
     pub(super) lock_head: Sql,
     pub(super) raise_head: Sql,
     pub(super) rules_revision: Sql,
@@ -35,6 +66,10 @@ pub(super) struct Statements {
     pub(super) leave: Sql,
     pub(super) delete: Sql,
     pub(super) check_later: Sql,
+    pub(super) about: Sql,
+    pub(super) scan: Sql,
+    pub(super) import: Sql,
+    pub(super) others: Sql,
 }
 
 impl Statements {
@@ -43,7 +78,7 @@ impl Statements {
         let mut number = 0;
         let mut sql = |text: String| {
             number += 1;
-            Sql { number: number - 1, text }
+            Sql { number: number - 1, text, types: &[] }
         };
         let with_time = |columns: &str, from: &str| {
             ["", ", clock_timestamp()"].map(|time| format!("SELECT {columns}{time} FROM {from}"))
@@ -63,23 +98,29 @@ impl Statements {
         Self {
             // Without a head there is no row, which is not the same as no session.
             load: with_time(&format!("(SELECT body FROM {sessions} WHERE id = $1), rules"), head)
-                .map(&mut sql),
+                .map(|text| sql(text).takes(&[ID])),
             head: with_time("rules", head).map(&mut sql),
             list: sql(format!(
                 "SELECT k.created, k.session, s.body FROM {keys} AS k \
                  JOIN {sessions} AS s ON s.id = k.session \
                  WHERE k.key = $1 AND (k.created, k.session) < ($2, $3) \
                  ORDER BY k.created DESC, k.session DESC LIMIT $4"
-            )),
+            ))
+            .takes(&[NUMBER, NUMBER, ID, NUMBER]),
             rules_since: sql(format!(
                 "SELECT h.rules, \
                  (SELECT system_identifier FROM pg_control_system())::text || ' ' || \
                  substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), r.org, r.place, r.body \
                  FROM {head} AS h LEFT JOIN (SELECT org, place, body FROM {rules} \
                  WHERE $1 < place ORDER BY place LIMIT $2) AS r ON true ORDER BY r.place"
-            )),
+            ))
+            .takes(&[NUMBER, NUMBER]),
             time: sql("SELECT clock_timestamp()".into()),
-            lock_key: sql("SELECT pg_advisory_xact_lock($1)".into()),
+            // Stores of one database do not wait for each other.
+            lock_key: sql(format!(
+                "SELECT pg_advisory_xact_lock(hashint8extended($1, '{keys}'::regclass::oid::int8))"
+            ))
+            .takes(&[NUMBER]),
             insert: sql(format!(
                 "WITH filed AS (INSERT INTO {sessions} (id, revision, user_name, created, \
                  last_seen, ended_at, ended_reason, purge_after, purge_check, body) \
@@ -92,8 +133,9 @@ impl Statements {
                  ON CONFLICT DO NOTHING) \
                  SELECT count(*) FROM filed",
                 i64::MAX
-            )),
-            body: sql(format!("SELECT body FROM {sessions} WHERE id = $1")),
+            ))
+            .takes(&INSERTED),
+            body: sql(format!("SELECT body FROM {sessions} WHERE id = $1")).takes(&[ID]),
             relist: sql(format!(
                 "WITH replaced AS ({replace}), left_keys AS (DELETE FROM {keys} \
                  WHERE key = ANY ($10::bigint[]) AND created = $9 AND session = $1 \
@@ -102,32 +144,73 @@ impl Statements {
                  SELECT key, $9, id FROM replaced, unnest($11::bigint[]) AS key \
                  ON CONFLICT DO NOTHING) \
                  SELECT count(*) FROM replaced"
-            )),
-            replace: sql(format!("WITH replaced AS ({replace}) SELECT count(*) FROM replaced")),
+            ))
+            .takes(&RELISTED),
+            replace: sql(format!("WITH replaced AS ({replace}) SELECT count(*) FROM replaced"))
+                .takes(&REPLACED),
+            confirm: sql("SELECT pg_logical_emit_message(true, 'tower-curfew', '')".into()),
             state: sql(format!(
                 "SELECT revision, ended_at IS NOT NULL FROM {sessions} WHERE id = $1"
-            )),
+            ))
+            .takes(&[ID]),
             lock_head: sql(format!("SELECT rules, clock_timestamp() FROM {head} FOR UPDATE")),
-            raise_head: sql(format!("UPDATE {head} SET rules = $1")),
-            rules_revision: sql(format!("SELECT revision FROM {rules} WHERE org = $1")),
+            raise_head: sql(format!("UPDATE {head} SET rules = $1")).takes(&[NUMBER]),
+            rules_revision: sql(format!("SELECT revision FROM {rules} WHERE org = $1"))
+                .takes(&[TEXT]),
             replace_rules: sql(format!(
                 "INSERT INTO {rules} (org, place, revision, body) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (org) DO UPDATE SET place = $2, revision = $3, body = $4"
-            )),
-            due: [due(" SKIP LOCKED"), due("")].map(&mut sql),
+            ))
+            .takes(&[TEXT, NUMBER, NUMBER, BODY]),
+            due: [due(" SKIP LOCKED"), due("")].map(|text| sql(text).takes(&[NUMBER, NUMBER])),
             // In order, or the server would read the whole table to find none.
             still_due: sql(format!(
                 "SELECT FROM {sessions} WHERE purge_check <= $1 ORDER BY purge_check LIMIT 1"
-            )),
+            ))
+            .takes(&[NUMBER]),
             leave: sql(format!(
                 "DELETE FROM {keys} AS k USING unnest($1::bigint[], $2::bigint[], $3::bytea[]) \
                  AS gone (key, created, session) WHERE k.key = gone.key \
                  AND k.created = gone.created AND k.session = gone.session"
-            )),
-            delete: sql(format!("DELETE FROM {sessions} WHERE id = ANY ($1)")),
+            ))
+            .takes(&[NUMBERS, NUMBERS, IDS]),
+            delete: sql(format!("DELETE FROM {sessions} WHERE id = ANY ($1)")).takes(&[IDS]),
             check_later: sql(format!(
                 "UPDATE {sessions} SET purge_check = purge_after WHERE id = ANY ($1)"
-            )),
+            ))
+            .takes(&[IDS]),
+            // The server's estimate, where counting would take long.
+            about: sql(format!(
+                "SELECT CASE WHEN reltuples < 1e6 THEN (SELECT count(*) FROM {sessions}) \
+                 ELSE reltuples::bigint END FROM pg_class WHERE oid = to_regclass($1)"
+            ))
+            .takes(&[TEXT]),
+            scan: sql(format!(
+                "SELECT id, body FROM {sessions} WHERE $1 < id ORDER BY id LIMIT $2"
+            ))
+            .takes(&[ID, NUMBER]),
+            import: sql(format!(
+                "WITH filed AS (INSERT INTO {sessions} (id, revision, user_name, created, \
+                 last_seen, ended_at, ended_reason, purge_after, purge_check, body) \
+                 SELECT id, revision, user_name, created, last_seen, ended_at, ended_reason, \
+                 purge_after, purge_after, body FROM unnest($1::bytea[], $2::bigint[], $3::text[], \
+                 $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[], $9::bytea[]) \
+                 AS given (id, revision, user_name, created, last_seen, ended_at, ended_reason, \
+                 purge_after, body) ON CONFLICT (id) DO NOTHING RETURNING id), \
+                 listed AS (INSERT INTO {keys} (key, created, session) \
+                 SELECT key, created, session \
+                 FROM unnest($10::bigint[], $11::bigint[], $12::bytea[]) \
+                 AS given (key, created, session) \
+                 WHERE EXISTS (SELECT FROM filed WHERE filed.id = given.session) \
+                 ON CONFLICT DO NOTHING) \
+                 SELECT count(*) FROM filed"
+            ))
+            .takes(&IMPORTED),
+            others: sql(format!(
+                "SELECT count(*) FROM unnest($1::bytea[], $2::bigint[]) AS given (id, revision) \
+                 JOIN {sessions} AS s ON s.id = given.id WHERE s.revision <> given.revision"
+            ))
+            .takes(&[IDS, NUMBERS]),
         }
     }
 }

@@ -1,11 +1,9 @@
 //! Several statements as one change.
 
-use std::sync::atomic::Ordering;
-
 use tokio_postgres::Row;
 
-use super::connection::Call;
 use super::error::Failure;
+use super::source::Call;
 use super::statements::Sql;
 use super::values::Params;
 
@@ -16,15 +14,15 @@ pub(super) struct Transaction {
 
 impl Transaction {
     pub(super) async fn begin(call: Call) -> Result<Self, Failure> {
-        let transaction = Self { call };
-        transaction.call.live.in_transaction.store(true, Ordering::Release);
+        let mut transaction = Self { call };
+        transaction.call.begins();
         // Whoever waits for long has no caller any more. And of a node that is lost in the middle the
         // server knows nothing for hours; whoever waits for what it has locked gets it before giving up.
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; \
                      SET LOCAL idle_in_transaction_session_timeout = '8s'";
-        match transaction.call.live.client.batch_execute(begin).await {
+        match transaction.call.run(begin).await {
             Ok(()) => Ok(transaction),
-            Err(error) => transaction.end(Err(error.into())).await,
+            Err(failure) => transaction.end(Err(failure)).await,
         }
     }
 
@@ -32,22 +30,21 @@ impl Transaction {
         self.call.query(sql, params).await
     }
 
-    pub(super) async fn execute(&self, sql: &Sql, params: Params<'_>) -> Result<u64, Failure> {
-        self.call.execute(sql, params).await
+    pub(super) async fn execute(&self, sql: &Sql, params: Params<'_>) -> Result<(), Failure> {
+        self.call.query(sql, params).await.map(drop)
     }
 
     /// Commits what succeeded, and undoes what failed.
     pub(super) async fn end<T>(self, outcome: Result<T, Failure>) -> Result<T, Failure> {
-        let client = &self.call.live.client;
         match outcome {
             Ok(answer) => {
-                client.batch_execute("COMMIT").await?;
+                self.call.run("COMMIT").await?;
                 self.call.finish();
                 Ok(answer)
             }
             Err(failure) => {
                 // If that fails too, the connection is not used again.
-                if client.batch_execute("ROLLBACK").await.is_ok() {
+                if self.call.run("ROLLBACK").await.is_ok() {
                     self.call.finish();
                 }
                 Err(failure)

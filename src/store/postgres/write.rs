@@ -15,24 +15,28 @@ use crate::policy::OrgRules;
 use crate::session::{Key, Record, Revision};
 use crate::store::contract::{Cap, Inserted, Replaced};
 
-/// Tries again what other changes stood in the way of, and once more what a connection broke under:
-/// each call may be repeated.
-pub(super) async fn retried<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, Failure>
+/// Tries again what other changes stood in the way of, and what a connection broke under: each call may
+/// be repeated.
+pub(super) async fn retried<T, F>(
+    store: &Shared,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let mut connection_broke = false;
-    for _ in 0..4 {
+    let mut repeats = store.writers.repeats();
+    let mut conflicts = 0;
+    loop {
         match attempt().await {
-            Err(failure) if failure.is_conflict() => {}
-            Err(failure) if failure.is_broken_connection() && !connection_broke => {
-                connection_broke = true;
-            }
+            Err(failure) if failure.is_conflict() && conflicts < MAX_CONFLICTS => conflicts += 1,
+            Err(Failure::Broken { connection, .. }) if repeats.allow(connection) => {}
             answer => return answer,
         }
     }
-    attempt().await
 }
+
+/// So often a call gives way to others.
+const MAX_CONFLICTS: u32 = 4;
 
 pub(super) async fn insert(
     store: &Shared,
@@ -87,6 +91,9 @@ async fn insert_within(
         Some(row) => {
             let there = Record::decode(row.try_get(0)?)?;
             let repeated = there.secret_hash() == record.secret_hash();
+            if repeated && 0 < store.acknowledged_by {
+                transaction.query(&sql.confirm, &[]).await?;
+            }
             if repeated { Ok(Inserted::Done) } else { Err(Failure::Exists) }
         }
     }
@@ -118,6 +125,10 @@ pub(super) async fn replace(store: &Shared, record: &Record) -> Result<Replaced,
         return Ok(Replaced::Done);
     }
     let found = store.writers.once(&store.sql.state, &[&id]).await?;
+    if 0 < store.acknowledged_by && !found.is_empty() {
+        // It may be there although the commit that made it has not waited to the end.
+        store.writers.once(&store.sql.confirm, &[]).await?;
+    }
     Ok(match found.first() {
         None => Replaced::Gone,
         Some(row) if revision(row, 0)? == record.revision() => Replaced::Done,
@@ -157,6 +168,7 @@ async fn replace_rules_within(
     let current = found.first().map(|row| revision(row, 0)).transpose()?;
     let current = current.unwrap_or(Revision::NONE);
     if current != rules.previous() {
+        // The lock alone has this transaction wait for replicas.
         return Ok(current == rules.revision());
     }
     // The store's time, if it may be asked.
@@ -174,7 +186,7 @@ pub(super) async fn purge(store: &Shared, now: Timestamp, at_most: u32) -> Resul
     let mut waits = false;
     while purged < u64::from(at_most) {
         let room = (u64::from(at_most) - purged).min(PURGE_ROUND);
-        let round = retried(|| purge_round(store, now, room as i64, waits)).await?;
+        let round = retried(store, || purge_round(store, now, room as i64, waits)).await?;
         purged += round.deleted;
         if round.found < room {
             // What others have locked was passed over, unless this round has waited for it.
@@ -265,16 +277,16 @@ async fn check_clock(
 }
 
 /// The only cell of the only row.
-fn cell<T: tokio_postgres::types::FromSqlOwned>(
+pub(super) fn cell<T: tokio_postgres::types::FromSqlOwned>(
     rows: &[tokio_postgres::Row],
 ) -> Result<T, Failure> {
     Ok(rows.first().ok_or(Unreadable)?.try_get(0)?)
 }
 
-fn digests(keys: &[Key]) -> Vec<i64> {
+pub(super) fn digests(keys: &[Key]) -> Vec<i64> {
     keys.iter().map(|key| key.digest().cast_signed()).collect()
 }
 
-fn number(revision: Revision) -> i64 {
+pub(super) fn number(revision: Revision) -> i64 {
     revision.as_u64().cast_signed()
 }

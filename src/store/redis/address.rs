@@ -45,7 +45,7 @@ impl Address {
         }
     }
 
-    /// `user:password@a:1,b:2/`
+    /// Of what follows the scheme: `user:password@a:1,b:2/`.
     fn cluster(rest: &str, is_encrypted: bool) -> Result<Self, OpenError> {
         let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
         if !matches!(path, "" | "0") {
@@ -58,7 +58,8 @@ impl Address {
         Ok(Self { servers: Servers::Cluster(nodes), login, is_encrypted })
     }
 
-    /// `user:password@a:1,b:2/name/0?sentinel_username=…&sentinel_password=…`
+    /// Of what follows the scheme:
+    /// `user:password@a:1,b:2/name/0?sentinel_username=…&sentinel_password=…`.
     fn sentinels(rest: &str, is_encrypted: bool) -> Result<Self, OpenError> {
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));

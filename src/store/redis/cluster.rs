@@ -15,23 +15,26 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis::{Pipeline, ServerErrorKind, Value};
+use redis::Value;
 use tokio::time::{sleep, timeout};
 
 use super::address::Node;
+use super::asking::{Again, ask, judged, map_of};
+use super::call::Call;
 use super::connector::Connector;
-use super::deployment::Call;
 use super::error::Failure;
 use super::primary::Place;
 use super::scripts::Scripts;
 use super::server::Server;
-use super::slots::{Range, ranges, redirected, slot_of};
+use super::slots::{Range, slot_of};
 
 pub(super) struct Cluster(Arc<Shared>);
 
 struct Shared {
     connector: Arc<Connector>,
     scripts: Arc<Scripts>,
+    /// Those that the address names.
+    seeds: Vec<Node>,
     map: RwLock<Arc<Map>>,
     // One at a time draws the map.
     drawing: tokio::sync::Mutex<()>,
@@ -54,24 +57,13 @@ impl Map {
     }
 }
 
-/// Why a call has to be made again.
-enum Again {
-    /// Another node has its slot.
-    Moved(Node),
-    /// Another node has its key already, though not yet its slot.
-    Ask(Node),
-    /// Its keys are on their way, or the nodes have yet to agree.
-    Wait(Failure),
-    /// The node cannot be reached, or is responsible for nothing.
-    Lost(Failure),
-}
-
 impl Cluster {
     /// A cluster some of whose nodes are these.
     pub(super) fn new(connector: Arc<Connector>, scripts: Arc<Scripts>, seeds: &[Node]) -> Self {
         let shared = Shared {
             connector,
             scripts,
+            seeds: seeds.to_vec(),
             map: RwLock::default(),
             drawing: tokio::sync::Mutex::default(),
             drawn: AtomicU64::new(0),
@@ -256,13 +248,10 @@ impl Shared {
             // Those who know more do not answer.
             return Ok(());
         }
-        let nodes = ranges.iter().flat_map(|range| &range.nodes).chain(old.servers.keys());
-        let keep = |node: &Node| (node.clone(), self.server_at(&old, node));
-        // Those that are gone are asked for a while: they may come back, and nobody else be left.
-        let mut servers: HashMap<_, _> = nodes.map(keep).collect();
-        if MAX_NODES < servers.len() {
-            servers.retain(|node, _| ranges.iter().any(|range| range.nodes.contains(node)));
-        }
+        // Those of the address as well: nobody else may be left one day.
+        let nodes = ranges.iter().flat_map(|range| &range.nodes).chain(&self.seeds);
+        let servers =
+            nodes.map(|node| (node.clone(), self.server_at(&old, node))).collect::<HashMap<_, _>>();
         *self.map.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(Map { epoch, ranges, servers });
         Ok(())
@@ -288,64 +277,6 @@ impl Drop for Unanswered<'_> {
     }
 }
 
-async fn ask(server: &Server, calls: &[&Call], asking: bool) -> Result<Vec<Value>, Failure> {
-    if let [Call { replicas: Some(replicas), cmd, .. }] = calls {
-        return server.call_and_wait(cmd, *replicas, asking).await.map(|value| vec![value]);
-    }
-    let mut pipeline = Pipeline::with_capacity(calls.len() + 1);
-    if asking {
-        pipeline.cmd("ASKING");
-    }
-    for call in calls {
-        pipeline.add_command(call.cmd.clone());
-    }
-    let mut answers = server.run(&pipeline).await?;
-    if asking {
-        answers.remove(0);
-    }
-    Ok(answers)
-}
-
-/// Whether this is an answer, or else where to go from here.
-fn judged(value: Value, asked: &Node) -> Result<Value, Result<Again, Failure>> {
-    let Value::ServerError(error) = &value else {
-        return Ok(value);
-    };
-    let failure = || Failure::Redis(error.clone().into());
-    let to = || {
-        let details = error.details().unwrap_or_default();
-        redirected(details.split_ascii_whitespace().nth(1)?, &asked.0)
-    };
-    Err(match error.kind() {
-        Some(ServerErrorKind::Moved) => to().map(Again::Moved).ok_or_else(failure),
-        Some(ServerErrorKind::Ask) => to().map(Again::Ask).ok_or_else(failure),
-        Some(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown) => {
-            Ok(Again::Wait(failure()))
-        }
-        Some(ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading) => {
-            Ok(Again::Lost(failure()))
-        }
-        _ => Err(failure()),
-    })
-}
-
-async fn map_of(server: &Server, host: &str) -> Result<(u64, Vec<Range>), Failure> {
-    let mut calls = redis::pipe();
-    calls.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SLOTS");
-    let mut answers = server.run(&calls).await?.into_iter();
-    let info: String = match answers.next() {
-        Some(info) => {
-            redis::from_redis_value(info.extract_error()?).map_err(redis::RedisError::from)?
-        }
-        None => return Err(Failure::NotServed),
-    };
-    let epoch = info.lines().find_map(|line| line.strip_prefix("cluster_current_epoch:"));
-    let epoch = epoch.and_then(|epoch| epoch.trim().parse().ok()).unwrap_or(0);
-    let mut ranges = ranges(answers.next().unwrap_or(Value::Nil), host)?;
-    ranges.sort_by_key(|range| range.first);
-    Ok((epoch, ranges))
-}
-
 /// So often a call is sent elsewhere, or waits for the nodes to agree.
 const MAX_WAYS: u32 = 32;
 
@@ -353,5 +284,3 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// For as long the nodes are asked for their map: one of them may be silent.
 const MAX_TIME_TO_DRAW: Duration = Duration::from_millis(500);
-
-const MAX_NODES: usize = 1000;

@@ -2,6 +2,7 @@
 
 use redis::{Cmd, Value};
 
+use super::call::Call;
 use super::cluster::Cluster;
 use super::error::Failure;
 use super::server::Server;
@@ -9,20 +10,6 @@ use super::server::Server;
 pub(super) enum Deployment {
     One(Server),
     Cluster(Cluster),
-}
-
-/// A call, and the key by which it finds its server: all of its keys are in the slot of that one.
-pub(super) struct Call {
-    pub(super) key: Vec<u8>,
-    pub(super) cmd: Cmd,
-    /// It is done when it has reached so many replicas.
-    pub(super) replicas: Option<u32>,
-}
-
-impl Call {
-    pub(super) fn new(key: impl Into<Vec<u8>>, cmd: Cmd) -> Self {
-        Self { key: key.into(), cmd, replicas: None }
-    }
 }
 
 impl Deployment {
@@ -44,6 +31,7 @@ impl Deployment {
     /// in any.
     pub(super) async fn all(&self, calls: Vec<Call>) -> Result<Vec<Value>, Failure> {
         match self {
+            _ if calls.is_empty() => Ok(Vec::new()),
             Self::One(server) => {
                 let answers = server.run(&pipeline(calls)).await?;
                 Ok(answers.into_iter().map(Value::extract_error).collect::<Result<_, _>>()?)
@@ -60,9 +48,7 @@ impl Deployment {
                 self.all(first).await?.pop().ok_or(Failure::NotServed)
             }
             _ => {
-                if !first.is_empty() {
-                    self.all(first).await?;
-                }
+                self.all(first).await?;
                 self.call(last).await
             }
         }
@@ -80,9 +66,23 @@ impl Deployment {
         }
     }
 
+    /// Makes a call at one of the servers, whichever keys it has; `None` if there are no more.
+    pub(super) async fn at(&self, server: u32, cmd: &Cmd) -> Result<Option<Value>, Failure> {
+        match self {
+            Self::One(only) if server == 0 => only.call(cmd).await.map(Some),
+            Self::One(_) => Ok(None),
+            Self::Cluster(cluster) => match cluster.primaries().await?.get(server as usize) {
+                Some((_, server)) => server.call(cmd).await.map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
     /// Looks, while others go on, whether the primary is still the one that it was.
     pub(super) fn look(&self) {
-        if let Self::One(server) = self {
+        if let Self::One(server) = self
+            && server.primary().has_sentinels()
+        {
             let primary = server.primary().clone();
             tokio::spawn(async move { primary.look().await });
         }

@@ -8,6 +8,7 @@ use super::connection::READ_ONLY;
 use crate::encoding::Unreadable;
 use crate::store::contract::StoreError;
 use crate::store::open_error::OpenError;
+use crate::store::scan::IN_USE;
 
 /// Why the store cannot be opened, and what to do about it.
 pub(super) fn refused(advice: impl Into<Cow<'static, str>>) -> OpenError {
@@ -35,7 +36,11 @@ impl From<Failure> for OpenError {
     }
 }
 
-pub(super) const UNREACHABLE: &str = "it cannot be reached; start it, or correct the address";
+pub(super) const UNREACHABLE: &str = "it cannot be reached; start it, or correct the address: the host, \
+     the port, and rediss:// only where the port is one for TLS";
+
+pub(super) const NO_CLUSTER: &str =
+    "it is no cluster; give an address that begins with redis:// (or rediss://)";
 
 pub(super) const UNUSABLE: &str = "the address cannot be used; give one like \
      redis://user:password@host:6379/0, redis-cluster://host:7001,host:7002/ or \
@@ -54,6 +59,9 @@ fn advice(error: &RedisError) -> Cow<'static, str> {
     }
     if is_about_tls(error) {
         return CERTIFICATE.into();
+    }
+    if error.detail().is_some_and(|detail| detail.contains("cluster support disabled")) {
+        return NO_CLUSTER.into();
     }
     match (error.kind(), error.code()) {
         (ErrorKind::InvalidClientConfig, _) => UNUSABLE,
@@ -78,7 +86,7 @@ fn advice(error: &RedisError) -> Cow<'static, str> {
 /// The driver does not tell it otherwise.
 fn is_about_tls(error: &RedisError) -> bool {
     let said = error.to_string();
-    ["certificate", "Certificate", "InvalidContentType", "corrupt message", "HandshakeFailure"]
+    ["certificate", "Certificate", "InvalidContentType", "corrupt message", "fatal alert"]
         .iter()
         .any(|word| said.contains(word))
 }
@@ -108,6 +116,8 @@ pub(super) enum Failure {
     NotServed,
     /// It is done, and too few replicas have it.
     Unacknowledged,
+    /// A session is there in another state than the one that is to be copied.
+    InUse,
 }
 
 impl Failure {
@@ -152,6 +162,7 @@ impl From<Failure> for StoreError {
             Failure::Crowded => {
                 Self::message("too many calls wait for an answer of the redis server")
             }
+            Failure::InUse => Self::message(IN_USE),
             Failure::PrimaryLeft => Self::message("the redis server is no primary any more"),
             Failure::NotServed => {
                 Self::message("no node of the redis cluster serves this part of it")

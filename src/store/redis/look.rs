@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use redis::{FromRedisValue, Value};
 
-use super::deployment::{Call, Deployment};
-use super::error::{Failure, SLOTS_MISSING, TOO_FEW_RIGHTS, refused};
+use super::call::Call;
+use super::deployment::Deployment;
+use super::error::{Failure, NO_CLUSTER, SLOTS_MISSING, TOO_FEW_RIGHTS, refused};
 use super::read::time;
 use super::scripts::Scripts;
 use super::server::Server;
@@ -29,7 +30,7 @@ pub(super) async fn look(
     let mut knows_flags = true;
     match &deployment {
         Deployment::One(server) => {
-            let info = look_at(server, expected).await?;
+            let info = look_at(server, &scripts, expected).await?;
             if is_part_of_cluster(&info) {
                 return Err(refused(
                     "it is part of a cluster; give an address that begins with redis-cluster:// \
@@ -40,11 +41,9 @@ pub(super) async fn look(
         }
         Deployment::Cluster(cluster) => {
             for (_, server) in cluster.primaries().await? {
-                let info = look_at(&server, expected).await?;
+                let info = look_at(&server, &scripts, expected).await?;
                 if !is_part_of_cluster(&info) {
-                    return Err(refused(
-                        "it is no cluster; give an address that begins with redis:// (or rediss://)",
-                    ));
+                    return Err(refused(NO_CLUSTER));
                 }
                 knows_flags &= check(&info)?;
             }
@@ -58,7 +57,11 @@ pub(super) async fn look(
     Ok(knows_flags)
 }
 
-async fn look_at(server: &Server, expected: &Expected<'_>) -> Result<String, OpenError> {
+async fn look_at(
+    server: &Server,
+    scripts: &Scripts,
+    expected: &Expected<'_>,
+) -> Result<String, OpenError> {
     let mut calls = redis::pipe();
     calls.cmd("INFO").cmd("TIME").cmd("ROLE");
     let mut answers = server.run(&calls).await?.into_iter();
@@ -71,6 +74,10 @@ async fn look_at(server: &Server, expected: &Expected<'_>) -> Result<String, Ope
     }
     let shown = time(Some(value(answers.next())?))?;
     value(answers.next())?;
+    // It may know them, and this user may not tell it any.
+    for answer in server.run(&scripts.load()).await? {
+        value(Some(answer))?;
+    }
     if expected.checks_clock && ServerClock::is_apart(shown, SystemClock.now()) {
         return Err(refused(
             "the clocks of this machine and of the server are more than a minute apart; set both \

@@ -1,12 +1,15 @@
-//! A store on a Redis or Valkey server.
+//! A store on Redis or Valkey.
 
 mod address;
+mod asking;
+mod call;
 mod cluster;
 mod connection;
 mod connector;
 mod deployment;
 mod error;
 mod look;
+mod moving;
 mod open;
 mod primary;
 mod read;
@@ -25,43 +28,85 @@ pub use self::open::RedisOptions;
 use self::scripts::Scripts;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 use super::open_error::OpenError;
+use super::scan::{ScanPlace, Scanned};
 use crate::clock::{ServerClock, Timestamp};
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 
-/// Keeps sessions on a Redis or Valkey server, which several machines may share.
+/// Keeps sessions on Redis or Valkey, which several machines may share: one server, a cluster, or
+/// servers that Sentinels watch.
+///
+/// # Addresses
+///
+/// | address | means |
+/// | --- | --- |
+/// | `redis://user:password@host:6379/0` | a primary, and its database |
+/// | `redis+unix:///path/to/socket?db=0&user=…&pass=…` | the same, by its Unix socket |
+/// | `redis-cluster://user:password@a:7001,b:7002/` | a cluster some of whose nodes are these |
+/// | `redis-sentinel://user:password@a:26379,b:26379/name/0` | the primary that these Sentinels know by this name, and its database |
+///
+/// `rediss://`, `rediss-cluster://` and `rediss-sentinel://` are the same over TLS (feature
+/// `redis-tls`). Sentinels that ask for a login of their own get it from
+/// `?sentinel_username=…&sentinel_password=…`.
 ///
 /// # What it costs
 ///
 /// A request costs one round trip, an `MGET` of the session and of the revision of all rules; and once
-/// per touch interval two more. A sign-in takes three. Calls share two connections, which come back by
-/// themselves; one that breaks is made up for by another. While nobody can connect, each call fails
-/// within a second. While a server hangs that has taken the connection, a call waits for as long as
-/// its caller does, which is the [`timeout`](crate::Builder::timeout) of the handle; after four calls
-/// in a row that nobody waited for, the next one connects anew.
+/// per touch interval two more. A sign-in takes three. On a cluster a request is two `GET`s at once, and
+/// recording activity takes one round trip more. Calls share two connections to each server, which come
+/// back by themselves. Reads and changes are made again once if theirs breaks. While nobody can connect
+/// each call fails at once; a call that waits, for an answer or for a connection to open, waits for as
+/// long as its caller does, which is the [`timeout`](crate::Builder::timeout) of the handle. A connection
+/// on which four calls in a row were given up is opened anew.
 ///
 /// # What may be lost
 ///
 /// As much as the server is set up to lose. **A sign-out that it loses brings the session back to
 /// life.** Without an append-only file a restart loses what changed since the last snapshot; with
-/// `appendonly yes` and `appendfsync everysec` a crash loses about a second; a failover loses what
-/// had not reached the replica yet, since that is told later. So set `appendonly yes`, and
+/// `appendonly yes` and `appendfsync everysec` a crash loses about a second. So set `appendonly yes`, and
 /// `appendfsync always` where no sign-out may be lost to a crash.
 ///
-/// # The server
+/// A failover loses what had not reached the replica yet. Replicas learn later what was acknowledged,
+/// unless the store [waits for them](RedisOptions::acknowledged_by). What then remains: a replica
+/// that has not acknowledged may be the one that is promoted, so give the number of replicas that each
+/// primary has; and replicas acknowledge what is in their memory, so that a crash of all of them at once
+/// loses what their append-only files lack.
 ///
-/// Redis from 6.2 on, or Valkey: one primary. It may have replicas, but they are never read from.
-/// Redis Cluster is not supported yet. With a `maxmemory`, the `maxmemory-policy` must be
-/// `noeviction`, and stay it: a server that is full then refuses sign-ins, while sessions go on and
-/// (from version 7 on) can be ended, and are purged. A session with its device and one organization takes about 800 bytes.
-/// A primary that has become a replica is asked nothing any more once it says so, which it is asked about
-/// once a second and with each change; then the next call connects to whoever answers at the address.
+/// # The servers
 ///
-/// The server has a clock of its own: a machine that is off by more than a minute from it is refused.
+/// Redis from 6.2 on, or Valkey. Replicas are never read from. With a `maxmemory`, the `maxmemory-policy`
+/// must be `noeviction`, and stay it: a server that is full then refuses sign-ins, while sessions go on
+/// and (from version 7 on) can be ended, and are purged. A session with its device and one organization
+/// takes about 800 bytes.
+///
+/// All calls of a store go to one primary. About once a second, and with each change, it is asked whether
+/// it still is one; with Sentinels, these are asked, too. As soon as one connection has found another
+/// primary, the others are left, and what still arrives over them is not believed. A primary that was
+/// left is never used again. A primary that is cut off from the Sentinels, and from nobody else, goes on
+/// until they can reach it: set `min-replicas-to-write 1`, so that it takes no writes meanwhile.
+///
+/// On a cluster each call goes to the node that is responsible for its key. Moved slots, slots on their
+/// way, and failovers are followed. A cluster some of whose slots nobody serves is refused.
+///
+/// The servers have clocks of their own: a machine that is off by more than a minute is refused.
+///
+/// # Rights
+///
+/// A user of its own needs the keys that begin with the [prefix](RedisOptions::prefix), and these
+/// commands. [`connect`](Self::connect) tries them and names those that are missing.
+///
+/// ```text
+/// ACL SETUSER app on >password ~curfew:* +get +mget +set +del +exists +persist +pexpire +pttl
+///   +getrange +setrange +zadd +zrem +zscore +zcard +zrevrank +zrevrange +zrangebyscore +zrangebylex
+///   +hget +hset +evalsha +script|load +info +role +time
+/// ```
+///
+/// On a cluster also `+cluster|slots +cluster|info +asking`, for `acknowledged_by` also `+wait`, and to
+/// [copy](crate::store::copy()) from it `+scan +dbsize`.
 ///
 /// # Keys
 ///
-/// All begin with the [prefix](RedisOptions::prefix). An id is its 16 bytes as they are.
+/// All begin with the prefix. An id is its 16 bytes as they are.
 ///
 /// - `session:<id>`: a string, the whole record. It expires by itself a week after it became due, in
 ///   case nobody purges; if it is never due, never.
@@ -93,7 +138,7 @@ struct Shared {
 }
 
 impl RedisStore {
-    /// Connects to the server at an address like `redis://user:password@host:6379/0`.
+    /// Connects to the servers at an address like `redis://user:password@host:6379/0`.
     ///
     /// # Errors
     ///
@@ -150,5 +195,13 @@ impl Store for RedisStore {
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         Ok(write::purge(&self.0, now, at_most).await?)
+    }
+
+    async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {
+        Ok(moving::scan(&self.0, after.as_ref(), at_most).await?)
+    }
+
+    async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
+        Ok(moving::import(&self.0, &records).await?)
     }
 }

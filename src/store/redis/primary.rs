@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -19,6 +19,8 @@ pub(super) struct Primary {
     place: Place,
     /// Rises when another primary is found: connections to the one before are of no use then.
     number: AtomicU32,
+    /// Where the Sentinels said last that it is.
+    named: Mutex<Option<Node>>,
     /// By their replication ids. Each start and each promotion makes a new one.
     seen: Mutex<Seen>,
 }
@@ -43,7 +45,13 @@ struct Seen {
 
 impl Primary {
     pub(super) fn new(connector: Arc<Connector>, place: Place) -> Self {
-        Self { connector, place, number: AtomicU32::new(0), seen: Mutex::default() }
+        Self {
+            connector,
+            place,
+            number: AtomicU32::new(0),
+            named: Mutex::default(),
+            seen: Mutex::default(),
+        }
     }
 
     pub(super) fn number(&self) -> u32 {
@@ -59,7 +67,9 @@ impl Primary {
             Place::At(addr) => self.connector.open(addr).await?,
             Place::Sentinels { .. } => {
                 let node = self.named_by_sentinels().await?;
-                self.connector.open(&self.connector.at(&node)).await?
+                let connection = self.connector.open(&self.connector.at(&node)).await?;
+                *self.named() = Some(node);
+                connection
             }
         };
         let info: String =
@@ -92,21 +102,22 @@ impl Primary {
         Ok(self.number())
     }
 
+    pub(super) fn has_sentinels(&self) -> bool {
+        matches!(self.place, Place::Sentinels { .. })
+    }
+
     /// Asks the Sentinels where the primary is, and leaves the one that is no longer it: one that was
-    /// cut off does not know. Does nothing where there are none.
+    /// cut off does not know.
     pub(super) async fn look(&self) {
-        if let Place::Sentinels { .. } = &self.place
-            && let Ok(node) = self.named_by_sentinels().await
-            && let Ok(mut connection) = self.connector.open(&self.connector.at(&node)).await
-        {
-            let info = redis::cmd("INFO").arg("replication").to_owned();
-            if let Ok(info) = info.query_async::<String>(&mut connection).await
-                && info.contains("role:master")
-                && let Some(id) = info.lines().find_map(|line| line.strip_prefix("master_replid:"))
-            {
-                let _ = self.saw(id.trim());
-            }
+        let Ok(node) = self.named_by_sentinels().await else { return };
+        if self.named().as_ref() != Some(&node) {
+            // To open a connection to another one is to leave the one before.
+            let _ = self.open().await;
         }
+    }
+
+    fn named(&self) -> MutexGuard<'_, Option<Node>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn named_by_sentinels(&self) -> RedisResult<Node> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::Shared;
-use super::deployment::{Call, Deployment};
+use super::call::Call;
+use super::deployment::Deployment;
 use super::error::Failure;
 use crate::clock::{ServerTime, Timestamp};
 use crate::encoding::Unreadable;
@@ -282,7 +283,7 @@ impl Shared {
         self.key("due:", format!("{part:x}").as_bytes())
     }
 
-    fn key(&self, kind: &str, name: &[u8]) -> Vec<u8> {
+    pub(super) fn key(&self, kind: &str, name: &[u8]) -> Vec<u8> {
         [self.prefix.as_bytes(), kind.as_bytes(), name].concat()
     }
 }

@@ -7,7 +7,7 @@ use redis::Value;
 use time::Duration;
 
 use super::Shared;
-use super::deployment::Call;
+use super::call::Call;
 use super::error::Failure;
 use super::read::{
     ENDED, ENDED_HERE, LIVING, decoded, maybe_bytes, places, revision_bytes, time, value, word,
@@ -53,7 +53,7 @@ pub(super) async fn insert(
     Ok(Inserted::Done)
 }
 
-fn get(key: &[u8]) -> Call {
+pub(super) fn get(key: &[u8]) -> Call {
     let mut get = redis::cmd("GET");
     get.arg(key);
     Call::new(key, get)
@@ -190,7 +190,7 @@ const DUE_PARTS: u8 = 16;
 const DUE_AT_ONCE: u32 = 16;
 
 impl Shared {
-    fn enter(&self, key: &Key, record: &Record, cap: Option<Cap>) -> Call {
+    pub(super) fn enter(&self, key: &Key, record: &Record, cap: Option<Cap>) -> Call {
         let key = self.list_key(key);
         let mut enter = self.scripts.enter.over(std::slice::from_ref(&key));
         let except = cap.and_then(|cap| cap.except);
@@ -210,7 +210,7 @@ impl Shared {
     }
 
     /// Takes down when a record is due.
-    fn due(&self, record: &Record) -> Call {
+    pub(super) fn due(&self, record: &Record) -> Call {
         let id = record.id();
         if record.purge_after() == Timestamp::NEVER {
             return self.not_due(id);
@@ -258,7 +258,7 @@ fn part(id: SessionId) -> u8 {
 /// It is a length, never a date: so neither the server's clock nor one that a test has moved can cut
 /// a living session short. It counts from the last that is known of the session, which is not later
 /// than now.
-fn life(record: &Record) -> Option<i64> {
+pub(super) fn life(record: &Record) -> Option<i64> {
     let known = record.ended().map_or(record.last_seen(), |ended| ended.at);
     let left = record.purge_after().since(known);
     let is_for_ever = record.purge_after() == Timestamp::NEVER || LONGEST_LIFE < left;

@@ -8,6 +8,7 @@ use rusqlite::ErrorCode;
 use crate::encoding::Unreadable;
 use crate::store::contract::StoreError;
 use crate::store::open_error::OpenError;
+use crate::store::scan::IN_USE;
 
 /// What stands in the way of opening a file.
 pub(super) enum Obstacle {
@@ -49,6 +50,9 @@ fn advice(path: &Path, error: &rusqlite::Error) -> &'static str {
             "it can be read but not written; let this process write the file and its folder"
         }
         Some(ErrorCode::DiskFull) => "the disk is full; free some space",
+        Some(ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed) => {
+            "its disk does not read or write it; check the disk, and give a file on a local one"
+        }
         Some(ErrorCode::CannotOpen) if path.is_dir() => "it is a folder; give the path of a file",
         Some(ErrorCode::CannotOpen) if !folder(path).exists() => {
             "its folder does not exist; create that first"
@@ -75,6 +79,8 @@ pub(super) enum Failure {
     Unreadable(Unreadable),
     /// A session with this id exists already.
     Exists,
+    /// Another state of a session is there than the one that is to be imported.
+    InUse,
 }
 
 impl Failure {
@@ -107,6 +113,7 @@ impl From<Failure> for StoreError {
             Failure::Shared(error) => Self::new(message(&error), error),
             Failure::Unreadable(unreadable) => unreadable.into(),
             Failure::Exists => Self::message(EXISTS),
+            Failure::InUse => Self::message(IN_USE),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A store in an SQLite file.
 
 mod error;
+mod log;
+mod moving;
 mod open;
 mod read;
 #[cfg(test)]
@@ -15,11 +17,13 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+use self::log::Log;
 use self::open::Connections;
 use self::read::Readers;
 use self::writer::Writer;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 use super::open_error::OpenError;
+use super::scan::{ScanPlace, Scanned};
 use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
@@ -37,7 +41,8 @@ use crate::session::{Key, Record, Revision, SessionId};
 /// app that writes to it for long holds up sign-ins and sign-outs, though no other request.
 ///
 /// Purged records leave room that later ones fill; the file itself does not shrink. To back it up,
-/// use `VACUUM INTO`: the newest changes are in the log beside the file.
+/// use `VACUUM INTO`: the newest changes are in the log beside the file. Before you restore a backup,
+/// delete that log (`-wal`, and `-shm`), or SQLite destroys the backup with it.
 ///
 /// Clones share the same connections; soon after the last one is dropped, they are closed.
 #[derive(Clone)]
@@ -67,10 +72,11 @@ impl SqliteStore {
             move || match open::open(&path) {
                 Ok(Connections { writer, readers }) => {
                     let (jobs, queue) = writer::queue();
+                    let log = Log::of(&path);
                     let shared = Shared { path, readers: Readers::new(readers), writer: jobs };
                     // If nobody waits any more, the only sender is gone, and the queue ends.
                     let _ = opened.send(Ok(Self(Arc::new(shared))));
-                    writer::serve(&writer, queue);
+                    writer::serve(&writer, log, queue);
                 }
                 Err(error) => {
                     let _ = opened.send(Err(error));
@@ -149,6 +155,23 @@ impl Store for SqliteStore {
     }
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
-        self.0.writer.run(move |file| write::purge(file, now, at_most)).await
+        let mut purged = 0;
+        loop {
+            // Each step is a change of its own, so that others come in between.
+            let step = write::PURGE_STEP.min(at_most - purged);
+            let writer = &self.0.writer;
+            let gone = writer.run_soon(move |file| write::purge(file, now, step)).await?;
+            purged += gone;
+            if gone < step || purged == at_most {
+                return Ok(purged.into());
+            }
+        }
+    }
+    async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {
+        self.0.readers.run(|file| moving::scan(file, after.as_ref(), at_most)).await
+    }
+
+    async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
+        self.0.writer.run(move |file| moving::import(file, &records)).await
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use super::error::{Obstacle, is_busy};
+use super::log::MOVED_BYTES;
+use super::{moving, read, write};
 use crate::clock::Deadline;
 use crate::store::open_error::OpenError;
 use crate::token::random_id;
@@ -59,7 +61,7 @@ fn reader(path: &Path) -> Result<Connection, Obstacle> {
     Ok(reader)
 }
 
-fn connection(path: &Path, flags: OpenFlags) -> Result<Connection, Obstacle> {
+pub(super) fn connection(path: &Path, flags: OpenFlags) -> Result<Connection, Obstacle> {
     // Each connection is used by one thread at a time.
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::ZERO)?;
@@ -76,8 +78,10 @@ fn keep_log(writer: &Connection) -> Result<(), Obstacle> {
     // A commit has reached the disk when it returns; on macOS that takes a second word.
     writer.pragma_update(None, "synchronous", "full")?;
     writer.pragma_update(None, "fullfsync", true)?;
-    // A log that one large change has grown shrinks again.
-    writer.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
+    // A log that has grown shrinks again when it is begun anew.
+    writer.pragma_update_and_check(None, "journal_size_limit", MOVED_BYTES as i64, |_| Ok(()))?;
+    // Not within a commit, for which people wait; see `log`.
+    writer.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     Ok(())
 }
 
@@ -99,7 +103,7 @@ fn create_tables(writer: &Connection) -> Result<(), Obstacle> {
                 (FORMAT, random_id().as_bytes()),
             )?;
         }
-        Some(Some(FORMAT)) => {}
+        Some(Some(FORMAT)) => are_complete(&transaction)?,
         Some(Some(newer)) if FORMAT < newer => return Err(Obstacle::Advice(NEWER)),
         Some(_) => return Err(Obstacle::Advice(OLDER)),
     }
@@ -109,10 +113,20 @@ fn create_tables(writer: &Connection) -> Result<(), Obstacle> {
     Ok(())
 }
 
+/// Somebody may have changed them: that shows now rather than at the first sign-in.
+fn are_complete(tables: &Connection) -> Result<(), Obstacle> {
+    for sql in [read::LOAD, read::LIST, read::RULES_SINCE, write::DUE, write::FILE, moving::SCAN] {
+        tables.prepare(sql).map_err(|_| Obstacle::Advice(INCOMPLETE))?;
+    }
+    Ok(())
+}
+
 /// The format of the tables. Another one is refused.
 const FORMAT: u32 = 2;
 
 const NO_LOG: &str = "SQLite can keep no write-ahead log there; give it a file on a local disk";
+const INCOMPLETE: &str = "a table or a column of the store is missing; restore it from a backup, or give \
+                          another file, which signs everybody out";
 const NEWER: &str =
     "a newer version of tower-curfew has written it; upgrade tower-curfew here as well";
 const OLDER: &str = "its tables have the format of a version before the first release; give another \
@@ -185,9 +199,7 @@ const OPENING_WAITS: Duration = Duration::from_secs(2);
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a group of changes waits while another process writes.
-const WRITER_WAITS: Duration = Duration::from_secs(2);
+pub(super) const WRITER_WAITS: Duration = Duration::from_secs(2);
 
 /// More than there are statements.
 const STATEMENTS: usize = 32;
-
-const LOG_BYTES: i64 = 16 << 20;

@@ -3,9 +3,12 @@
 use std::error::Error as StdError;
 use std::fs;
 use std::future::Future;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::process::{Command, Stdio};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration as StdDuration;
 
 use rusqlite::{Connection, OpenFlags, params_from_iter};
@@ -14,8 +17,9 @@ use time::Duration;
 
 use super::error::Failure;
 use super::*;
+use crate::clock::{Clock as _, SystemClock};
 use crate::limits::Limits;
-use crate::policy::OrgPolicy;
+use crate::policy::{ChangedRules, OrgPolicy};
 use crate::session::{
     ClientDetails, EndReason, Ended, FixedDeadline, Membership, SecretHash, SessionKind, Stamp,
 };
@@ -184,6 +188,49 @@ async fn tables_of_another_format_are_refused() {
     ] {
         file.sql(&format!("UPDATE curfew_schema SET version = {format}"));
         assert_eq!(file.refused().await, advice);
+    }
+}
+
+#[tokio::test]
+async fn tables_that_lack_something_are_refused() {
+    for change in [
+        "DROP TABLE curfew_session_keys",
+        "DROP TABLE curfew_rules",
+        "ALTER TABLE curfew_sessions RENAME COLUMN body TO content",
+        "ALTER TABLE curfew_sessions DROP COLUMN ended_reason",
+    ] {
+        let file = File::new();
+        drop(file.open().await);
+        file.sql(change);
+        assert_eq!(
+            file.refused().await,
+            "a table or a column of the store is missing; restore it from a backup, or give \
+             another file, which signs everybody out",
+            "{change}"
+        );
+    }
+}
+
+/// Each has its own advice, also those that no test can bring about on every machine.
+#[test]
+fn what_sqlite_says_of_a_file_becomes_advice() {
+    use rusqlite::ffi;
+
+    let file = File::new();
+    let mut all = std::collections::HashSet::new();
+    for (code, part) in [
+        (ffi::SQLITE_NOTADB, "it is no SQLite database"),
+        (ffi::SQLITE_BUSY, "another process keeps it locked"),
+        (ffi::SQLITE_READONLY, "it can be read but not written"),
+        (ffi::SQLITE_FULL, "the disk is full; free some space"),
+        (ffi::SQLITE_CANTOPEN, "it cannot be opened or created"),
+        (ffi::SQLITE_IOERR, "its disk does not read or write it"),
+        (ffi::SQLITE_NOMEM, "SQLite refuses it; see the source of this error"),
+    ] {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        let advice = advice(&file.path, &error::Obstacle::from(error).at(&file.path));
+        assert!(advice.starts_with(part), "{advice}");
+        assert!(all.insert(advice), "each its own");
     }
 }
 
@@ -406,7 +453,7 @@ async fn what_is_not_committed_is_not_acknowledged() {
         // All three wait before the thread starts, so they are one group.
         let serve = async {
             thread::spawn(move || {
-                writer::serve(&connection, queue);
+                writer::serve(&connection, Log::of(Path::new("")), queue);
                 connection.query_row("SELECT count(*) FROM a", [], |row| row.get::<_, i64>(0))
             })
         };
@@ -425,7 +472,7 @@ async fn a_limit_of_the_size_stands_whatever_becomes_of_those_who_write_at_the_s
     let file = File::new();
     let Connections { writer: connection, readers } = open::open(&file.path).unwrap();
     let (writer, queue) = writer::queue();
-    let (path, readers) = (file.path.clone(), Readers::new(readers));
+    let (path, readers, log) = (file.path.clone(), Readers::new(readers), Log::of(&file.path));
     let store = SqliteStore(Arc::new(Shared { path, readers, writer }));
     let many = (0..999).map(|number| Membership {
         org: format!("org {number}").into(),
@@ -434,7 +481,7 @@ async fn a_limit_of_the_size_stands_whatever_becomes_of_those_who_write_at_the_s
     });
     let large = Arc::new(record(1).with_memberships(many.collect()));
     // Both wait before the thread starts, so they are one group.
-    let serve = async { thread::spawn(move || writer::serve(&connection, queue)) };
+    let serve = async { thread::spawn(move || writer::serve(&connection, log, queue)) };
     let (limited, inserted, _) =
         tokio::join!(store.limit_size(1), store.insert(large.clone(), None), serve);
     inserted.unwrap_err();
@@ -446,6 +493,312 @@ async fn a_limit_of_the_size_stands_whatever_becomes_of_those_who_write_at_the_s
 
 fn run(file: &Connection, sql: &str) -> Result<(), Failure> {
     Ok(file.execute_batch(sql)?)
+}
+
+// --- purging -------------------------------------------------------------------------------------
+
+/// Whoever signs in while very many are purged waits for one step, not for all.
+#[tokio::test]
+async fn r37_a_sign_in_comes_in_between_two_steps_of_a_purge() {
+    const MANY: u32 = 1000;
+    let file = File::new();
+    let store = file.open().await;
+    store.import((0..MANY).map(due).collect()).await.unwrap();
+    let sign_in = async {
+        stored(&store, 1).await;
+        file.number("SELECT count(*) FROM curfew_sessions")
+    };
+    let (purged, left) = tokio::join!(store.purge(at(99_000), MANY), sign_in);
+    assert_eq!(purged.unwrap(), u64::from(MANY));
+    assert!(MANY - 3 * write::PURGE_STEP <= left, "{left} were left");
+    // The one who signed in was due by then, too.
+    assert_eq!(store.purge(at(99_000), MANY).await.unwrap(), 1);
+    assert_eq!(file.number("SELECT count(*) FROM curfew_session_keys"), 0);
+}
+
+/// With `CURFEW_LONG=1` a million.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r37_people_sign_in_and_out_while_very_many_are_purged() {
+    let many: u32 = if is_long() { 1_000_000 } else { 5_000 };
+    let file = File::new();
+    let store = file.open().await;
+    for from in (0..many).step_by(1000) {
+        store.import((from..from + 1000).map(due).collect()).await.unwrap();
+    }
+    let begun = SystemClock.now();
+    let purging = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut sum = 0;
+            loop {
+                let purged = store.purge(at(99_000), 250).await.unwrap();
+                sum += purged;
+                if purged < 250 {
+                    return sum;
+                }
+            }
+        })
+    };
+    let (mut people, mut longest) = (0_u32, Duration::ZERO);
+    while !purging.is_finished() {
+        let begun = SystemClock.now();
+        let new = Arc::new((*due(many + people)).clone().with_purge_after(Timestamp::NEVER));
+        assert_eq!(store.insert(new.clone(), None).await.unwrap(), Inserted::Done);
+        longest = longest.max(SystemClock.now().since(begun));
+        let ended = new.next(2).with_end(Ended::revoked(at(5)));
+        assert_eq!(store.replace(Arc::new(ended)).await.unwrap(), Replaced::Done);
+        people += 1;
+    }
+    let purged = purging.await.unwrap();
+    let took = SystemClock.now().since(begun);
+    println!("{purged} purged in {took}; {people} signed in and out, the longest in {longest}");
+    assert!(u64::from(many) <= purged);
+    assert!(many / write::PURGE_STEP / 10 <= people, "{people} came in between");
+    assert_eq!(file.number("SELECT count(*) FROM curfew_session_keys"), 0);
+}
+
+/// Of one person in three, with two organizations, and due.
+fn due(number: u32) -> Arc<Record> {
+    let mut bytes = [0; 16];
+    let spread = u64::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bytes[..8].copy_from_slice(&(spread ^ spread >> 29).to_be_bytes());
+    bytes[12..].copy_from_slice(&number.to_be_bytes());
+    let joined = |org: u32| Membership {
+        org: format!("org {}", org % 1000).into(),
+        stamp: Stamp::default(),
+        joined: at(1000),
+    };
+    let hash = SecretHash::from_bytes([7; 32]);
+    let user = format!("user-{:08x}", number / 3);
+    let record = Record::begin(SessionId::from_bytes(bytes), hash, user, at(1000), 1)
+        .with_memberships(vec![joined(number / 7), joined(number / 3 + 500)])
+        .with_purge_after(at(2000 + i64::from(number % 90_000)));
+    Arc::new(record)
+}
+
+fn is_long() -> bool {
+    std::env::var_os("CURFEW_LONG").is_some_and(|long| long == "1")
+}
+
+// --- the log -------------------------------------------------------------------------------------
+
+/// Readers that overlap all the time, in this process and in another: there is no moment in which
+/// nobody reads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_stays_short_however_many_read_all_the_time() {
+    const BOUND: u64 = 2 * log::MAX_BYTES;
+    let file = File::new();
+    let store = file.open().await;
+    let many = (0..999).map(|number| Membership {
+        org: format!("organization number {number}").into(),
+        stamp: Stamp::default(),
+        joined: at(1000),
+    });
+    let mut large = Arc::new(record(1).with_memberships(many.collect()));
+    assert_eq!(store.insert(large.clone(), None).await.unwrap(), Inserted::Done);
+    let stops = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..3)
+        .map(|number| {
+            let (path, stops) = (file.path.clone(), stops.clone());
+            thread::spawn(move || reads(&path, number, || stops.load(Ordering::Relaxed)))
+        })
+        .collect();
+    let mut elsewhere = child("reads_for_ever", &file.path).spawn().unwrap();
+    let log = file.folder.path().join("sessions.db-wal");
+    let (mut written, mut longest) = (0, 0);
+    while written < 2 * BOUND {
+        large = Arc::new(large.next(3).with_activity(at(2000 + (written >> 10) as i64)));
+        written += large.encode().len() as u64;
+        assert_eq!(store.replace(large.clone()).await.unwrap(), Replaced::Done);
+        longest = longest.max(fs::metadata(&log).unwrap().len());
+    }
+    stops.store(true, Ordering::Relaxed);
+    elsewhere.kill().unwrap();
+    elsewhere.wait().unwrap();
+    let reads: u32 = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
+    println!("{written} bytes written, {reads} reads, the log had {longest} bytes at most");
+    assert!(longest <= BOUND, "{longest} of {written} bytes written, beside {reads} reads");
+    assert!(log::MOVED_BYTES < longest && 3 < reads);
+}
+
+/// Begins to read again and again, and each time for a few milliseconds.
+fn reads(path: &Path, number: u64, stops: impl Fn() -> bool) -> u32 {
+    let connection = Connection::open(path).unwrap();
+    connection.busy_timeout(StdDuration::from_secs(60)).unwrap();
+    let mut reads = 0;
+    while !stops() {
+        connection.execute_batch("BEGIN; SELECT count(*) FROM curfew_schema").unwrap();
+        thread::sleep(StdDuration::from_millis(3 + number));
+        connection.execute_batch("COMMIT").unwrap();
+        reads += 1;
+    }
+    reads
+}
+
+#[test]
+#[ignore = "it is run, and killed, by another test"]
+fn reads_for_ever() {
+    let file = std::env::var_os(FILE).unwrap();
+    thread::scope(|scope| {
+        let path = Path::new(&file);
+        (0..2).for_each(|number| drop(scope.spawn(move || reads(path, number, || false))));
+    });
+}
+
+const FILE: &str = "CURFEW_FILE_TO_WRITE";
+
+/// One of these tests in a process of its own.
+fn child(name: &str, file: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let test = format!("store::sqlite::tests::{name}");
+    command.args(["--exact", &test, "--ignored", "--nocapture"]).env(FILE, file);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+// --- several processes ---------------------------------------------------------------------------
+
+/// What one process has acknowledged, another sees at its next call, and the other way round.
+#[tokio::test]
+async fn two_processes_see_each_others_changes_at_the_next_call() {
+    let file = File::new();
+    let store = file.open().await;
+    let mut other = child("ends_whom_it_is_told", &file.path).spawn().unwrap();
+    let mut orders = other.stdin.take().unwrap();
+    let mut answers = BufReader::new(other.stdout.take().unwrap()).lines();
+    let mut rules = Revision::NONE;
+    for number in 1..=50 {
+        stored(&store, number).await;
+        writeln!(orders, "{number}").unwrap();
+        let said = answers.find(|line| line.as_ref().unwrap().ends_with("has ended"));
+        assert!(said.is_some(), "the other process has gone");
+        let loaded = store.load(id(number)).await.unwrap().unwrap();
+        assert!(loaded.record.has_ended(), "{number}");
+        assert!(rules < loaded.rules, "it has also changed rules");
+        let changed = store.rules_since(rules, 100).await.unwrap();
+        rules = changed.reaches;
+        assert_eq!(rules, loaded.rules);
+        assert_eq!(generation(&changed.changes), 4 + u64::from(number));
+        assert_eq!(store.list(&Key::user("ada"), all()).await.unwrap().records.len(), 0);
+    }
+    drop(orders);
+    assert!(other.wait().unwrap().success());
+}
+
+/// Ends the sessions whose numbers it is told, which another process has just filed, and revokes an
+/// organization with each.
+#[tokio::test]
+#[ignore = "it is run by another test"]
+async fn ends_whom_it_is_told() {
+    let store = SqliteStore::open(std::env::var_os(FILE).unwrap()).await.unwrap();
+    for line in std::io::stdin().lines() {
+        let number = line.unwrap().parse().unwrap();
+        let there = store.load(id(number)).await.unwrap().expect("the other one has filed it");
+        let ended = there.record.next(3).with_end(Ended::revoked(at(5)));
+        assert_eq!(store.replace(Arc::new(ended)).await.unwrap(), Replaced::Done);
+        assert!(revoke(&store, "acme").await);
+        println!("{number} has ended");
+    }
+}
+
+/// Three processes sign people in and out, change the same rules, and purge: nothing that one of them
+/// has acknowledged is lost, and a cap holds for all of them together.
+#[tokio::test]
+async fn r29_several_processes_work_on_one_file_and_nothing_is_lost() {
+    let file = File::new();
+    let store = file.open().await;
+    let start = || child("works_beside_others", &file.path).spawn().unwrap();
+    let processes = [start(), start(), start()];
+    let mut said = Vec::new();
+    for process in processes {
+        let output = process.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{text}");
+        said.extend(text.lines().map(str::to_owned));
+    }
+    let told = |what: &str| -> Vec<SessionId> {
+        let ids = said.iter().filter_map(|line| line.strip_prefix(what));
+        ids.map(|id| id.parse().unwrap()).collect()
+    };
+    let (signed_in, signed_out) = (told("in "), told("out "));
+    assert_eq!((signed_in.len(), signed_out.len()), (3 * WORK, 3 * WORK / 2));
+    for id in &signed_in {
+        let record = store.load(*id).await.unwrap().expect("it was acknowledged").record;
+        assert_eq!(record.has_ended(), signed_out.contains(id), "{id}");
+    }
+    let listed = store.list(&Key::user("many"), Page { after: None, at_most: 1000 }).await.unwrap();
+    assert_eq!(listed.records.len(), 3 * WORK / 2);
+    let revocations = said.iter().filter(|line| *line == "revoked").count();
+    assert_eq!(revocations, 3 * WORK);
+    let rules = store.rules_since(Revision::NONE, 100).await.unwrap().changes;
+    assert_eq!(generation(&rules), 4 + revocations as u64, "each counts, and none twice");
+    assert_eq!(told("capped ").len(), CAP as usize, "never one more, and never one less");
+    assert_eq!(store.list(&Key::user("few"), all()).await.unwrap().records.len(), CAP as usize);
+    let due = store.list(&Key::user("due"), all()).await.unwrap().records;
+    assert_eq!(due.len(), 0, "whoever has purged them");
+    let purged = said
+        .iter()
+        .filter_map(|line| line.strip_prefix("purged "))
+        .map(|n| n.parse::<usize>().unwrap());
+    assert!(purged.sum::<usize>() <= 3 * WORK, "none is counted twice");
+}
+
+const WORK: usize = 40;
+const CAP: u32 = 7;
+
+#[tokio::test]
+#[ignore = "it is run by another test"]
+async fn works_beside_others() {
+    let store = SqliteStore::open(std::env::var_os(FILE).unwrap()).await.unwrap();
+    let new = |user: &str| {
+        let hash = SecretHash::from_bytes([4; 32]);
+        Record::begin(crate::token::random_id(), hash, user, at(1000), crate::token::nonce())
+    };
+    // The machine may be busy, and another process at work for longer than a change waits.
+    async fn insert(store: &SqliteStore, record: &Arc<Record>, cap: Option<Cap>) -> Inserted {
+        loop {
+            match store.insert(record.clone(), cap).await {
+                Ok(inserted) => return inserted,
+                Err(error) => assert!(error.to_string().ends_with("locked by another process")),
+            }
+        }
+    }
+    for number in 0..WORK {
+        let record = Arc::new(new("many").with_purge_after(Timestamp::NEVER));
+        assert_eq!(insert(&store, &record, None).await, Inserted::Done);
+        println!("in {}", record.id());
+        if number % 2 == 0 {
+            let ended = Arc::new(record.next(3).with_end(Ended::revoked(at(i64::MAX / 4))));
+            while store.replace(ended.clone()).await.ok() != Some(Replaced::Done) {}
+            println!("out {}", record.id());
+        }
+        while !revoke(&store, "acme").await {}
+        println!("revoked");
+        let record = Arc::new(new("few").with_purge_after(Timestamp::NEVER));
+        let cap = Some(Cap { at_most: CAP, except: None });
+        if insert(&store, &record, cap).await == Inserted::Done {
+            println!("capped {}", record.id());
+        }
+        let due = Arc::new(new("due").with_purge_after(at(2000)));
+        assert_eq!(insert(&store, &due, None).await, Inserted::Done);
+        // Held up by another process it may have purged some before, which nobody counts then.
+        while let Err(error) = store.purge(at(3000), 100).await.map(|n| println!("purged {n}")) {
+            assert!(error.to_string().ends_with("locked by another process"));
+        }
+    }
+}
+
+/// One more revocation, unless another process is faster or at work for long.
+async fn revoke(store: &SqliteStore, org: &str) -> bool {
+    let all = store.rules_since(Revision::NONE, 100).await.unwrap().changes;
+    let found = all.into_iter().find(|changed| &*changed.org == org);
+    let rules = found.map_or(OrgRules::none(), |found| found.rules.unwrap());
+    let next = rules.with_revocation(at(5), crate::token::nonce());
+    store.replace_rules(org, next, at(5)).await.unwrap_or_default()
+}
+
+fn generation(changes: &[ChangedRules]) -> u64 {
+    changes.first().map_or(0, |changed| changed.rules.as_ref().unwrap().generation())
 }
 
 // --- reading -------------------------------------------------------------------------------------

@@ -27,10 +27,18 @@ pub(super) fn insert(
     {
         return Ok(Inserted::Full);
     }
+    self::file(file, record)?;
+    Ok(Inserted::Done)
+}
+
+pub(super) const FILE: &str = "INSERT INTO curfew_sessions (id, revision, user, created, last_seen, ended_at, \
+     ended_reason, purge_after, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+/// Files a record that is not there yet.
+pub(super) fn file(file: &Connection, record: &Record) -> Result<(), Failure> {
     execute(
         file,
-        "INSERT INTO curfew_sessions (id, revision, user, created, last_seen, ended_at, \
-         ended_reason, purge_after, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        FILE,
         params![
             record.id().as_bytes(),
             number(record.revision()),
@@ -43,8 +51,7 @@ pub(super) fn insert(
             record.encode(),
         ],
     )?;
-    enter(file, record, &record.entered_keys())?;
-    Ok(Inserted::Done)
+    enter(file, record, &record.listed_keys())
 }
 
 pub(super) fn replace(file: &Connection, record: &Record) -> Result<Replaced, Failure> {
@@ -112,7 +119,10 @@ pub(super) fn replace_rules(
 pub(super) const DUE: &str = "SELECT rowid, body FROM curfew_sessions WHERE purge_after <= ?1 \
      ORDER BY purge_after LIMIT ?2";
 
-pub(super) fn purge(file: &Connection, now: Timestamp, at_most: u32) -> Result<u64, Failure> {
+/// So many are purged in one step: few milliseconds, in which whoever signs in or out waits.
+pub(super) const PURGE_STEP: u32 = 50;
+
+pub(super) fn purge(file: &Connection, now: Timestamp, at_most: u32) -> Result<u32, Failure> {
     let mut statement = file.prepare_cached(DUE)?;
     let due = statement
         .query_map(params![now.unix_millis(), at_most], |row| Ok((row.get(0)?, decoded(row, 1)?)))?
@@ -123,7 +133,7 @@ pub(super) fn purge(file: &Connection, now: Timestamp, at_most: u32) -> Result<u
         }
         execute(file, "DELETE FROM curfew_sessions WHERE rowid = ?1", [row])?;
     }
-    Ok(due.len() as u64)
+    Ok(due.len() as u32)
 }
 
 /// Less than it holds already is as much as that.

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::Failure;
+use super::log::Log;
 use crate::store::contract::StoreError;
 
 /// Sends changes to the thread. It ends with the last of these.
@@ -27,15 +28,51 @@ impl Writer {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
+        self.send(work, Durability::Full).await
+    }
+
+    /// The same for a change that may be lost with the power, though not with the process: whoever
+    /// needs it makes it again.
+    pub(super) async fn run_soon<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        self.send(work, Durability::Normal).await
+    }
+
+    async fn send<T, W>(&self, work: W, durability: Durability) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Change { work: Some(work), outcome: None, caller });
+        let job = Box::new(Change { work: Some(work), outcome: None, caller, durability });
         self.0.send(job).await.map_err(|_| STOPPED)?;
         answer.await.map_err(|_| STOPPED)?
     }
 }
 
-/// Makes the changes in the queue, until no more can come.
-pub(super) fn serve(connection: &Connection, Queue(mut jobs): Queue) {
+/// When a commit reaches the disk, as SQLite names it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Durability {
+    /// With the next commit that is full, or when the log is moved into the file.
+    Normal,
+    /// Before the commit returns.
+    Full,
+}
+
+impl Durability {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// Makes the changes in the queue, until no more can come, and keeps the log short.
+pub(super) fn serve(connection: &Connection, mut log: Log, Queue(mut jobs): Queue) {
     let mut group = Vec::with_capacity(MAX_GROUP);
     while let Some(job) = jobs.blocking_recv() {
         group.push(job);
@@ -48,13 +85,16 @@ pub(super) fn serve(connection: &Connection, Queue(mut jobs): Queue) {
         for job in group.drain(..) {
             job.answer(committed.clone());
         }
+        log.keep_short(connection);
     }
 }
 
 fn commit(connection: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-    if !group.iter().any(|job| job.is_wanted()) {
+    let wanted = group.iter().filter(|job| job.is_wanted());
+    let Some(durability) = wanted.map(|job| job.durability()).max() else {
         return Ok(());
-    }
+    };
+    connection.pragma_update(None, "synchronous", durability.name())?;
     execute(connection, "BEGIN IMMEDIATE")?;
     let committed = run(connection, group).and_then(|()| execute(connection, "COMMIT"));
     if !connection.is_autocommit() {
@@ -84,6 +124,7 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 /// A change whose type the thread need not know.
 trait Job: Send {
     fn is_wanted(&self) -> bool;
+    fn durability(&self) -> Durability;
     /// Says whether it succeeded.
     fn run(&mut self, connection: &Connection) -> bool;
     fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>);
@@ -93,6 +134,7 @@ struct Change<T, W> {
     work: Option<W>,
     outcome: Option<Result<T, Failure>>,
     caller: oneshot::Sender<Result<T, StoreError>>,
+    durability: Durability,
 }
 
 impl<T, W> Job for Change<T, W>
@@ -102,6 +144,10 @@ where
 {
     fn is_wanted(&self) -> bool {
         !self.caller.is_closed()
+    }
+
+    fn durability(&self) -> Durability {
+        self.durability
     }
 
     fn run(&mut self, connection: &Connection) -> bool {

@@ -83,7 +83,14 @@ impl Crowd {
             let name = format!("person {number}");
             let user = format!("p{number}");
             let ended = patient.signed_in(&user, &["acme"]).await;
-            assert_eq!(ended.clone().post("/logout").await.status, 200);
+            let mut status = ended.clone().post("/logout").await.status;
+            // A busy machine may keep replicas from acknowledging it in time.
+            for _ in 0..60 {
+                if status == 503 {
+                    status = ended.clone().post("/logout").await.status;
+                }
+            }
+            assert!(status == 200 || status == 401, "{status}");
             let at_work = patient.signed_in(&user, &["acme"]).await;
             let [ended, at_work] = [ended, at_work].map(|browser| browser.at(&site.router));
             let (signed_in, signed_out) = (Vec::new(), Vec::new());

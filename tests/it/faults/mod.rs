@@ -2,15 +2,15 @@
 //!
 //! In every one of these, 64 people are at work before, during and after.
 
+#[cfg(feature = "sqlite")]
+mod backup;
 mod crowd;
 #[cfg(feature = "redis")]
 mod failovers;
-#[cfg(feature = "redis")]
-mod redis_servers;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod remote;
 #[cfg(any(feature = "postgres", feature = "redis"))]
-mod servers;
+pub(crate) mod servers;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "postgres", feature = "redis"))]

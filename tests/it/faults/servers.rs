@@ -1,15 +1,16 @@
 //! Servers that a test owns: each in a folder and on a port of its own.
 
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::redis_program;
+use crate::processes::{
+    as_ordinary_user, children_of, create_cluster, postgres_bin, redis_program, succeed,
+};
 
 /// A server process, killed when it is dropped.
 pub(super) struct Server {
@@ -189,59 +190,4 @@ fn is_ready(engine: Engine, port: u16) -> bool {
         }
     };
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
-}
-
-fn create_cluster(folder: &Path) {
-    let mut own = Command::new("chown");
-    if let Some(user) = ordinary_user() {
-        succeed(own.arg(user.to_string()).arg(folder));
-    }
-    let mut initdb = Command::new(postgres_bin().join("initdb"));
-    initdb.arg("-D").arg(folder.join("data"));
-    initdb.args(["-U", "curfew", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
-    as_ordinary_user(&mut initdb);
-    succeed(initdb.current_dir(folder));
-}
-
-/// PostgreSQL refuses to run as root.
-fn as_ordinary_user(command: &mut Command) {
-    if let Some(user) = ordinary_user() {
-        command.uid(user).gid(user);
-    }
-}
-
-fn ordinary_user() -> Option<u32> {
-    let id = |args: &[&str]| {
-        let output = Command::new("id").args(args).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().parse::<u32>().unwrap()
-    };
-    (id(&["-u"]) == 0).then(|| id(&["-u", "postgres"]))
-}
-
-/// Debian keeps its programs out of the path.
-fn postgres_bin() -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").unwrap();
-    let folder = versions.map(|version| version.unwrap().path().join("bin"));
-    folder.filter(|folder| folder.join("postgres").exists()).max().unwrap()
-}
-
-fn children_of(parent: u32) -> Vec<u32> {
-    let mut children = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(id) = entry.file_name().to_string_lossy().parse::<u32>() else {
-            continue;
-        };
-        // `pid (name) state ppid …`; it may be gone by now.
-        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let after_name = stat.rsplit(')').next().unwrap_or_default();
-        if after_name.split_whitespace().nth(1) == Some(&parent.to_string()) {
-            children.push(id);
-        }
-    }
-    children
-}
-
-fn succeed(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

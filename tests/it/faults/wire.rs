@@ -31,6 +31,9 @@ impl Wire {
                 let Ok(far) = TcpStream::connect(("127.0.0.1", server)).await else {
                     continue;
                 };
+                // Or questions that are sent together would wait for one another.
+                near.set_nodelay(true).unwrap();
+                far.set_nodelay(true).unwrap();
                 let ((near_in, near_out), (far_in, far_out)) =
                     (near.into_split(), far.into_split());
                 let there = tokio::spawn(carry(near_in, far_out, delayed.clone()));

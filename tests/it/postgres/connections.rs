@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
-use tower_curfew::store::{Cap, Inserted, Key, PostgresStore, Replaced, Store, StoreError};
+use tower_curfew::store::{Cap, Inserted, PostgresStore, Replaced, Store, StoreError};
 
 use super::support::{
-    Schema, active, at, chain, connect, eventually, first_rules, id, in_time, record, replaced,
-    stored,
+    Schema, active, at, chain, connect, eventually, first_rules, id, in_time, lock_all, record,
+    replaced, stored,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -93,11 +93,7 @@ async fn connections_that_break_are_replaced() {
 async fn a_call_whose_connection_the_server_ends_is_made_again() {
     let Some(schema) = Schema::new().await else { return };
     let store = schema.store().await;
-    let somebody = connect(&schema.url).await;
-    let (key, head) = (Key::user("ada").digest() as i64, schema.table("schema"));
-    let locks =
-        format!("BEGIN; SELECT pg_advisory_xact_lock({key}); SELECT rules FROM {head} FOR UPDATE");
-    somebody.batch_execute(&locks).await.unwrap();
+    let somebody = lock_all(&schema).await;
     let inserts = {
         let (store, cap) = (store.clone(), Cap { at_most: 1, except: None });
         tokio::spawn(async move { store.insert(record(1, "ada", &[]).into(), Some(cap)).await })

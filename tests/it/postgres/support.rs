@@ -145,11 +145,19 @@ pub(super) fn setting(variable: &str) -> Option<String> {
     if value.is_none() {
         let thread = std::thread::current();
         let test = thread.name().unwrap_or("a test");
-        // Not by a macro: what a test prints that way is shown only if it fails.
-        let text = format!("{test}: skipped: set {variable}\n");
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        say(&format!("{test}: skipped: set {variable}"));
     }
     value
+}
+
+/// Not by a macro: what a test prints that way is shown only if it fails.
+pub(super) fn say(text: &str) {
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+/// Whether counts are to be larger.
+pub(super) fn is_long() -> bool {
+    env::var_os("CURFEW_LONG").is_some_and(|long| long == "1")
 }
 
 pub(super) async fn connect(url: &str) -> Client {
@@ -282,4 +290,18 @@ pub(super) fn first_rules() -> OrgRules {
     let revision = (1 << 32) | u64::from(nonce());
     let bytes = [&b"\xbf\x04\x1b"[..], &revision.to_be_bytes(), b"\x08\x00\x0c\x80\xff"].concat();
     OrgRules::decode(&bytes).unwrap()
+}
+
+/// Keeps what a sign-in under a cap waits for locked, and what a change of rules waits for.
+pub(super) async fn lock_all(schema: &Schema) -> Client {
+    let somebody = connect(&schema.url).await;
+    let key = Key::user("ada").digest() as i64;
+    let (keys, head) = (schema.table("session_keys"), schema.table("schema"));
+    let locks = format!(
+        "BEGIN; \
+         SELECT pg_advisory_xact_lock(hashint8extended({key}, '{keys}'::regclass::oid::int8)); \
+         SELECT rules FROM {head} FOR UPDATE"
+    );
+    somebody.batch_execute(&locks).await.unwrap();
+    somebody
 }

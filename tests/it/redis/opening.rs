@@ -3,10 +3,11 @@
 use std::net::TcpListener;
 
 use redis::AsyncCommands as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_curfew::store::RedisStore;
 
 use super::server::{free_port, server, url_at};
-use super::support::{in_time, place, record};
+use super::support::{in_time, now, place, record};
 
 #[tokio::test]
 async fn keys_of_another_format_are_refused_with_advice() {
@@ -103,4 +104,43 @@ async fn a_server_that_is_silent_is_refused_in_time() {
     let address = url_at(listener.local_addr().unwrap().port());
     let error = in_time(RedisStore::connect(address)).await.unwrap_err();
     assert!(error.to_string().contains("cannot be reached"), "{error}");
+}
+
+/// A server whose clock is an hour ahead, as far as it says.
+#[tokio::test]
+async fn a_server_whose_clock_is_apart_is_refused_with_advice() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = url_at(listener.local_addr().unwrap().port());
+    let says = tokio::spawn(async move {
+        loop {
+            let (mut caller, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut asked = vec![0; 4096];
+                while let Ok(read @ 1..) = caller.read(&mut asked).await {
+                    let asked = String::from_utf8_lossy(&asked[..read]).to_uppercase();
+                    let mut answers = String::new();
+                    // Each command is an array whose second line is its name.
+                    for command in asked.split('*').skip(1) {
+                        answers += &match command.lines().nth(2) {
+                            Some("INFO") => bulk("redis_version:7.0.0\r\nrole:master\r\n"),
+                            Some("TIME") => {
+                                let seconds = now().unix_millis() / 1000 + 3600;
+                                format!("*2\r\n{}{}", bulk(&seconds.to_string()), bulk("0"))
+                            }
+                            Some("ROLE") => format!("*1\r\n{}", bulk("master")),
+                            _ => "+OK\r\n".to_owned(),
+                        };
+                    }
+                    caller.write_all(answers.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    let error = in_time(RedisStore::connect(address)).await.unwrap_err();
+    assert!(error.to_string().contains("more than a minute apart; set both right"), "{error:?}");
+    says.abort();
+}
+
+fn bulk(text: &str) -> String {
+    format!("${}\r\n{text}\r\n", text.len())
 }

@@ -9,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
 use super::support::{Place, raw, skipped};
-use crate::support::redis_program;
+use crate::processes::redis_program;
 
 /// A server that ends with this.
 pub(super) struct Server {
@@ -86,6 +86,10 @@ impl Server {
 
     pub(super) fn url(&self) -> String {
         url_at(self.port)
+    }
+
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub(super) async fn place(&self) -> Place {

@@ -30,6 +30,7 @@ mod lists;
 mod meanwhile;
 mod members;
 mod model;
+mod moving;
 mod nodes;
 mod org_refusals;
 mod org_routes;

@@ -14,11 +14,11 @@ use tower_curfew::store::RedisStore;
 use tower_curfew::store::SqliteStore;
 use tower_curfew::store::{
     Cap, Inserted, Key, Listed, Loaded, MemoryStore, OrgRules, Page, Record, Replaced, Revision,
-    RulesChanged, Store, StoreError,
+    RulesChanged, ScanPlace, Scanned, Store, StoreError,
 };
 
 #[cfg(feature = "redis")]
-use super::redis_nodes;
+use crate::processes::redis_nodes;
 
 /// One of the stores that the crate ships. The only list of them: what runs over every store, runs
 /// over these.
@@ -34,8 +34,10 @@ pub enum AnyStore {
     #[cfg(feature = "postgres")]
     Postgres {
         store: PostgresStore,
+        /// Of the server itself, for what a test does past the store.
         url: String,
         schema: String,
+        way: Way,
     },
     #[cfg(feature = "redis")]
     Redis {
@@ -45,9 +47,26 @@ pub enum AnyStore {
     },
 }
 
+/// On which way a store reaches PostgreSQL.
+#[cfg(feature = "postgres")]
+#[derive(Clone, Debug)]
+pub enum Way {
+    Direct,
+    /// Through the pooler with this URL.
+    Pooler(String),
+    /// Over a pool such as an app has.
+    #[cfg(feature = "deadpool")]
+    Lent,
+}
+
 impl AnyStore {
-    /// An empty one of each, as far as there is a server for it.
+    /// An empty one of each, as far as there is a server for it; only that one behind a pooler if one
+    /// is named.
     pub async fn all() -> Vec<Self> {
+        #[cfg(feature = "postgres")]
+        if let (Some(_), Some(url)) = (pooler(), server("POSTGRES")) {
+            return vec![Self::postgres(&url).await];
+        }
         #[cfg_attr(not(any(feature = "postgres", feature = "redis")), expect(unused_mut))]
         let mut all = match std::env::var("CURFEW_SERVERS_ONLY") {
             Ok(_) => Vec::new(),
@@ -90,19 +109,33 @@ impl AnyStore {
         Self::Sqlite { store: SqliteStore::open(&file).await.unwrap(), file, folder }
     }
 
+    /// Through the pooler that is named, if one is.
     #[cfg(feature = "postgres")]
     pub async fn postgres(url: &str) -> Self {
-        Self::postgres_in(url, format!("s{}", unique())).await
+        Self::postgres_on(pooler().map_or(Way::Direct, Way::Pooler), url).await
     }
 
     #[cfg(feature = "postgres")]
-    async fn postgres_in(url: &str, schema: String) -> Self {
+    pub async fn postgres_on(way: Way, url: &str) -> Self {
+        Self::postgres_in(url, format!("s{}", unique()), way).await
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn postgres_in(url: &str, schema: String, way: Way) -> Self {
         // Its connections have the name of its schema.
-        let sign = if url.contains('?') { '&' } else { '?' };
-        let named = format!("{url}{sign}application_name={schema}");
-        let options = || PostgresStore::options(&named).schema(&schema).without_clock_check();
+        let named = |url: &str| {
+            let sign = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{sign}application_name={schema}")
+        };
+        let options = || match &way {
+            Way::Direct => PostgresStore::options(named(url)),
+            Way::Pooler(pooler) => PostgresStore::options(named(pooler)).through_pooler(),
+            #[cfg(feature = "deadpool")]
+            Way::Lent => PostgresStore::options_with_pool(pool(&named(url))),
+        };
+        let options = || options().schema(&schema).without_clock_check();
         let store = connected(|| options().connect()).await;
-        Self::Postgres { store, url: url.to_owned(), schema }
+        Self::Postgres { store, url: url.to_owned(), schema, way }
     }
 
     #[cfg(feature = "redis")]
@@ -152,11 +185,27 @@ impl AnyStore {
             #[cfg(feature = "sqlite")]
             Self::Sqlite { file, folder, .. } => Self::opened(file.clone(), folder.clone()).await,
             #[cfg(feature = "postgres")]
-            Self::Postgres { url, schema, .. } => Self::postgres_in(url, schema.clone()).await,
+            Self::Postgres { url, schema, way, .. } => {
+                Self::postgres_in(url, schema.clone(), way.clone()).await
+            }
             #[cfg(feature = "redis")]
             Self::Redis { url, prefix, .. } => Self::redis_in(url, prefix.clone()).await,
         }
     }
+}
+
+/// The URL of a pooler before the server for these tests, if they are to go through one.
+#[cfg(feature = "postgres")]
+fn pooler() -> Option<String> {
+    std::env::var("CURFEW_TEST_POSTGRES_POOLER").ok()
+}
+
+/// A pool such as an app has.
+#[cfg(feature = "deadpool")]
+pub fn pool(url: &str) -> deadpool_postgres::Pool {
+    let config = url.parse::<tokio_postgres::Config>().unwrap();
+    let manager = deadpool_postgres::Manager::new(config, tokio_postgres::NoTls);
+    deadpool_postgres::Pool::builder(manager).max_size(4).build().unwrap()
 }
 
 /// A store gives up soon where the server or the machine is busy. Tests try again.
@@ -226,6 +275,14 @@ impl Store for AnyStore {
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         pass_on!(self.purge(now, at_most))
     }
+
+    async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {
+        pass_on!(self.scan(after, at_most))
+    }
+
+    async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
+        pass_on!(self.import(records))
+    }
 }
 
 /// As a server that is started anew, or a hand that slips.
@@ -278,7 +335,7 @@ pub fn server(engine: &str) -> Option<String> {
     use std::io::Write as _;
 
     let variable = format!("CURFEW_TEST_{engine}");
-    let url = std::env::var(&variable).ok();
+    let url = std::env::var(&variable).ok().filter(|url| !url.is_empty());
     if url.is_none() {
         let thread = std::thread::current();
         let test = thread.name().unwrap_or("a test");

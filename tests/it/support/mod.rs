@@ -4,9 +4,9 @@ mod any_store;
 mod browser;
 mod chance;
 mod log;
+#[cfg(feature = "postgres")]
+mod pgbouncer;
 mod raw;
-#[cfg(feature = "redis")]
-pub mod redis_nodes;
 mod store;
 
 use std::sync::Arc;
@@ -26,11 +26,17 @@ use tower_curfew::{
 };
 
 pub use self::any_store::AnyStore;
+#[cfg(feature = "postgres")]
+pub use self::any_store::Way;
+#[cfg(feature = "deadpool")]
+pub use self::any_store::pool;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub use self::any_store::server;
 pub use self::browser::{Answer, Browser, navigation, send};
 pub use self::chance::Chance;
 pub use self::log::Log;
+#[cfg(feature = "postgres")]
+pub use self::pgbouncer::PgBouncer;
 pub use self::raw::Kept;
 pub use self::store::{Fault, Held, Probe};
 
@@ -325,10 +331,4 @@ async fn rotate(session: Session, State(curfew): State<Curfew>) -> Result<SetCoo
 
 async fn sign_in_again(session: Session, curfew: Curfew) -> Result<SetCookie, Error> {
     curfew.reauthenticated(&session).await
-}
-
-/// What tests start as a server of their own: Redis, or Valkey.
-#[cfg(any(feature = "postgres", feature = "redis"))]
-pub fn redis_program() -> String {
-    std::env::var("CURFEW_TEST_REDIS_PROGRAM").unwrap_or_else(|_| "redis-server".to_owned())
 }

@@ -64,7 +64,7 @@ impl AnyStore {
             Self::Redis { url, prefix, .. } => {
                 use redis::cmd;
 
-                use super::redis_nodes::owner;
+                use crate::processes::redis_nodes::owner;
 
                 // In front of the facts stands what scripts look at: a revision, and whether it lives.
                 match kept {

@@ -7,6 +7,7 @@ local function try(...)
   end
 end
 try('GET', key)
+try('MGET', key)
 try('GETRANGE', key, 0, 8)
 try('SETRANGE', key, 0, '')
 try('SET', key, '', 'XX')

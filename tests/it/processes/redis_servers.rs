@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::redis_program;
+use super::redis_program;
 
 /// A server, killed when it is dropped.
-pub(super) struct Node {
-    pub(super) port: u16,
+pub(crate) struct Node {
+    pub(crate) port: u16,
     arguments: Vec<String>,
     process: Option<Child>,
 }
 
 impl Node {
-    fn start(folder: &Path, port: u16, arguments: Vec<String>) -> Self {
+    pub(crate) fn start(folder: &Path, port: u16, arguments: Vec<String>) -> Self {
         let own = folder.join(port.to_string());
         std::fs::create_dir_all(&own).unwrap();
         let dir = ["--dir".to_owned(), own.display().to_string()];
@@ -28,25 +28,25 @@ impl Node {
         node
     }
 
-    pub(super) fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         let mut command = Command::new(redis_program());
         command.args(&self.arguments).stdout(Stdio::null()).stderr(Stdio::null());
         self.process = Some(command.spawn().unwrap());
         until("a server to answer", || self.cli(&["ping"]).as_deref() == Some("PONG"));
     }
 
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
             process.wait().unwrap();
         }
     }
 
-    pub(super) fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.signal("-STOP");
     }
 
-    pub(super) fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.signal("-CONT");
     }
 
@@ -56,7 +56,7 @@ impl Node {
     }
 
     /// What it answers, if it answers at all.
-    pub(super) fn cli(&self, command: &[&str]) -> Option<String> {
+    pub(crate) fn cli(&self, command: &[&str]) -> Option<String> {
         // One that is frozen says nothing.
         let mut cli = Command::new("timeout");
         cli.args(["1", "redis-cli", "-e", "-p", &self.port.to_string()]).args(command);
@@ -66,7 +66,7 @@ impl Node {
     }
 
     /// A field of what it says of its replication.
-    pub(super) fn replication(&self, name: &str) -> String {
+    pub(crate) fn replication(&self, name: &str) -> String {
         let info = self.cli(&["info", "replication"]).unwrap_or_default();
         let field = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         field.unwrap_or_default().trim().to_owned()
@@ -84,13 +84,13 @@ impl Drop for Node {
 }
 
 /// Three primaries, and a replica of each.
-pub(super) struct Cluster {
-    pub(super) nodes: Vec<Node>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
     _folder: TempDir,
 }
 
 impl Cluster {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ports = free_ports::<12>();
         let nodes = ports.chunks(2).map(|ports| {
@@ -113,13 +113,13 @@ impl Cluster {
         cluster
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let nodes = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
         format!("redis-cluster://{}/", nodes.collect::<Vec<_>>().join(","))
     }
 
     /// Waits until all agree, and each primary has its replica.
-    pub(super) fn is_settled(&self) {
+    pub(crate) fn is_settled(&self) {
         until("a cluster to agree", || {
             let agrees = |node: &Node| {
                 let info = node.cli(&["cluster", "info"]).unwrap_or_default();
@@ -127,15 +127,19 @@ impl Cluster {
             };
             // As their primaries see it.
             let replicas = self.nodes.iter().filter(|node| {
-                let replica = node.replication("slave0");
-                node.replication("role") == "master" && replica.contains("state=online")
+                let (replica, offset) =
+                    (node.replication("slave0"), node.replication("master_repl_offset"));
+                // It acknowledges what it gets.
+                node.replication("role") == "master"
+                    && replica.contains("state=online")
+                    && replica.contains(&format!("offset={offset},"))
             });
             replicas.count() * 2 == self.nodes.len() && self.nodes.iter().all(agrees)
         });
     }
 
     /// Waits until the others have replaced the one at this port.
-    pub(super) fn is_served_without(&self, port: u16) {
+    pub(crate) fn is_served_without(&self, port: u16) {
         until("a replica to take over", || {
             let primary = |node: &&Node| node.port != port && node.replication("role") == "master";
             let primaries: Vec<_> = self.nodes.iter().filter(primary).collect();
@@ -147,7 +151,7 @@ impl Cluster {
     }
 
     /// A primary, and its replica.
-    pub(super) fn pair(&self, number: usize) -> (usize, usize) {
+    pub(crate) fn pair(&self, number: usize) -> (usize, usize) {
         let is = |role: &str, node: &Node| node.replication("role") == role;
         let primaries = (0..self.nodes.len()).filter(|at| is("master", &self.nodes[*at]));
         let primaries: Vec<_> = primaries.collect();
@@ -161,14 +165,14 @@ impl Cluster {
 }
 
 /// A primary and a replica, and three Sentinels that watch them.
-pub(super) struct Watched {
-    pub(super) servers: Vec<Node>,
-    sentinels: Vec<Node>,
+pub(crate) struct Watched {
+    pub(crate) servers: Vec<Node>,
+    pub(crate) sentinels: Vec<Node>,
     _folder: TempDir,
 }
 
 impl Watched {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ports = free_ports::<5>();
         let primary = Node::start(folder.path(), ports[0], arguments(ports[0], &[]));
@@ -200,13 +204,13 @@ impl Watched {
         Self { servers, sentinels, _folder: folder }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let nodes = self.sentinels.iter().map(|node| format!("127.0.0.1:{}", node.port));
         format!("redis-sentinel://{}/main", nodes.collect::<Vec<_>>().join(","))
     }
 
     /// Waits until the Sentinels have made this one the primary.
-    pub(super) fn is_promoted(&self, server: usize) {
+    pub(crate) fn is_promoted(&self, server: usize) {
         let port = self.servers[server].port.to_string();
         until("a promotion", || {
             let named = |sentinel: &Node| {
@@ -218,12 +222,12 @@ impl Watched {
     }
 
     /// Waits until the Sentinels have made this one a replica, which has all that the other has.
-    pub(super) fn is_demoted(&self, server: usize) {
+    pub(crate) fn is_demoted(&self, server: usize) {
         until("a replica in step", || self.servers[server].is_replica_in_step());
     }
 }
 
-fn arguments(port: u16, more: &[&str]) -> Vec<String> {
+pub(crate) fn arguments(port: u16, more: &[&str]) -> Vec<String> {
     let port = port.to_string();
     let common =
         ["--bind 127.0.0.1 --save  --appendonly no --repl-diskless-sync-delay 0 --port", &port];
@@ -231,13 +235,13 @@ fn arguments(port: u16, more: &[&str]) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-fn free_ports<const N: usize>() -> [u16; N] {
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     // All at once, so that none is given twice.
     let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
-fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < Duration::from_secs(60), "waited in vain for {what}");

@@ -1,0 +1,62 @@
+//! Asking where nothing may be prepared, and nothing set for longer than a transaction.
+
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future::join3;
+use tokio_postgres::{Client, Error, Row};
+
+use super::statements::Sql;
+use super::values::Params;
+
+/// What is at the other end of a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// The server itself. It keeps what is prepared and what is set until the connection ends.
+    Server,
+    /// A pooler that gives each transaction to whichever server connection is free. What is prepared
+    /// or set stays with that, so nothing is.
+    Pooler,
+}
+
+/// Asks without preparing, in one round trip.
+pub(super) async fn unnamed(
+    client: &Client,
+    sql: &Sql,
+    params: Params<'_>,
+) -> Result<Vec<Row>, Error> {
+    let typed = params.iter().copied().zip(sql.types.iter().cloned());
+    client.query_typed(&sql.text, &typed.collect::<Vec<_>>()).await
+}
+
+/// Asks as a transaction of its own that waits for no lock longer than a second, where that cannot be
+/// set for the whole connection. One round trip: the three questions are sent together, and so nothing
+/// is left open if the caller goes. Nothing is prepared: that would wait for locks as well.
+pub(super) async fn alone(
+    client: &Client,
+    sql: &Sql,
+    params: Params<'_>,
+    order: &Mutex<()>,
+) -> Result<Vec<Row>, Error> {
+    // They are polled in this order, and a question is sent when it is polled first.
+    let mut answers = pin!(join3(
+        client.batch_execute(BEGIN),
+        unnamed(client, sql, params),
+        client.batch_execute("COMMIT"),
+    ));
+    let mut is_sent = false;
+    let (begun, rows, committed) = poll_fn(|context| {
+        // Nobody else's question may come between.
+        let _turn = (!is_sent).then(|| order.lock().unwrap_or_else(PoisonError::into_inner));
+        is_sent = true;
+        answers.as_mut().poll(context)
+    })
+    .await;
+    let rows = rows?;
+    begun?;
+    committed?;
+    Ok(rows)
+}
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '1s'";

@@ -1,0 +1,137 @@
+//! Connections of a pool that belongs to the app.
+
+use std::future::Future as _;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
+
+use deadpool_postgres::{Object, Pool, PoolError};
+use tokio_postgres::{Error, Row};
+
+use super::asked::{self, Peer};
+use super::connections::{BUSY, MAX_WAIT_FOR_ROOM};
+use super::connector::MAX_TIME_TO_OPEN;
+use super::error::{Failure, refused};
+use super::open_failure::OpenFailure;
+use super::schema::{self, Checks, Names};
+use super::server;
+use super::source::Source;
+use super::statements::{Sql, Statements};
+use super::values::Params;
+use super::{PostgresStore, Shared, Tasks};
+use crate::clock::ServerClock;
+use crate::store::contract::StoreError;
+use crate::store::open_error::OpenError;
+
+/// Opens a store over the connections of this pool. `only_own` is an option that it leaves no room
+/// for.
+pub(super) async fn open(
+    pool: Pool,
+    names: Names,
+    checks: Checks,
+    only_own: Option<&str>,
+) -> Result<PostgresStore, OpenError> {
+    if let Some(option) = only_own {
+        let advice = format!(
+            "`{option}` is for connections of the store's own, and a pool was given; set that up \
+             on the pool"
+        );
+        return Err(refused(advice));
+    }
+    let pool = Borrowed(pool);
+    tokio::time::timeout(2 * MAX_TIME_TO_OPEN, pool.prepare(&names, checks))
+        .await
+        .map_err(|_| OpenFailure::Silent)??;
+    let shared = Shared {
+        readers: Source::Pool(pool.clone()),
+        writers: Source::Pool(pool),
+        sql: Statements::new(&names),
+        names,
+        server_clock: ServerClock::new(checks.clock),
+        acknowledged_by: checks.acknowledged_by,
+        _tasks: Tasks(Vec::new()),
+    };
+    Ok(PostgresStore(Arc::new(shared)))
+}
+
+/// A pool of the app's. Its connections are left as they were found, without a setting or a prepared
+/// statement; so it may lead through a pooler.
+#[derive(Clone)]
+pub(super) struct Borrowed(Pool);
+
+impl Borrowed {
+    /// Sees to it that the server can keep the store.
+    pub(super) async fn prepare(&self, names: &Names, checks: Checks) -> Result<(), OpenError> {
+        let object = self.0.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => error.into(),
+            error => refused("the pool gives no connection; see the source").caused_by(error),
+        })?;
+        checks.pass(&server::facts(&object, Peer::Pooler).await?)?;
+        schema::prepare_with(&object, names).await
+    }
+
+    pub(super) async fn borrow(&self) -> Result<Loan, Failure> {
+        let object = tokio::time::timeout(MAX_WAIT_FOR_ROOM, self.0.get()).await;
+        match object {
+            Ok(Ok(object)) => Ok(Loan { object, in_transaction: false }),
+            Ok(Err(PoolError::Backend(error))) => Err(failed(error)),
+            Ok(Err(PoolError::Timeout(_))) | Err(_) => Err(BUSY.into()),
+            Ok(Err(PoolError::Closed)) => Err(StoreError::message(CLOSED).into()),
+            Ok(Err(error)) => Err(StoreError::new(NO_CONNECTION, error).into()),
+        }
+    }
+
+    pub(super) async fn once(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        let loan = self.borrow().await?;
+        // Nobody else has this connection.
+        asked::alone(&loan.object, sql, params, &Mutex::new(())).await.map_err(failed)
+    }
+}
+
+/// A connection that goes back to the pool when it is dropped, without a transaction.
+pub(super) struct Loan {
+    object: Object,
+    in_transaction: bool,
+}
+
+impl Loan {
+    pub(super) async fn run(&self, statements: &str) -> Result<(), Failure> {
+        self.object.batch_execute(statements).await.map_err(failed)
+    }
+
+    pub(super) fn begins(&mut self) {
+        self.in_transaction = true;
+    }
+
+    pub(super) fn finish(mut self) {
+        self.in_transaction = false;
+    }
+
+    pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        asked::unnamed(&self.object, sql, params).await.map_err(failed)
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if self.in_transaction {
+            // To poll it once sends it, and whoever has the connection next comes after it.
+            let rollback = pin!(self.object.batch_execute("ROLLBACK"));
+            let _ = rollback.poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
+/// The pool gives out no broken connection twice, so another one may give the answer.
+fn failed(error: Error) -> Failure {
+    if Failure::is_of_a_broken_connection(&error) {
+        Failure::Broken { error: Some(error), connection: u64::MAX }
+    } else {
+        error.into()
+    }
+}
+
+const CLOSED: &str =
+    "the pool of the session store is closed; build the store with one that is open";
+
+const NO_CONNECTION: &str = "the pool of the session store gives no connection";

@@ -1,0 +1,111 @@
+//! Where connections come from: the store's own, or a pool of the app's.
+
+use std::sync::atomic::Ordering;
+
+use tokio_postgres::Row;
+
+#[cfg(feature = "deadpool")]
+use super::borrowed::{Borrowed, Loan};
+use super::connection::{self, Sharing};
+use super::connections::{Connections, Repeats};
+use super::error::Failure;
+use super::statements::Sql;
+use super::transaction::Transaction;
+use super::values::Params;
+
+/// Where calls find a connection. What a pool of the app's needs is boxed: else every call over the
+/// store's own connections would carry the room for it.
+pub(super) enum Source {
+    Own(Connections),
+    #[cfg(feature = "deadpool")]
+    Pool(Borrowed),
+}
+
+impl Source {
+    /// A count of what is tried, from now on.
+    pub(super) fn repeats(&self) -> Repeats {
+        match self {
+            Self::Own(connections) => connections.repeats(),
+            #[cfg(feature = "deadpool")]
+            Self::Pool(_) => Repeats::once(),
+        }
+    }
+
+    /// Reads with one statement, and again if its connection breaks.
+    pub(super) async fn read(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        let mut repeats = self.repeats();
+        let mut answer = self.once(sql, params).await;
+        while let Err(Failure::Broken { connection, .. }) = answer
+            && repeats.allow(connection)
+        {
+            answer = Box::pin(self.once(sql, params)).await;
+        }
+        answer
+    }
+
+    /// Runs one statement, which is a transaction of its own.
+    pub(super) async fn once(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        match self {
+            Self::Own(connections) => connections.once(sql, params).await,
+            #[cfg(feature = "deadpool")]
+            Self::Pool(pool) => Box::pin(pool.once(sql, params)).await,
+        }
+    }
+
+    /// Begins a transaction. If it is dropped, it is undone.
+    pub(super) async fn begin(&self) -> Result<Transaction, Failure> {
+        let call = match self {
+            Self::Own(connections) => {
+                debug_assert!(connections.sharing() == Sharing::Exclusive);
+                Call::Own(connections.call().await?)
+            }
+            #[cfg(feature = "deadpool")]
+            Self::Pool(pool) => Call::Pool(Box::pin(pool.borrow()).await?),
+        };
+        Transaction::begin(call).await
+    }
+}
+
+/// A connection for one call.
+pub(super) enum Call {
+    Own(connection::Call),
+    #[cfg(feature = "deadpool")]
+    Pool(Loan),
+}
+
+impl Call {
+    /// Runs what has neither parameters nor an answer.
+    pub(super) async fn run(&self, statements: &str) -> Result<(), Failure> {
+        match self {
+            Self::Own(call) => call.run(statements).await,
+            #[cfg(feature = "deadpool")]
+            Self::Pool(loan) => loan.run(statements).await,
+        }
+    }
+
+    /// From now on it has a transaction, until it is finished.
+    pub(super) fn begins(&mut self) {
+        match self {
+            Self::Own(call) => call.live.in_transaction.store(true, Ordering::Release),
+            #[cfg(feature = "deadpool")]
+            Self::Pool(loan) => loan.begins(),
+        }
+    }
+
+    pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+        match self {
+            Self::Own(call) => call.query(sql, params).await,
+            #[cfg(feature = "deadpool")]
+            Self::Pool(loan) => Box::pin(loan.query(sql, params)).await,
+        }
+    }
+
+    /// The server has answered all that was asked.
+    pub(super) fn finish(self) {
+        match self {
+            Self::Own(call) => call.finish(),
+            #[cfg(feature = "deadpool")]
+            Self::Pool(loan) => loan.finish(),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Asking a node of a cluster, and what to make of its answer.
+
+use redis::{Pipeline, ServerErrorKind, Value};
+
+use super::address::Node;
+use super::call::Call;
+use super::error::Failure;
+use super::server::Server;
+use super::slots::{Range, ranges, redirected};
+
+/// Why a call has to be made again.
+pub(super) enum Again {
+    /// Another node has its slot.
+    Moved(Node),
+    /// Another node has its key already, though not yet its slot.
+    Ask(Node),
+    /// Its keys are on their way, or the nodes have yet to agree.
+    Wait(Failure),
+    /// The node cannot be reached, or is responsible for nothing.
+    Lost(Failure),
+}
+
+/// Makes calls, all of which this node is asked for.
+pub(super) async fn ask(
+    server: &Server,
+    calls: &[&Call],
+    asking: bool,
+) -> Result<Vec<Value>, Failure> {
+    if let [Call { replicas: Some(replicas), cmd, .. }] = calls {
+        return server.call_and_wait(cmd, *replicas, asking).await.map(|value| vec![value]);
+    }
+    let mut pipeline = Pipeline::with_capacity(calls.len() + 1);
+    if asking {
+        pipeline.cmd("ASKING");
+    }
+    for call in calls {
+        pipeline.add_command(call.cmd.clone());
+    }
+    let mut answers = server.run(&pipeline).await?;
+    if asking {
+        answers.remove(0);
+    }
+    Ok(answers)
+}
+
+/// Whether this is an answer, or else where to go from here.
+pub(super) fn judged(value: Value, asked: &Node) -> Result<Value, Result<Again, Failure>> {
+    let Value::ServerError(error) = &value else {
+        return Ok(value);
+    };
+    let failure = || Failure::Redis(error.clone().into());
+    let to = || {
+        let details = error.details().unwrap_or_default();
+        redirected(details.split_ascii_whitespace().nth(1)?, &asked.0)
+    };
+    Err(match error.kind() {
+        Some(ServerErrorKind::Moved) => to().map(Again::Moved).ok_or_else(failure),
+        Some(ServerErrorKind::Ask) => to().map(Again::Ask).ok_or_else(failure),
+        Some(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown) => {
+            Ok(Again::Wait(failure()))
+        }
+        Some(ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading) => {
+            Ok(Again::Lost(failure()))
+        }
+        _ => Err(failure()),
+    })
+}
+
+/// Which slots there are, as this node sees it, and how new that is.
+pub(super) async fn map_of(server: &Server, host: &str) -> Result<(u64, Vec<Range>), Failure> {
+    let mut calls = redis::pipe();
+    calls.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SLOTS");
+    let mut answers = server.run(&calls).await?.into_iter();
+    let info: String = match answers.next() {
+        Some(info) => {
+            redis::from_redis_value(info.extract_error()?).map_err(redis::RedisError::from)?
+        }
+        None => return Err(Failure::NotServed),
+    };
+    let epoch = info.lines().find_map(|line| line.strip_prefix("cluster_current_epoch:"));
+    let epoch = epoch.and_then(|epoch| epoch.trim().parse().ok()).unwrap_or(0);
+    let mut ranges = ranges(answers.next().unwrap_or(Value::Nil), host)?;
+    ranges.sort_by_key(|range| range.first);
+    Ok((epoch, ranges))
+}
