@@ -240,7 +240,7 @@ pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
 pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
+        assert!(began.elapsed() < Duration::from_secs(180), "waited in vain for {what}");
         sleep(Duration::from_millis(50));
     }
 }
