@@ -178,11 +178,11 @@ mod engines {
     const TO: &str = "CURFEW_COPY_TO";
     const PAGES: &str = "CURFEW_COPY_PAGES";
 
-    /// Copies, says how far it has come, and stops before the last page.
-    #[tokio::test]
-    #[ignore = "it is run, and killed, by another test"]
-    async fn copies_until_it_is_killed() {
-        let from = SqliteStore::open(env::var_os(FROM).unwrap()).await.unwrap();
+    /// In a process that a test has started for itself: copies, says how far it has come, and stops
+    /// before the last page, where it is killed.
+    async fn copies_if_it_is_to_be_killed() {
+        let Some(from) = env::var_os(FROM) else { return };
+        let from = SqliteStore::open(from).await.unwrap();
         let pages: u64 = env::var(PAGES).unwrap().parse().unwrap();
         let to = env::var(TO).unwrap();
         let say = |progress: Progress| {
@@ -201,11 +201,11 @@ mod engines {
         panic!("it comes to its end: {copied:?}");
     }
 
-    /// Copies in a process of its own, which is killed soon after the copy has come so far.
-    fn killed_after(pages: u64, of: u64, from: &Path, to: &str) {
-        let child = "store::copy::tests::engines::copies_until_it_is_killed";
+    /// Runs this test in a process of its own, which is killed soon after its copy has come so far.
+    fn killed_after(test: &str, pages: u64, of: u64, from: &Path, to: &str) {
+        let test = format!("store::copy::tests::engines::{test}");
         let mut process = Command::new(env::current_exe().unwrap())
-            .args(["--exact", child, "--ignored", "--nocapture"])
+            .args(["--exact", &test, "--nocapture"])
             .env(FROM, from)
             .env(TO, to)
             .env(PAGES, (of - 1).to_string())
@@ -292,34 +292,40 @@ mod engines {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_copy_into_a_file_that_was_killed_goes_on() {
+        copies_if_it_is_to_be_killed().await;
+        let name = "a_copy_into_a_file_that_was_killed_goes_on";
         let source = source().await;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("copy.db");
         let pages = u64::from(source.size.sessions) / u64::from(PAGE);
-        killed_after(pages / 3, pages, &source.path, file.to_str().unwrap());
+        killed_after(name, pages / 3, pages, &source.path, file.to_str().unwrap());
         goes_on(&source, &Arc::new(SqliteStore::open(&file).await.unwrap())).await;
     }
 
     #[cfg(feature = "postgres")]
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_copy_into_postgres_that_was_killed_goes_on() {
+        copies_if_it_is_to_be_killed().await;
+        let name = "a_copy_into_postgres_that_was_killed_goes_on";
         let schema = format!("copy_{}", unique());
         let Some(to) = postgres(&schema).await else { return };
         let source = source().await;
         let pages = u64::from(source.size.sessions) / u64::from(PAGE);
         let target = format!("postgres {schema}");
-        killed_after(pages / 3, pages, &source.path, &target);
+        killed_after(name, pages / 3, pages, &source.path, &target);
         goes_on(&source, &Arc::new(to)).await;
     }
 
     #[cfg(feature = "redis")]
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_copy_into_redis_that_was_killed_goes_on() {
+        copies_if_it_is_to_be_killed().await;
+        let name = "a_copy_into_redis_that_was_killed_goes_on";
         let prefix = format!("copy-{}:", unique());
         let Some(to) = redis(&prefix).await else { return };
         let source = source().await;
         let pages = u64::from(source.size.sessions) / u64::from(PAGE);
-        killed_after(pages / 3, pages, &source.path, &format!("redis {prefix}"));
+        killed_after(name, pages / 3, pages, &source.path, &format!("redis {prefix}"));
         goes_on(&source, &Arc::new(to)).await;
     }
 }

@@ -89,6 +89,7 @@ impl Store for MemoryStore {
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         Ok(write::purge(&self.0, now, at_most))
     }
+
     async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {
         moving::scan(&self.0, after, at_most)
     }

@@ -10,16 +10,6 @@ use tokio_postgres::{Client, Error, Row};
 use super::statements::Sql;
 use super::values::Params;
 
-/// What is at the other end of a connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Peer {
-    /// The server itself. It keeps what is prepared and what is set until the connection ends.
-    Server,
-    /// A pooler that gives each transaction to whichever server connection is free. What is prepared
-    /// or set stays with that, so nothing is.
-    Pooler,
-}
-
 /// Asks without preparing, in one round trip.
 pub(super) async fn unnamed(
     client: &Client,

@@ -2,62 +2,27 @@
 
 use std::future::Future as _;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::task::{Context, Waker};
 
 use deadpool_postgres::{Object, Pool, PoolError};
 use tokio_postgres::{Error, Row};
 
-use super::asked::{self, Peer};
+use super::asked;
 use super::connections::{BUSY, MAX_WAIT_FOR_ROOM};
-use super::connector::MAX_TIME_TO_OPEN;
+use super::connector::Peer;
 use super::error::{Failure, refused};
-use super::open_failure::OpenFailure;
 use super::schema::{self, Checks, Names};
 use super::server;
-use super::source::Source;
-use super::statements::{Sql, Statements};
+use super::statements::Sql;
 use super::values::Params;
-use super::{PostgresStore, Shared, Tasks};
-use crate::clock::ServerClock;
 use crate::store::contract::StoreError;
 use crate::store::open_error::OpenError;
-
-/// Opens a store over the connections of this pool. `only_own` is an option that it leaves no room
-/// for.
-pub(super) async fn open(
-    pool: Pool,
-    names: Names,
-    checks: Checks,
-    only_own: Option<&str>,
-) -> Result<PostgresStore, OpenError> {
-    if let Some(option) = only_own {
-        let advice = format!(
-            "`{option}` is for connections of the store's own, and a pool was given; set that up \
-             on the pool"
-        );
-        return Err(refused(advice));
-    }
-    let pool = Borrowed(pool);
-    tokio::time::timeout(2 * MAX_TIME_TO_OPEN, pool.prepare(&names, checks))
-        .await
-        .map_err(|_| OpenFailure::Silent)??;
-    let shared = Shared {
-        readers: Source::Pool(pool.clone()),
-        writers: Source::Pool(pool),
-        sql: Statements::new(&names),
-        names,
-        server_clock: ServerClock::new(checks.clock),
-        acknowledged_by: checks.acknowledged_by,
-        _tasks: Tasks(Vec::new()),
-    };
-    Ok(PostgresStore(Arc::new(shared)))
-}
 
 /// A pool of the app's. Its connections are left as they were found, without a setting or a prepared
 /// statement; so it may lead through a pooler.
 #[derive(Clone)]
-pub(super) struct Borrowed(Pool);
+pub(super) struct Borrowed(pub(super) Pool);
 
 impl Borrowed {
     /// Sees to it that the server can keep the store.

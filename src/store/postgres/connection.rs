@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_postgres::{Client, Error, Row, Statement};
 
-use super::asked::{self, Peer};
+use super::asked;
+use super::connector::Peer;
 use super::error::Failure;
 use super::hosts::Hosts;
 use super::opened::{Opened, PumpTask};

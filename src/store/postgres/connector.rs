@@ -7,11 +7,20 @@ use std::time::Duration;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{CancelToken, Client, Config, Error, NoTls};
 
-use super::asked::Peer;
 use super::connection_string;
 use super::error::refused;
 use super::tls_options::{TlsFiles, TlsOptions};
 use crate::store::open_error::OpenError;
+
+/// What is at the other end of a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// The server itself. It keeps what is prepared and what is set until the connection ends.
+    Server,
+    /// A pooler that gives each transaction to whichever server connection is free. What is prepared
+    /// or set stays with that, so nothing is.
+    Pooler,
+}
 
 /// How to open a connection.
 pub(super) struct Connector {

@@ -1,23 +1,22 @@
 //! The task that opens a connection, watches it, and opens it again.
 //!
-//! The server never has more connections than are configured, and one more, whatever hangs. One that
+//! The server never has more connections than are configured and two more, whatever hangs. One that
 //! was given up may still be busy there, as a commit is that waits for a replica. So its place is
 //! taken by another one only when the server's process is gone; and only one keeper at a time opens
-//! the connection that sees to that.
+//! the connection that sees to that. The other one more is a request to cancel what hangs.
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::sync::{Notify, watch};
 use tokio_postgres::CancelToken;
 
-use super::asked::Peer;
 use super::connection::{Live, Sharing};
 use super::connections::State;
-use super::connector::MAX_TIME_TO_OPEN;
-use super::first::first;
+use super::connector::{MAX_TIME_TO_OPEN, Peer};
 use super::hosts::Hosts;
 use super::open_failure::OpenFailure;
 use super::opened::{Opened, PumpTask};
@@ -132,13 +131,11 @@ impl Keeper {
     /// Returns when the connection is of no more use, and closed.
     async fn watch_over(&self, live: Arc<Live>, pump: PumpTask) {
         let cancel = live.client.cancel_token();
-        let was_left = AtomicBool::new(false);
-        let is_replaced = self.hosts.primary.is_no_longer(live.primary);
-        first(is_replaced, async {
-            self.answers(&live).await;
-            was_left.store(true, Ordering::Relaxed);
-        })
-        .await;
+        let was_left = {
+            let is_replaced = pin!(self.hosts.primary.is_no_longer(live.primary));
+            let answers = pin!(self.answers(&live));
+            matches!(select(is_replaced, answers).await, Either::Right(_))
+        };
         let was_busy = !live.is_idle();
         live.leave();
         // All who wait for it hear of it. It may hang, so there is no goodbye; but it is closed before
@@ -148,7 +145,7 @@ impl Keeper {
         self.freed.notify_waiters();
         drop(live);
         // That of a newer primary is somewhere else, and this one may be gone.
-        if was_busy && was_left.load(Ordering::Relaxed) {
+        if was_busy && was_left {
             self.cancel(&cancel).await;
         }
     }

@@ -3,15 +3,17 @@
 mod asked;
 #[cfg(feature = "deadpool")]
 mod borrowed;
+mod call;
 mod connection;
 mod connection_string;
 mod connections;
 mod connector;
 mod encryption;
 mod error;
-mod first;
 mod hosts;
 mod keeper;
+#[cfg(feature = "deadpool")]
+mod lent;
 mod moving;
 mod open;
 mod open_failure;

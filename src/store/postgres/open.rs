@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-use super::asked::Peer;
-#[cfg(feature = "deadpool")]
-use super::borrowed;
 use super::connection::Sharing;
 use super::connections::{Connections, Slot, State};
-use super::connector::{Connector, MAX_TIME_TO_OPEN};
+use super::connector::{Connector, MAX_TIME_TO_OPEN, Peer};
 use super::error::refused;
 use super::hosts::Hosts;
 use super::keeper::Keeper;
+#[cfg(feature = "deadpool")]
+use super::lent;
 use super::open_failure::OpenFailure;
 use super::pooler;
 use super::schema::{self, Checks, Names};
@@ -160,7 +159,7 @@ impl PostgresOptions {
         let checks = Checks { clock: self.checks_clock, acknowledged_by: self.acknowledged_by };
         #[cfg(feature = "deadpool")]
         if let Some(pool) = self.pool {
-            return borrowed::open(pool, names, checks, self.only_own).await;
+            return lent::open(pool, names, checks, self.only_own).await;
         }
         if !(2..=1000).contains(&self.connections) {
             let number = self.connections;

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
-use super::asked::Peer;
+use super::connector::Peer;
 use super::error::{UNSPOKEN_OF_POOLER, refused};
 use super::hosts::Hosts;
 use crate::store::open_error::OpenError;

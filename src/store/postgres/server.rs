@@ -3,7 +3,7 @@
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
-use super::asked::Peer;
+use super::connector::Peer;
 use super::open_failure::OpenFailure;
 use super::standbys;
 use crate::clock::Timestamp;

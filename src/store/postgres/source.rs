@@ -1,12 +1,11 @@
 //! Where connections come from: the store's own, or a pool of the app's.
 
-use std::sync::atomic::Ordering;
-
 use tokio_postgres::Row;
 
 #[cfg(feature = "deadpool")]
-use super::borrowed::{Borrowed, Loan};
-use super::connection::{self, Sharing};
+use super::borrowed::Borrowed;
+use super::call::Call;
+use super::connection::Sharing;
 use super::connections::{Connections, Repeats};
 use super::error::Failure;
 use super::statements::Sql;
@@ -63,49 +62,5 @@ impl Source {
             Self::Pool(pool) => Call::Pool(Box::pin(pool.borrow()).await?),
         };
         Transaction::begin(call).await
-    }
-}
-
-/// A connection for one call.
-pub(super) enum Call {
-    Own(connection::Call),
-    #[cfg(feature = "deadpool")]
-    Pool(Loan),
-}
-
-impl Call {
-    /// Runs what has neither parameters nor an answer.
-    pub(super) async fn run(&self, statements: &str) -> Result<(), Failure> {
-        match self {
-            Self::Own(call) => call.run(statements).await,
-            #[cfg(feature = "deadpool")]
-            Self::Pool(loan) => loan.run(statements).await,
-        }
-    }
-
-    /// From now on it has a transaction, until it is finished.
-    pub(super) fn begins(&mut self) {
-        match self {
-            Self::Own(call) => call.live.in_transaction.store(true, Ordering::Release),
-            #[cfg(feature = "deadpool")]
-            Self::Pool(loan) => loan.begins(),
-        }
-    }
-
-    pub(super) async fn query(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
-        match self {
-            Self::Own(call) => call.query(sql, params).await,
-            #[cfg(feature = "deadpool")]
-            Self::Pool(loan) => Box::pin(loan.query(sql, params)).await,
-        }
-    }
-
-    /// The server has answered all that was asked.
-    pub(super) fn finish(self) {
-        match self {
-            Self::Own(call) => call.finish(),
-            #[cfg(feature = "deadpool")]
-            Self::Pool(loan) => loan.finish(),
-        }
     }
 }

@@ -2,8 +2,8 @@
 
 use tokio_postgres::Row;
 
+use super::call::Call;
 use super::error::Failure;
-use super::source::Call;
 use super::statements::Sql;
 use super::values::Params;
 

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
+use redis::{RedisError, RedisResult};
 use tokio::sync::watch;
 
-use super::error::Failure;
+use super::error::{Failure, READ_ONLY};
 use super::primary::Primary;
 
 /// It knows no timeout, since whoever calls has one; but it notices when nobody waits for its answers
@@ -184,8 +184,6 @@ impl Drop for Abandoned<'_> {
 fn needs_another_connection(error: &RedisError) -> bool {
     error.is_unrecoverable_error() || error.kind() == READ_ONLY
 }
-
-pub(super) const READ_ONLY: ErrorKind = ErrorKind::Server(ServerErrorKind::ReadOnly);
 
 const MAX_ABANDONED: u32 = 4;
 

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use super::connection::READ_ONLY;
 use crate::encoding::Unreadable;
 use crate::store::contract::StoreError;
 use crate::store::open_error::OpenError;
@@ -97,6 +96,9 @@ const CERTIFICATE: &str = "the connection cannot be encrypted; check that the po
 
 pub(super) const TOO_FEW_RIGHTS: &str = "its user may not do enough; allow it the keys that begin with \
      its prefix, and the commands that the documentation of `RedisStore` lists";
+
+/// Of a server that has become a replica.
+pub(super) const READ_ONLY: ErrorKind = ErrorKind::Server(ServerErrorKind::ReadOnly);
 
 /// Why a call on an open store fails.
 #[derive(Clone, Debug)]

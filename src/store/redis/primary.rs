@@ -10,8 +10,8 @@ use redis::{ConnectionAddr, ErrorKind, RedisConnectionInfo, RedisError, RedisRes
 use tokio::time::timeout;
 
 use super::address::Node;
-use super::connection::READ_ONLY;
 use super::connector::Connector;
+use super::error::READ_ONLY;
 
 /// Where a server is, and which one was there.
 pub(super) struct Primary {

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, Pipeline, RedisResult, ServerErrorKind, Value};
 
-use super::connection::{Connection, READ_ONLY};
+use super::connection::Connection;
 use super::connector::Connector;
-use super::error::Failure;
+use super::error::{Failure, READ_ONLY};
 use super::primary::{Place, Primary};
 use super::scripts::Scripts;
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::open::{WRITER_WAITS, connection};
+use super::open::{MOVED_BYTES, WRITER_WAITS, connection};
 
 /// The log beside a file.
 pub(super) struct Log {
@@ -84,9 +84,6 @@ fn checkpoint(connection: &Connection, mode: &str, turn: &Mutex<()>) -> rusqlite
     let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
 }
-
-/// From here on the log is moved. It never gets shorter than this by being begun anew.
-pub(super) const MOVED_BYTES: u64 = 4 << 20;
 
 /// How long the log may get while nobody reads for longer than a moment: this, and one commit more.
 pub(super) const MAX_BYTES: u64 = 16 << 20;

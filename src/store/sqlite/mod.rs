@@ -167,6 +167,7 @@ impl Store for SqliteStore {
             }
         }
     }
+
     async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {
         self.0.readers.run(|file| moving::scan(file, after.as_ref(), at_most)).await
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use super::error::{Obstacle, is_busy};
-use super::log::MOVED_BYTES;
 use super::{moving, read, write};
 use crate::clock::Deadline;
 use crate::store::open_error::OpenError;
@@ -200,6 +199,9 @@ const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a group of changes waits while another process writes.
 pub(super) const WRITER_WAITS: Duration = Duration::from_secs(2);
+
+/// From here on the log is moved. It never gets shorter than this by being begun anew.
+pub(super) const MOVED_BYTES: u64 = 4 << 20;
 
 /// More than there are statements.
 const STATEMENTS: usize = 32;

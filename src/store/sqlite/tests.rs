@@ -586,6 +586,9 @@ fn is_long() -> bool {
 /// nobody reads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_stays_short_however_many_read_all_the_time() {
+    if let Some(file) = told_by_parent() {
+        return reads_for_ever(&file);
+    }
     const BOUND: u64 = 2 * log::MAX_BYTES;
     let file = File::new();
     let store = file.open().await;
@@ -603,7 +606,8 @@ async fn the_log_stays_short_however_many_read_all_the_time() {
             thread::spawn(move || reads(&path, number, || stops.load(Ordering::Relaxed)))
         })
         .collect();
-    let mut elsewhere = child("reads_for_ever", &file.path).spawn().unwrap();
+    let mut elsewhere =
+        child("the_log_stays_short_however_many_read_all_the_time", &file.path).spawn().unwrap();
     let log = file.folder.path().join("sessions.db-wal");
     let (mut written, mut longest) = (0, 0);
     while written < 2 * BOUND {
@@ -618,7 +622,7 @@ async fn the_log_stays_short_however_many_read_all_the_time() {
     let reads: u32 = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
     println!("{written} bytes written, {reads} reads, the log had {longest} bytes at most");
     assert!(longest <= BOUND, "{longest} of {written} bytes written, beside {reads} reads");
-    assert!(log::MOVED_BYTES < longest && 3 < reads);
+    assert!(super::open::MOVED_BYTES < longest && 3 < reads);
 }
 
 /// Begins to read again and again, and each time for a few milliseconds.
@@ -635,23 +639,26 @@ fn reads(path: &Path, number: u64, stops: impl Fn() -> bool) -> u32 {
     reads
 }
 
-#[test]
-#[ignore = "it is run, and killed, by another test"]
-fn reads_for_ever() {
-    let file = std::env::var_os(FILE).unwrap();
+/// Until it is killed.
+fn reads_for_ever(file: &Path) {
     thread::scope(|scope| {
-        let path = Path::new(&file);
-        (0..2).for_each(|number| drop(scope.spawn(move || reads(path, number, || false))));
+        (0..2).for_each(|number| drop(scope.spawn(move || reads(file, number, || false))));
     });
 }
 
 const FILE: &str = "CURFEW_FILE_TO_WRITE";
 
+/// The file to work on, in a process that a test has started for itself.
+fn told_by_parent() -> Option<PathBuf> {
+    std::env::var_os(FILE).map(PathBuf::from)
+}
+
 /// One of these tests in a process of its own.
 fn child(name: &str, file: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let test = format!("store::sqlite::tests::{name}");
-    command.args(["--exact", &test, "--ignored", "--nocapture"]).env(FILE, file);
+    // With one thread, its name would stand before the first line that it says.
+    command.args(["--exact", &test, "--nocapture", "--test-threads", "2"]).env(FILE, file);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command
 }
@@ -661,9 +668,14 @@ fn child(name: &str, file: &Path) -> Command {
 /// What one process has acknowledged, another sees at its next call, and the other way round.
 #[tokio::test]
 async fn two_processes_see_each_others_changes_at_the_next_call() {
+    if let Some(file) = told_by_parent() {
+        return ends_whom_it_is_told(&file).await;
+    }
     let file = File::new();
     let store = file.open().await;
-    let mut other = child("ends_whom_it_is_told", &file.path).spawn().unwrap();
+    let mut other = child("two_processes_see_each_others_changes_at_the_next_call", &file.path)
+        .spawn()
+        .unwrap();
     let mut orders = other.stdin.take().unwrap();
     let mut answers = BufReader::new(other.stdout.take().unwrap()).lines();
     let mut rules = Revision::NONE;
@@ -687,10 +699,8 @@ async fn two_processes_see_each_others_changes_at_the_next_call() {
 
 /// Ends the sessions whose numbers it is told, which another process has just filed, and revokes an
 /// organization with each.
-#[tokio::test]
-#[ignore = "it is run by another test"]
-async fn ends_whom_it_is_told() {
-    let store = SqliteStore::open(std::env::var_os(FILE).unwrap()).await.unwrap();
+async fn ends_whom_it_is_told(file: &Path) {
+    let store = SqliteStore::open(file).await.unwrap();
     for line in std::io::stdin().lines() {
         let number = line.unwrap().parse().unwrap();
         let there = store.load(id(number)).await.unwrap().expect("the other one has filed it");
@@ -705,9 +715,13 @@ async fn ends_whom_it_is_told() {
 /// has acknowledged is lost, and a cap holds for all of them together.
 #[tokio::test]
 async fn r29_several_processes_work_on_one_file_and_nothing_is_lost() {
+    if let Some(file) = told_by_parent() {
+        return works_beside_others(&file).await;
+    }
+    let name = "r29_several_processes_work_on_one_file_and_nothing_is_lost";
     let file = File::new();
     let store = file.open().await;
-    let start = || child("works_beside_others", &file.path).spawn().unwrap();
+    let start = || child(name, &file.path).spawn().unwrap();
     let processes = [start(), start(), start()];
     let mut said = Vec::new();
     for process in processes {
@@ -746,10 +760,8 @@ async fn r29_several_processes_work_on_one_file_and_nothing_is_lost() {
 const WORK: usize = 40;
 const CAP: u32 = 7;
 
-#[tokio::test]
-#[ignore = "it is run by another test"]
-async fn works_beside_others() {
-    let store = SqliteStore::open(std::env::var_os(FILE).unwrap()).await.unwrap();
+async fn works_beside_others(file: &Path) {
+    let store = SqliteStore::open(file).await.unwrap();
     let new = |user: &str| {
         let hash = SecretHash::from_bytes([4; 32]);
         Record::begin(crate::token::random_id(), hash, user, at(1000), crate::token::nonce())

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::processes::{
-    as_ordinary_user, children_of, create_cluster, postgres_bin, redis_program, succeed,
+    as_ordinary_user, create_cluster, postgres_bin, redis_program, signal, succeed,
 };
 
 /// A server process, killed when it is dropped.
@@ -119,17 +119,8 @@ impl Server {
         succeed(psql.args(["-q", "-v", "ON_ERROR_STOP=1", &self.url(self.port)]));
     }
 
-    fn signal(&self, signal: &str) {
-        let id = self.process.id();
-        let mut ids = vec![id];
-        // Those of PostgreSQL are in groups of their own.
-        ids.extend(children_of(id));
-        for id in ids {
-            let mut kill = Command::new("kill");
-            // One of them may have gone by itself.
-            let _ =
-                kill.args([&format!("-{signal}"), &id.to_string()]).stderr(Stdio::null()).status();
-        }
+    fn signal(&self, name: &str) {
+        signal(self.process.id(), name);
     }
 }
 

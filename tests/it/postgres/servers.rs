@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 
 use super::support::{connect, setting};
 use crate::processes::{
-    as_ordinary_user, children_of, create_cluster, ordinary_user, postgres_bin, succeed,
+    as_ordinary_user, create_cluster, ordinary_user, postgres_bin, signal, succeed,
 };
 
 /// A server, killed when it is dropped.
@@ -114,17 +114,8 @@ impl Server {
         self.signal("CONT");
     }
 
-    fn signal(&self, signal: &str) {
-        let id = self.process.id();
-        let mut ids = vec![id];
-        // Its children are in groups of their own.
-        ids.extend(children_of(id));
-        for id in ids {
-            let mut kill = Command::new("kill");
-            // One of them may have gone by itself.
-            let _ =
-                kill.args([&format!("-{signal}"), &id.to_string()]).stderr(Stdio::null()).status();
-        }
+    fn signal(&self, name: &str) {
+        signal(self.process.id(), name);
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) mod redis_servers;
 
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// What is started as a server: Redis, or Valkey.
 pub(crate) fn redis_program() -> String {
@@ -50,7 +50,7 @@ pub(crate) fn postgres_bin() -> PathBuf {
     folder.filter(|folder| folder.join("postgres").exists()).max().unwrap()
 }
 
-pub(crate) fn children_of(parent: u32) -> Vec<u32> {
+fn children_of(parent: u32) -> Vec<u32> {
     let mut children = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Ok(id) = entry.file_name().to_string_lossy().parse::<u32>() else {
@@ -69,4 +69,13 @@ pub(crate) fn children_of(parent: u32) -> Vec<u32> {
 pub(crate) fn succeed(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Sends a signal to a process and to its children: those of PostgreSQL are in groups of their own.
+pub(crate) fn signal(process: u32, signal: &str) {
+    for id in [process].into_iter().chain(children_of(process)) {
+        let mut kill = Command::new("kill");
+        // One of them may have gone by itself.
+        let _ = kill.args([&format!("-{signal}"), &id.to_string()]).stderr(Stdio::null()).status();
+    }
 }
