@@ -43,27 +43,33 @@ pub(super) async fn ask(
     Ok(answers)
 }
 
-/// Whether this is an answer, or else where to go from here.
-pub(super) fn judged(value: Value, asked: &Node) -> Result<Value, Result<Again, Failure>> {
+/// What a node has said: an answer, or where to go from here.
+pub(super) enum Outcome {
+    Answer(Value),
+    Again(Again),
+}
+
+pub(super) fn read(value: Value, asked: &Node) -> Result<Outcome, Failure> {
     let Value::ServerError(error) = &value else {
-        return Ok(value);
+        return Ok(Outcome::Answer(value));
     };
-    let failure = || Failure::Redis(error.clone().into());
+    let failure = Failure::Redis(error.clone().into());
     let to = || {
         let details = error.details().unwrap_or_default();
         redirected(details.split_ascii_whitespace().nth(1)?, &asked.0)
     };
-    Err(match error.kind() {
-        Some(ServerErrorKind::Moved) => to().map(Again::Moved).ok_or_else(failure),
-        Some(ServerErrorKind::Ask) => to().map(Again::Ask).ok_or_else(failure),
+    let again = match error.kind() {
+        Some(ServerErrorKind::Moved) => to().map(Again::Moved),
+        Some(ServerErrorKind::Ask) => to().map(Again::Ask),
         Some(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown) => {
-            Ok(Again::Wait(failure()))
+            Some(Again::Wait(failure.clone()))
         }
         Some(ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading) => {
-            Ok(Again::Lost(failure()))
+            Some(Again::Lost(failure.clone()))
         }
-        _ => Err(failure()),
-    })
+        _ => None,
+    };
+    again.map(Outcome::Again).ok_or(failure)
 }
 
 /// Which slots there are, as this node sees it, and how new that is.

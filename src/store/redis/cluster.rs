@@ -19,11 +19,11 @@ use redis::Value;
 use tokio::time::{sleep, timeout};
 
 use super::address::Node;
-use super::asking::{Again, ask, judged, map_of};
+use super::asking::{Again, Outcome, ask, map_of, read};
 use super::call::Call;
 use super::connector::Connector;
 use super::error::Failure;
-use super::primary::Place;
+use super::primary::Target;
 use super::scripts::Scripts;
 use super::server::Server;
 use super::slots::{Range, slot_of};
@@ -109,8 +109,8 @@ impl Shared {
     }
 
     fn server(&self, node: &Node) -> Arc<Server> {
-        let place = Place::NodeOfCluster(self.connector.at(node));
-        Arc::new(Server::new(self.connector.clone(), place, self.scripts.clone()))
+        let target = Target::NodeOfCluster(self.connector.at(node));
+        Arc::new(Server::new(self.connector.clone(), target, self.scripts.clone()))
     }
 
     fn server_at(&self, map: &Map, node: &Node) -> Arc<Server> {
@@ -144,15 +144,15 @@ impl Shared {
             }
         });
         // Most often there is one, or two.
-        let outcomes = join_all(asked).await;
+        let answered = join_all(asked).await;
         let mut answers = vec![Value::Nil; calls.len()];
-        for ((node, group), outcome) in groups.iter().zip(outcomes) {
-            match outcome {
+        for ((node, group), answered) in groups.iter().zip(answered) {
+            match answered {
                 Ok(values) => {
                     for (at, value) in group.iter().zip(values) {
-                        match judged(value, node) {
-                            Ok(value) => answers[*at] = value,
-                            Err(why) => again.push((*at, why?)),
+                        match read(value, node)? {
+                            Outcome::Answer(value) => answers[*at] = value,
+                            Outcome::Again(why) => again.push((*at, why)),
                         }
                     }
                 }
@@ -206,9 +206,9 @@ impl Shared {
             seen = self.drawn.load(Ordering::Acquire);
             let server = self.server_at(&self.map(), &node);
             why = match ask(&server, &[call], asking).await {
-                Ok(mut values) => match judged(values.pop().unwrap_or(Value::Nil), &node) {
-                    Ok(value) => return Ok(value),
-                    Err(why) => why?,
+                Ok(mut values) => match read(values.pop().unwrap_or(Value::Nil), &node)? {
+                    Outcome::Answer(value) => return Ok(value),
+                    Outcome::Again(why) => why,
                 },
                 Err(failure) if failure.is_lost_server() => Again::Lost(failure),
                 Err(failure) => return Err(failure),

@@ -11,7 +11,7 @@ use super::connector::{Connector, MAX_TIME_TO_CONNECT, Password};
 use super::deployment::Deployment;
 use super::error::{UNREACHABLE, refused};
 use super::look::{Expected, look};
-use super::primary::Place;
+use super::primary::Target;
 use super::scripts::Scripts;
 use super::server::Server;
 #[cfg(feature = "redis-tls")]
@@ -177,18 +177,18 @@ fn deployment(
     servers: &address::Servers,
 ) -> Deployment {
     let (connector, scripts) = (connector.clone(), scripts.clone());
-    let place = match servers {
+    let target = match servers {
         address::Servers::Cluster(nodes) => {
             return Deployment::Cluster(Cluster::new(connector, scripts, nodes));
         }
-        address::Servers::One(addr) => Place::At(addr.clone()),
-        address::Servers::Sentinels { sentinels, name, login } => Place::Sentinels {
+        address::Servers::One(addr) => Target::At(addr.clone()),
+        address::Servers::Sentinels { sentinels, name, login } => Target::Sentinels {
             sentinels: sentinels.clone(),
             name: name.clone(),
             login: login.clone(),
         },
     };
-    Deployment::One(Server::new(connector, place, scripts))
+    Deployment::One(Server::new(connector, target, scripts))
 }
 
 impl fmt::Debug for RedisOptions {

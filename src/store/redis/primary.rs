@@ -16,7 +16,7 @@ use super::error::READ_ONLY;
 /// Where a server is, and which one was there.
 pub(super) struct Primary {
     connector: Arc<Connector>,
-    place: Place,
+    target: Target,
     /// Rises when another primary is found: connections to the one before are of no use then.
     number: AtomicU32,
     /// Where the Sentinels said last that it is.
@@ -25,7 +25,7 @@ pub(super) struct Primary {
     seen: Mutex<Seen>,
 }
 
-pub(super) enum Place {
+pub(super) enum Target {
     At(ConnectionAddr),
     /// Wherever the Sentinels say.
     Sentinels {
@@ -44,10 +44,10 @@ struct Seen {
 }
 
 impl Primary {
-    pub(super) fn new(connector: Arc<Connector>, place: Place) -> Self {
+    pub(super) fn new(connector: Arc<Connector>, target: Target) -> Self {
         Self {
             connector,
-            place,
+            target,
             number: AtomicU32::new(0),
             named: Mutex::default(),
             seen: Mutex::default(),
@@ -60,12 +60,12 @@ impl Primary {
 
     /// Opens a connection, and says to which of the primaries it leads.
     pub(super) async fn open(&self) -> RedisResult<(MultiplexedConnection, u32)> {
-        let mut connection = match &self.place {
-            Place::NodeOfCluster(addr) => {
+        let mut connection = match &self.target {
+            Target::NodeOfCluster(addr) => {
                 return Ok((self.connector.open(addr).await?, self.number()));
             }
-            Place::At(addr) => self.connector.open(addr).await?,
-            Place::Sentinels { .. } => {
+            Target::At(addr) => self.connector.open(addr).await?,
+            Target::Sentinels { .. } => {
                 let node = self.named_by_sentinels().await?;
                 let connection = self.connector.open(&self.connector.at(&node)).await?;
                 *self.named() = Some(node);
@@ -103,7 +103,7 @@ impl Primary {
     }
 
     pub(super) fn has_sentinels(&self) -> bool {
-        matches!(self.place, Place::Sentinels { .. })
+        matches!(self.target, Target::Sentinels { .. })
     }
 
     /// Asks the Sentinels where the primary is, and leaves the one that is no longer it: one that was
@@ -121,7 +121,7 @@ impl Primary {
     }
 
     async fn named_by_sentinels(&self) -> RedisResult<Node> {
-        let Place::Sentinels { sentinels, name, login } = &self.place else {
+        let Target::Sentinels { sentinels, name, login } = &self.target else {
             return Err((ErrorKind::InvalidClientConfig, "there are no Sentinels").into());
         };
         let mut failure = RedisError::from((ErrorKind::Io, "there is no Sentinel"));

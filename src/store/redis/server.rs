@@ -9,7 +9,7 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisResult, ServerErrorKind, Value};
 use super::connection::Connection;
 use super::connector::Connector;
 use super::error::{Failure, READ_ONLY};
-use super::primary::{Place, Primary};
+use super::primary::{Primary, Target};
 use super::scripts::Scripts;
 
 /// A few connections to one server: one alone would be the limit where many calls are under way.
@@ -24,8 +24,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(connector: Arc<Connector>, place: Place, scripts: Arc<Scripts>) -> Self {
-        let primary = Arc::new(Primary::new(connector, place));
+    pub(super) fn new(connector: Arc<Connector>, target: Target, scripts: Arc<Scripts>) -> Self {
+        let primary = Arc::new(Primary::new(connector, target));
         let connection = |_| Connection::new(primary.clone());
         Self {
             shared: [0; 2].map(connection),
