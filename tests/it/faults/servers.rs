@@ -1,6 +1,6 @@
 //! Servers that a test owns: each in a folder and on a port of its own.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::processes::{
-    as_ordinary_user, create_cluster, postgres_bin, redis_program, signal, succeed,
+    as_ordinary_user, create_cluster, free_port, postgres_bin, redis_program, signal, succeed,
 };
 
 /// A server process, killed when it is dropped.
@@ -37,7 +37,7 @@ impl Server {
         }
         // Somebody else may take a free port before the server does.
         for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = free_port();
             if let Some(process) = run(engine, folder.path(), port) {
                 return Self { engine, folder, port, process };
             }

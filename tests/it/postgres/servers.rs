@@ -1,6 +1,6 @@
 //! PostgreSQL servers that a test owns: primaries and replicas, each on a port of its own.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 
 use super::support::{connect, setting};
 use crate::processes::{
-    as_ordinary_user, create_cluster, ordinary_user, postgres_bin, signal, succeed,
+    as_ordinary_user, create_cluster, free_port, ordinary_user, postgres_bin, signal, succeed,
 };
 
 /// A server, killed when it is dropped.
@@ -48,7 +48,7 @@ impl Server {
     fn somewhere(folder: TempDir) -> Self {
         // Somebody else may take a free port before the server does.
         for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = free_port();
             if let Some(process) = run(folder.path(), port) {
                 return Self { folder, port, process };
             }

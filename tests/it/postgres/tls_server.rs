@@ -1,6 +1,5 @@
 //! A PostgreSQL that encrypts, with certificates that the test has made.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,7 +8,9 @@ use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
 use crate::processes::certificates::write_certificates;
-use crate::processes::{as_ordinary_user, create_cluster, ordinary_user, postgres_bin, succeed};
+use crate::processes::{
+    as_ordinary_user, create_cluster, free_port, ordinary_user, postgres_bin, succeed,
+};
 
 /// It vouches for itself as `localhost`, and for nothing else. It is killed when it is dropped.
 pub(super) struct TlsServer {
@@ -43,7 +44,7 @@ impl TlsServer {
         std::fs::write(data.join("pg_hba.conf"), rules).unwrap();
         // Somebody else may take a free port before the server does.
         for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = free_port();
             let mut command = Command::new(postgres_bin().join("postgres"));
             command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
             let file = |name| folder.path().join(name).display().to_string();

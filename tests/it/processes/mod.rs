@@ -7,9 +7,22 @@ pub(crate) mod redis_nodes;
 #[cfg(feature = "redis")]
 pub(crate) mod redis_servers;
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// A port that nobody has, below those that the system gives to whoever connects: a server that is
+/// started again must find it free. Somebody else may be faster to take it.
+pub(crate) fn free_port() -> u16 {
+    loop {
+        let port = 20_000 + (RandomState::new().build_hasher().finish() % 12_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
 
 /// What is started as a server: Redis, or Valkey.
 pub(crate) fn redis_program() -> String {

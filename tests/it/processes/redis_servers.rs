@@ -1,6 +1,5 @@
 //! Several servers of Redis that a test owns: a cluster, or a primary and a replica with Sentinels.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::redis_program;
+use super::{free_port, redis_program};
 
 /// A server, killed when it is dropped.
 pub(crate) struct Node {
@@ -18,21 +17,40 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn start(folder: &Path, port: u16, arguments: Vec<String>) -> Self {
-        let own = folder.join(port.to_string());
-        std::fs::create_dir_all(&own).unwrap();
-        let dir = ["--dir".to_owned(), own.display().to_string()];
-        let arguments = arguments.into_iter().chain(dir).collect();
-        let mut node = Self { port, arguments, process: None };
-        node.start_again();
-        node
+    /// At a free port, with what that makes the arguments.
+    pub(crate) fn start(folder: &Path, arguments: impl Fn(u16) -> Vec<String>) -> Self {
+        // Somebody else may take it before the server does.
+        for _ in 0..5 {
+            let port = free_port();
+            let own = folder.join(port.to_string());
+            std::fs::create_dir_all(&own).unwrap();
+            let dir = ["--dir".to_owned(), own.display().to_string()];
+            let arguments = arguments(port).into_iter().chain(dir).collect();
+            let mut node = Self { port, arguments, process: None };
+            if node.starts() {
+                return node;
+            }
+        }
+        panic!("no server starts");
     }
 
     pub(crate) fn start_again(&mut self) {
+        until("the port to be free again", || self.starts());
+    }
+
+    fn starts(&mut self) -> bool {
         let mut command = Command::new(redis_program());
         command.args(&self.arguments).stdout(Stdio::null()).stderr(Stdio::null());
-        self.process = Some(command.spawn().unwrap());
-        until("a server to answer", || self.cli(&["ping"]).as_deref() == Some("PONG"));
+        let mut process = command.spawn().unwrap();
+        let mut is_alive = true;
+        until("a server to answer", || {
+            let answers = self.cli(&["ping"]).as_deref() == Some("PONG");
+            // Who answers may be another one, which has the port.
+            is_alive = process.try_wait().unwrap().is_none();
+            answers || !is_alive
+        });
+        self.process = is_alive.then_some(process);
+        is_alive
     }
 
     pub(crate) fn kill(&mut self) {
@@ -92,17 +110,14 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ports = free_ports::<12>();
-        let nodes = ports.chunks(2).map(|ports| {
-            let arguments = arguments(
-                ports[0],
-                &[
-                    "--cluster-enabled yes --cluster-node-timeout 2000 --cluster-port",
-                    &ports[1].to_string(),
-                ],
-            );
-            Node::start(folder.path(), ports[0], arguments)
-        });
+        let node = |_| {
+            Node::start(folder.path(), |port| {
+                let bus = free_port().to_string();
+                let own = "--cluster-enabled yes --cluster-node-timeout 2000 --cluster-port";
+                arguments(port, &[own, &bus])
+            })
+        };
+        let nodes = (0..6).map(node);
         let cluster = Self { nodes: nodes.collect(), _folder: folder };
         let mut create = Command::new("redis-cli");
         create.args(["--cluster", "create"]);
@@ -170,24 +185,24 @@ pub(crate) struct Watched {
 impl Watched {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ports = free_ports::<5>();
-        let primary = Node::start(folder.path(), ports[0], arguments(ports[0], &[]));
-        let of = format!("--replicaof 127.0.0.1 {}", ports[0]);
-        let replica = Node::start(folder.path(), ports[1], arguments(ports[1], &[&of]));
+        let primary = Node::start(folder.path(), |port| arguments(port, &[]));
+        let of = format!("--replicaof 127.0.0.1 {}", primary.port);
+        let replica = Node::start(folder.path(), |port| arguments(port, &[&of]));
         let servers = vec![primary, replica];
         until("a replica in step", || servers[1].is_replica_in_step());
-        let sentinels = ports[2..].iter().map(|port| {
+        let sentinel = |port| {
             let file = folder.path().join(format!("{port}.conf"));
             let watch = format!(
                 "port {port}\nbind 127.0.0.1\n\
                  sentinel monitor main 127.0.0.1 {} 2\n\
                  sentinel down-after-milliseconds main 1000\n\
                  sentinel failover-timeout main 4000\n",
-                ports[0]
+                servers[0].port
             );
             std::fs::write(&file, watch).unwrap();
-            Node::start(folder.path(), *port, vec![file.display().to_string(), "--sentinel".into()])
-        });
+            vec![file.display().to_string(), "--sentinel".into()]
+        };
+        let sentinels = (0..3).map(|_| Node::start(folder.path(), sentinel));
         let sentinels: Vec<_> = sentinels.collect();
         until("Sentinels that know each other and the replica", || {
             sentinels.iter().all(|sentinel| {
@@ -231,13 +246,7 @@ pub(crate) fn arguments(port: u16, more: &[&str]) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    // All at once, so that none is given twice.
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < Duration::from_secs(180), "waited in vain for {what}");

@@ -6,8 +6,9 @@ use redis::AsyncCommands as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_curfew::store::RedisStore;
 
-use super::server::{free_port, server, url_at};
+use super::server::{server, url_at};
 use super::support::{in_time, now, place, record};
+use crate::processes::free_port;
 
 #[tokio::test]
 async fn keys_of_another_format_are_refused_with_advice() {

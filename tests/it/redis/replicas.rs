@@ -8,7 +8,7 @@ use tower_curfew::store::{Key, RedisStore, Replaced, Store as _};
 
 use super::server::{Server, server};
 use super::support::{FIRST_PAGE, active, ended, eventually, handle, member, raw};
-use crate::processes::redis_servers::{Node, arguments, free_ports};
+use crate::processes::redis_servers::{Node, arguments};
 
 /// What it is not told to wait for goes on.
 #[tokio::test]
@@ -93,9 +93,8 @@ impl Pair {
     async fn start(test: &str) -> Option<Self> {
         let primary = server(test, &["--repl-diskless-sync-delay", "0"]).await?;
         let folder = tempfile::tempdir().unwrap();
-        let [port] = free_ports();
         let of = format!("--replicaof 127.0.0.1 {}", primary.port());
-        let replica = Node::start(folder.path(), port, arguments(port, &[&of]));
+        let replica = Node::start(folder.path(), |port| arguments(port, &[&of]));
         let mut raw = raw(&primary.url()).await;
         eventually("a replica", async || is_online(&mut raw).await).await;
         Some(Self { primary, replica, _folder: folder })

@@ -1,7 +1,6 @@
 //! Servers of the tests' own, which they may fill, stop and kill.
 
 use std::io::ErrorKind;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
 use super::support::{Place, raw, skipped};
-use crate::processes::redis_program;
+use crate::processes::{free_port, redis_program};
 
 /// A server that ends with this.
 pub(super) struct Server {
@@ -39,10 +38,6 @@ pub(super) async fn server(test: &str, options: &[&'static str]) -> Option<Serve
         }
     }
     panic!("the server does not start");
-}
-
-pub(super) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 pub(super) fn url_at(port: u16) -> String {

@@ -7,6 +7,7 @@ use tower_curfew::store::{RedisOptions, RedisStore, Store as _};
 use super::server::{Server, server};
 use super::support::record;
 use crate::processes::certificates::write_certificates;
+use crate::processes::free_port;
 
 #[tokio::test]
 async fn an_encrypted_server_is_reached_with_the_authority_that_vouches_for_it() {
@@ -74,7 +75,7 @@ impl Encrypted {
         write_certificates(folder.path());
         let server = server(test, &[]).await?;
         let mut raw = server.raw().await;
-        let port = super::server::free_port();
+        let port = free_port();
         let file = |name: &str| folder.path().join(name).display().to_string();
         let mut set = redis::cmd("CONFIG");
         set.arg("SET").arg("tls-cert-file").arg(file("server.pem"));

@@ -1,12 +1,14 @@
 //! A PgBouncer that a test owns.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
+
+use crate::processes::free_port;
 
 /// Gives out connections to a server of 127.0.0.1 for a transaction at a time. It is killed when it
 /// is dropped.
@@ -31,7 +33,7 @@ impl PgBouncer {
         // Somebody else may take a free port before it does.
         for _ in 0..5 {
             let folder = tempfile::tempdir().unwrap();
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = free_port();
             let config = folder.path().join("pgbouncer.ini");
             let users = folder.path().join("users.txt");
             std::fs::write(&users, "\"curfew\" \"\"\n").unwrap();
