@@ -75,7 +75,7 @@ where
     } else if is_quick() {
         5_000
     } else {
-        100_000
+        30_000
     };
     let each = (steps / STEPS).div_ceil(at_a_time);
     let lanes = Vec::from_iter((0..at_a_time).map(|lane| {

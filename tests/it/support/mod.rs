@@ -243,7 +243,7 @@ pub fn races() -> u32 {
     } else if is_quick() {
         50
     } else {
-        1_000
+        300
     }
 }
 

@@ -67,7 +67,7 @@ fn patient(builder: Builder) -> Builder {
 /// In the order in which chance has it, over one thread, so that a seed plays it again.
 #[tokio::test]
 async fn r22_r32_whatever_a_store_fails_between_rules_bind_whom_they_must_and_nobody_else() {
-    let rounds = if is_long() { 10_000 } else { 400 };
+    let rounds = if is_long() { 10_000 } else { 100 };
     on_every_store_with(patient, async |one| {
         let other = one.another_node(patient).await;
         let seed = std::env::var("CURFEW_SEED").map_or(7, |seed| seed.parse().unwrap());
