@@ -29,8 +29,8 @@ impl Chance {
         self.below(100) < chance
     }
 
-    pub fn one_of<T: Copy>(&mut self, items: &[T]) -> T {
-        items[self.below(items.len())]
+    pub fn one_of<T: Clone>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())].clone()
     }
 
     /// The index of one of these weights, each as likely as it is heavy.

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "in a test it is an assertion")]
 #![expect(unreachable_pub, reason = "what its parts share")]
 
+#[path = "../../../it/support/chance.rs"]
+#[expect(dead_code, reason = "the stories use more of it")]
 mod chance;
 mod faults;
 mod store;
@@ -9,12 +11,20 @@ mod world;
 
 use std::collections::BTreeMap;
 
+use chance::Chance;
 use faults::Fault;
 use tower_curfew_checker::{Call, Kind, Log, check};
 use world::World;
 
 /// How many histories the toy must get through without a false alarm.
 const RUNS: u64 = 200;
+
+impl Chance {
+    /// Once in so many times.
+    fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+}
 
 #[test]
 fn a_store_that_keeps_the_rules_breaks_none() {
