@@ -84,13 +84,15 @@ impl Crowd {
             let user = format!("p{number}");
             let ended = patient.signed_in(&user, &["acme"]).await;
             let mut status = ended.clone().post("/logout").await.status;
-            // A busy machine may keep replicas from acknowledging it in time.
+            // A busy machine may keep replicas from acknowledging it in time. Once they have, whoever
+            // signs out again is sent to sign in.
+            let is_unsure = status == 503;
             for _ in 0..60 {
                 if status == 503 {
                     status = ended.clone().post("/logout").await.status;
                 }
             }
-            assert!(status == 200 || status == 401, "{status}");
+            assert!(status == 200 || is_unsure && status == 303, "{status}");
             let at_work = patient.signed_in(&user, &["acme"]).await;
             let [ended, at_work] = [ended, at_work].map(|browser| browser.at(&site.router));
             let (signed_in, signed_out) = (Vec::new(), Vec::new());
