@@ -56,7 +56,8 @@ impl Connection {
         F: Future<Output = RedisResult<T>>,
     {
         let _place = Place::of(self)?;
-        let open = match self.current() {
+        let current = self.current(&self.state());
+        let open = match current {
             Some(open) => open,
             None => Box::pin(self.open()).await?,
         };
@@ -77,8 +78,8 @@ impl Connection {
         Ok(answer?)
     }
 
-    fn current(&self) -> Option<Open> {
-        match &*self.state() {
+    fn current(&self, state: &State) -> Option<Open> {
+        match state {
             State::Open(open) if open.primary == self.primary.number() => Some(open.clone()),
             _ => None,
         }
@@ -100,6 +101,10 @@ impl Connection {
         let mut state = self.state();
         if let State::Opening(opening) = &*state {
             return opening.clone();
+        }
+        if let Some(open) = self.current(&state) {
+            // Since this call looked, another one has opened it.
+            return watch::channel(Some(Ok(open))).1;
         }
         let (done, opening) = watch::channel(None);
         *state = State::Opening(opening.clone());
