@@ -6,9 +6,7 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
-use std::time::Instant;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -203,6 +201,20 @@ impl Deadline {
 
     pub(crate) fn has_passed(self) -> bool {
         self.0 <= Instant::now()
+    }
+}
+
+/// How long something takes, by the same clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        Duration::try_from(self.0.elapsed()).unwrap_or(Duration::MAX)
     }
 }
 

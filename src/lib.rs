@@ -42,8 +42,8 @@
 //!
 //! Pages: [the rules](docs::rules), [organizations and everyone](docs::organizations),
 //! [tokens](docs::tokens), [stores and upgrades](docs::stores),
-//! [privacy and the audit log](docs::privacy), [security](docs::security), [recipes](docs::recipes),
-//! [testing](docs::testing).
+//! [operations](docs::operations), [privacy and the audit log](docs::privacy),
+//! [security](docs::security), [recipes](docs::recipes), [testing](docs::testing).
 //! On the inside: [architecture](docs::architecture), [traps](docs::traps).
 //!
 //! # Features
@@ -54,6 +54,7 @@
 //! - `deadpool`: the same over a pool of deadpool-postgres that the app has.
 //! - `redis`: the same on Redis or Valkey; `redis-tls` encrypts its connections.
 //! - `serde`: `Serialize` for what answers in JSON carry; `axum` brings it.
+//! - `metrics`: counts requests and calls of the store for the recorder of the app.
 //! - `conformance`: the store contract as tests, for a store of your own.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -70,6 +71,7 @@ mod encoding;
 pub mod event;
 mod judge;
 mod limits;
+mod meter;
 mod policy;
 pub mod reject;
 mod request;
@@ -85,11 +87,11 @@ pub use time;
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-pub use self::axum::{Authorize, account_routes, fresh_within, org_routes};
+pub use self::axum::{Authorize, account_routes, fresh_within, org_routes, readiness_route};
 pub use self::cookie::{SameSite, SetCookie};
 pub use self::curfew::{
-    AtCap, Builder, ConfigError, Counted, Curfew, Effect, Error, ErrorKind, Operator, Preview,
-    Revoked, RulesChange,
+    AtCap, Builder, ConfigError, Counted, Curfew, Effect, Error, ErrorKind, FailedCall, Health,
+    Operator, Preview, Revoked, RulesChange,
 };
 pub use self::limits::{InvalidLimit, Limit, Limits};
 pub use self::policy::OrgPolicy;
@@ -104,6 +106,9 @@ pub use self::token::{IssuedToken, Keyring, KeyringError};
 pub mod docs {
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
+
+    #[doc = include_str!("docs/operations.md")]
+    pub mod operations {}
 
     #[doc = include_str!("docs/organizations.md")]
     pub mod organizations {}

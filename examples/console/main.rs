@@ -5,13 +5,15 @@
 //! cargo run --example console
 //! cargo run --example console -- --store memory --idle 30s --policy-minimum 10s
 //! cargo run --example console -- --show-session 52fc…
+//! cargo run --example console -- --operations 127.0.0.1:9090
 //! cargo run --example console -- copy --from sqlite:console.db --to postgres://…
 //! ```
 //!
 //! Then open <http://localhost:3000> and sign in as one of the users that it prints. What people do
 //! is in `account.rs`, what admins do in `admin.rs`, and how sessions are set up in `options.rs`;
-//! `app.rs` puts it together. `copying.rs` moves to another store. `hashing.rs`, `places.rs` and `device_names.rs` can be copied into an
-//! app as they are. All of it works without JavaScript, except for the warning.
+//! `app.rs` puts it together. `copying.rs` moves to another store, and `operations.rs` tells how the app
+//! is. `hashing.rs`, `places.rs` and `device_names.rs` can be copied into an app as they are. All of it
+//! works without JavaScript, except for the warning.
 
 mod account;
 mod admin;
@@ -20,6 +22,7 @@ mod app;
 mod copying;
 mod device_names;
 mod hashing;
+mod operations;
 mod options;
 mod page;
 mod places;
@@ -51,12 +54,17 @@ async fn main() -> anyhow::Result<()> {
         print!("{}", options.facts(session).await?);
         return Ok(());
     }
+    let figures = operations::builder()?.install_recorder()?;
     let curfew = options.open().await?;
+    if let Some(addr) = &options.operations {
+        let routes = operations::routes(curfew.clone(), figures);
+        let listener = listen(addr, "--operations").await?;
+        println!("figures at http://{}/metrics", listener.local_addr()?);
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+    }
     let app = app::app(&curfew, options.limits()?, SystemClock);
 
-    let listener = TcpListener::bind(&options.addr)
-        .await
-        .with_context(|| format!("cannot listen on {}; give another --addr", options.addr))?;
+    let listener = listen(&options.addr, "--addr").await?;
     println!("listening on http://{}", listener.local_addr()?);
     for user in &users::USERS {
         println!("sign in as {user}");
@@ -66,4 +74,9 @@ async fn main() -> anyhow::Result<()> {
         .with_graceful_shutdown(async { _ = tokio::signal::ctrl_c().await })
         .await?;
     Ok(())
+}
+
+async fn listen(addr: &str, option: &str) -> anyhow::Result<TcpListener> {
+    let advice = || format!("cannot listen on {addr}; give another {option}");
+    TcpListener::bind(addr).await.with_context(advice)
 }

@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
     pub(crate) addr: String,
+    /// Where those who run the app find its figures and whether it is ready; keep it to yourself
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) operations: Option<String>,
     /// Where sessions are kept: memory, sqlite:FILE, postgres://… or redis://…
     #[arg(long, value_name = "STORE", default_value = "sqlite:console.db")]
     store: StoreAt,

@@ -10,8 +10,10 @@ mod extract;
 mod fresh;
 mod json;
 mod orgs;
+mod ready;
 mod response;
 
 pub use self::account::account_routes;
 pub use self::fresh::fresh_within;
 pub use self::orgs::{Authorize, org_routes};
+pub use self::ready::readiness_route;

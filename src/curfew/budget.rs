@@ -6,10 +6,13 @@ use std::task::{Context, Poll};
 
 use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::error::{Error, TimedOut};
 use super::handle::Curfew;
-use crate::store::StoreError;
+use crate::meter;
+use crate::store::StoreCall;
 
 /// How long one may still wait, over all the calls that it is given to.
 #[derive(Default)]
@@ -28,20 +31,32 @@ const MOST_TIMEOUTS_OF_A_LOOP: u32 = 10;
 
 impl Curfew {
     /// Asks the store, and waits no longer than the timeout.
-    pub(super) async fn ask<T>(
-        &self,
-        answer: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, Error> {
-        self.ask_within(&mut TimeBudget::default(), answer).await
+    pub(super) async fn ask<T>(&self, call: StoreCall<'_, T>) -> Result<T, Error> {
+        self.ask_within(&mut TimeBudget::default(), call).await
     }
 
     /// Asks the store, and waits no longer than is left of the budget.
     pub(super) async fn ask_within<T>(
         &self,
         budget: &mut TimeBudget,
-        answer: impl Future<Output = Result<T, StoreError>>,
+        StoreCall { name, answer }: StoreCall<'_, T>,
     ) -> Result<T, Error> {
-        Ok(self.within(budget, answer).await??)
+        let span =
+            tracing::debug_span!(target: meter::STORE, "store", call = name, outcome = Empty);
+        let timer = meter::timer();
+        let answer = self.within(budget, answer.instrument(span.clone())).await;
+        let outcome = match &answer {
+            Ok(Ok(_)) => "done",
+            Ok(Err(_)) => "failed",
+            Err(_) => "timed_out",
+        };
+        span.record("outcome", outcome);
+        meter::store_call(name, outcome, timer);
+        let answer = answer.and_then(|answer| Ok(answer?));
+        if let Err(error) = &answer {
+            self.inner.failures.keep(self.now(), name, error);
+        }
+        answer
     }
 
     /// Lets others have their turn between two steps of a loop over many, and refuses to go on when

@@ -9,9 +9,11 @@ use super::copy::NodeRules;
 use super::detached::BackgroundTask;
 use super::error::ConfigError;
 use super::handle::{Curfew, Inner};
+use super::health::Failures;
 use super::once::Once;
 use crate::client::{ClientReader, Proxies};
 use crate::judge::AppLimits;
+use crate::meter;
 use crate::request::{Credentials, is_origin, is_plain_to_all};
 
 impl Builder {
@@ -54,9 +56,11 @@ impl Builder {
             .transpose()
             .map_err(|invalid| ConfigError::new(format!("trust_proxies: {invalid}")))?;
         let cookie = self.cookie.build()?;
+        meter::describe();
         let inner = Inner {
             store: self.store,
             rules: NodeRules::default(),
+            failures: Failures::default(),
             credentials: Credentials::new(&self.keyring, cookie.name()),
             cookie,
             told_of_dropped_cookie: Once::default(),

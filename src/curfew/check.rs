@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::cookie::SetCookie;
 use crate::event::{EventKind, RefusalReason};
 use crate::judge::{LiveState, Verdict};
+use crate::meter;
 use crate::session::{ClientDetails, Presence, Record, Session, SessionId, SessionKind};
 use crate::store::Replaced;
 use crate::token::Token;
@@ -112,6 +113,7 @@ impl Curfew {
         session: Option<SessionId>,
         user: Option<Arc<str>>,
     ) {
+        meter::refusal(why.as_str());
         self.tell(None, EventKind::Refused { why, session, user });
     }
 
@@ -145,7 +147,10 @@ impl Curfew {
         };
         let now = judged.now;
         Ok(match self.ask_within(budget, self.inner.store.replace(next.clone())).await {
-            Ok(Replaced::Done) => Some(self.admit(token, next, live, true, now)),
+            Ok(Replaced::Done) => {
+                meter::activity_recorded();
+                Some(self.admit(token, next, live, true, now))
+            }
             Ok(Replaced::Stale | Replaced::Gone) => None,
             // Who it is is known all the same, and the next request tries again.
             Err(error) => {
@@ -174,8 +179,10 @@ impl Curfew {
         // Of parallel requests the one that recorded the activity carries the cookie. If its answer
         // was lost, the cookie grows so old that any request carries it.
         let carries = recorded || due_at + live.touch_every <= now;
-        let refreshed =
-            (carries && due_at <= now).then(|| self.cookie(&record, token.secret.clone(), now));
+        let refreshed = (carries && due_at <= now).then(|| {
+            meter::cookie_refreshed();
+            self.cookie(&record, token.secret.clone(), now)
+        });
         Checked { refreshed, ..Checked::admitted(record, live, now) }
     }
 

@@ -10,6 +10,7 @@ use time::Duration;
 
 use super::copy::NodeRules;
 use super::detached::BackgroundTask;
+use super::health::Failures;
 use super::once::Once;
 use crate::client::ClientReader;
 use crate::clock::{Clock, Timestamp};
@@ -56,6 +57,7 @@ pub struct Curfew {
 pub(super) struct Inner {
     pub(super) store: Box<dyn ErasedStore>,
     pub(super) rules: NodeRules,
+    pub(super) failures: Failures,
     pub(super) credentials: Credentials,
     pub(super) cookie: SessionCookie,
     pub(super) told_of_dropped_cookie: Once,

@@ -12,6 +12,7 @@ mod end;
 mod error;
 mod events;
 mod handle;
+mod health;
 mod issue;
 mod list;
 mod once;
@@ -32,6 +33,7 @@ pub(crate) use self::check::{Activity, Checked};
 pub use self::end::Revoked;
 pub use self::error::{ConfigError, Error, ErrorKind};
 pub use self::handle::{AtCap, Curfew};
+pub use self::health::{FailedCall, Health};
 pub use self::operator::Operator;
 pub use self::policies::RulesChange;
 #[cfg(feature = "axum")]

@@ -6,6 +6,7 @@ use tokio::task::yield_now;
 
 use super::error::Error;
 use super::handle::{Curfew, Inner};
+use crate::meter;
 
 /// Few enough that no store is busy with one batch for long.
 const BATCH: u32 = 250;
@@ -21,6 +22,7 @@ impl Curfew {
         let mut total = 0;
         loop {
             let purged = self.ask(self.inner.store.purge(self.now(), BATCH)).await?;
+            meter::purged(purged);
             total += purged;
             if purged < u64::from(BATCH) {
                 return Ok(total);

@@ -11,6 +11,8 @@ use super::handle::Curfew;
 use crate::clock::Timestamp;
 use crate::event::EventKind;
 use crate::judge::{Verdict, judge, purge_after};
+use crate::meter;
+use crate::policy::raised_at;
 use crate::session::{ClientDetails, EndReason, Ended, Record, Revision, SessionId};
 use crate::store::{Loaded, Replaced};
 use crate::token::nonce;
@@ -76,6 +78,7 @@ impl Curfew {
         }
         // Rare, and boxed: else every request would carry the room for it.
         Box::pin(self.renew_rules(budget)).await?;
+        meter::rules_lag(self.now().since(raised_at(stands)));
         Ok(!lost && stands <= rules.revision())
     }
 

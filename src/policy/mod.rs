@@ -10,5 +10,5 @@ pub(crate) use self::copy::{Filed, RulesCopy};
 pub use self::org_policy::OrgPolicy;
 #[cfg(feature = "redis")]
 pub(crate) use self::rules::RANDOM_BITS;
-pub(crate) use self::rules::{HistoryFull, Rules};
+pub(crate) use self::rules::{HistoryFull, Rules, raised_at};
 pub use self::rules::{OrgRules, PolicyVersion};

@@ -206,6 +206,12 @@ impl OrgRules {
 /// How much of a revision of all rules is random.
 pub(crate) const RANDOM_BITS: u32 = 20;
 
+/// When all rules were raised to this revision, or, if more changes came than one a millisecond, shortly
+/// before.
+pub(crate) fn raised_at(revision: Revision) -> Timestamp {
+    Timestamp::from_unix_millis((revision.as_u64() >> RANDOM_BITS) as i64)
+}
+
 /// Higher than the one before, and where that was lost, higher than that too: nobody counts faster
 /// than milliseconds pass.
 fn after(last: u64, now: Timestamp) -> u64 {

@@ -17,6 +17,7 @@ use super::context::Context;
 use super::gate::{Decision, decide};
 use crate::cookie::{SetCookie, is_publicly_cacheable, keep_from_caches};
 use crate::curfew::{Activity, Checked, Curfew, Error};
+use crate::meter;
 use crate::reject::RejectionCause;
 use crate::request::{Asked, RequestKind, drops_secure_cookies};
 use crate::session::Presence;
@@ -127,10 +128,12 @@ where
         let Checked { presence, refreshed } = match checked {
             Ok(checked) => checked,
             Err(error) => {
+                meter::request("unavailable");
                 tracing::warn!(error = %error.with_causes(), "a session could not be checked");
                 return turned_away(RejectionCause::Unavailable);
             }
         };
+        meter::request(presence.as_str());
         let kind = || RequestKind::of(request.headers());
         let set_cookie = match decide(config.mode, &presence, *is_open, kind) {
             Decision::Passes => refreshed,

@@ -33,6 +33,15 @@ impl Presence {
             Self::Ended(_) | Self::Anonymous => None,
         }
     }
+
+    /// How it is counted.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Live(_) => "live",
+            Self::Ended(_) => "ended",
+            Self::Anonymous => "anonymous",
+        }
+    }
 }
 
 /// Proof that a request came with a living session. Everything of [`ActiveSession`] is on it.

@@ -9,42 +9,55 @@ use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+/// One call of a store: the answer to come, and what the call is named where calls are counted.
+pub(crate) struct StoreCall<'a, T> {
+    pub(crate) name: &'static str,
+    pub(crate) answer: Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>,
+}
+
+impl<'a, T> StoreCall<'a, T> {
+    fn new(
+        name: &'static str,
+        answer: impl Future<Output = Result<T, StoreError>> + Send + 'a,
+    ) -> Self {
+        Self { name, answer: Box::pin(answer) }
+    }
+}
 
 pub(crate) trait ErasedStore: Send + Sync + 'static {
-    fn insert(&self, record: Arc<Record>, cap: Option<Cap>) -> Answer<'_, Inserted>;
-    fn load(&self, id: SessionId) -> Answer<'_, Option<Loaded>>;
-    fn replace(&self, record: Arc<Record>) -> Answer<'_, Replaced>;
-    fn list<'a>(&'a self, key: &'a Key, page: Page) -> Answer<'a, Listed>;
-    fn rules_since(&self, revision: Revision, at_most: u32) -> Answer<'_, RulesChanged>;
+    fn insert(&self, record: Arc<Record>, cap: Option<Cap>) -> StoreCall<'_, Inserted>;
+    fn load(&self, id: SessionId) -> StoreCall<'_, Option<Loaded>>;
+    fn replace(&self, record: Arc<Record>) -> StoreCall<'_, Replaced>;
+    fn list<'a>(&'a self, key: &'a Key, page: Page) -> StoreCall<'a, Listed>;
+    fn rules_since(&self, revision: Revision, at_most: u32) -> StoreCall<'_, RulesChanged>;
     fn replace_rules<'a>(
         &'a self,
         org: &'a str,
         rules: OrgRules,
         now: Timestamp,
-    ) -> Answer<'a, bool>;
-    fn purge(&self, now: Timestamp, at_most: u32) -> Answer<'_, u64>;
+    ) -> StoreCall<'a, bool>;
+    fn purge(&self, now: Timestamp, at_most: u32) -> StoreCall<'_, u64>;
 }
 
 impl<S: Store> ErasedStore for S {
-    fn insert(&self, record: Arc<Record>, cap: Option<Cap>) -> Answer<'_, Inserted> {
-        Box::pin(Store::insert(self, record, cap))
+    fn insert(&self, record: Arc<Record>, cap: Option<Cap>) -> StoreCall<'_, Inserted> {
+        StoreCall::new("insert", Store::insert(self, record, cap))
     }
 
-    fn load(&self, id: SessionId) -> Answer<'_, Option<Loaded>> {
-        Box::pin(Store::load(self, id))
+    fn load(&self, id: SessionId) -> StoreCall<'_, Option<Loaded>> {
+        StoreCall::new("load", Store::load(self, id))
     }
 
-    fn replace(&self, record: Arc<Record>) -> Answer<'_, Replaced> {
-        Box::pin(Store::replace(self, record))
+    fn replace(&self, record: Arc<Record>) -> StoreCall<'_, Replaced> {
+        StoreCall::new("replace", Store::replace(self, record))
     }
 
-    fn list<'a>(&'a self, key: &'a Key, page: Page) -> Answer<'a, Listed> {
-        Box::pin(Store::list(self, key, page))
+    fn list<'a>(&'a self, key: &'a Key, page: Page) -> StoreCall<'a, Listed> {
+        StoreCall::new("list", Store::list(self, key, page))
     }
 
-    fn rules_since(&self, revision: Revision, at_most: u32) -> Answer<'_, RulesChanged> {
-        Box::pin(Store::rules_since(self, revision, at_most))
+    fn rules_since(&self, revision: Revision, at_most: u32) -> StoreCall<'_, RulesChanged> {
+        StoreCall::new("rules_since", Store::rules_since(self, revision, at_most))
     }
 
     fn replace_rules<'a>(
@@ -52,11 +65,11 @@ impl<S: Store> ErasedStore for S {
         org: &'a str,
         rules: OrgRules,
         now: Timestamp,
-    ) -> Answer<'a, bool> {
-        Box::pin(Store::replace_rules(self, org, rules, now))
+    ) -> StoreCall<'a, bool> {
+        StoreCall::new("replace_rules", Store::replace_rules(self, org, rules, now))
     }
 
-    fn purge(&self, now: Timestamp, at_most: u32) -> Answer<'_, u64> {
-        Box::pin(Store::purge(self, now, at_most))
+    fn purge(&self, now: Timestamp, at_most: u32) -> StoreCall<'_, u64> {
+        StoreCall::new("purge", Store::purge(self, now, at_most))
     }
 }

@@ -26,7 +26,7 @@ mod sqlite;
 pub(crate) use self::contract::Place;
 pub use self::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
 pub use self::copy::{Copied, CopyError, Progress, copy};
-pub(crate) use self::erased::ErasedStore;
+pub(crate) use self::erased::{ErasedStore, StoreCall};
 pub use self::memory::MemoryStore;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub use self::open_error::OpenError;

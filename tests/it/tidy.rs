@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use source::{Source, is_word, sources, test_modules};
 
 /// The modules of the crate. Each names only those before it.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "clock",
     "limits",
     "encoding",
@@ -22,6 +22,7 @@ const ORDER: [&str; 18] = [
     "cookie",
     "client",
     "event",
+    "meter",
     "request",
     "reject",
     "store",

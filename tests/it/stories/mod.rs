@@ -21,6 +21,7 @@ mod everyone;
 mod failure;
 mod gone;
 mod handlers;
+mod health;
 mod histories;
 mod housekeeping;
 mod in_the_name;
@@ -29,6 +30,8 @@ mod links;
 mod lists;
 mod meanwhile;
 mod members;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod model;
 mod moving;
 mod nodes;
