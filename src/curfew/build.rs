@@ -6,7 +6,7 @@ use time::Duration;
 
 use super::builder::Builder;
 use super::copy::NodeRules;
-use super::detached::BackgroundTask;
+use super::detached::{BackgroundTask, DetachedWork};
 use super::error::ConfigError;
 use super::handle::{Curfew, Inner};
 use super::health::Failures;
@@ -81,6 +81,7 @@ impl Builder {
             timeout: self.timeout.unsigned_abs(),
             purge_every: self.purge_every.map(Duration::unsigned_abs),
             purging: BackgroundTask::default(),
+            detached: DetachedWork::none(),
             clock: self.clock,
         };
         Ok(Curfew { inner: Arc::new(inner) })

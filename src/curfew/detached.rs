@@ -2,25 +2,88 @@
 
 use std::future::Future;
 use std::panic::resume_unwind;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tracing::Instrument as _;
 
 use super::error::Error;
+use super::handle::Curfew;
 
-/// Works to the end, also if nobody waits for the answer any more: who hangs up must not leave half
-/// of it done, or all of it untold.
-pub(super) async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(answer) => answer,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The runtime shuts down.
-            Err(cancelled) => Err(Error::unavailable(cancelled)),
-        },
+impl Curfew {
+    /// Works to the end, also if nobody waits for the answer any more: who hangs up must not leave half
+    /// of it done, or all of it untold.
+    pub(super) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let under_way = self.inner.detached.begin();
+        let work = async move {
+            let answer = work.await;
+            drop(under_way);
+            answer
+        };
+        match tokio::spawn(work.in_current_span()).await {
+            Ok(answer) => answer,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime shuts down.
+                Err(cancelled) => Err(Error::unavailable(cancelled)),
+            },
+        }
+    }
+
+    /// Stops the purge in the background, and waits for what goes on although whoever asked for it has
+    /// hung up, such as to end many sessions. Call it when the server has stopped:
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "axum")]
+    /// # async fn example(curfew: tower_curfew::Curfew, app: axum::Router) -> std::io::Result<()> {
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    /// # async fn your_signal() {}
+    /// axum::serve(listener, app.layer(curfew.layer()))
+    ///     .with_graceful_shutdown(your_signal())
+    ///     .await?;
+    /// curfew.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Nothing else has to be written: what a response said was in the store before. Each call of the
+    /// store ends with its [timeout](crate::Builder::timeout), so this takes no longer than what is
+    /// under way. The handle can still be used, but does not purge by itself any more.
+    pub async fn shutdown(&self) {
+        self.inner.purging.stop();
+        self.inner.detached.finished().await;
+    }
+}
+
+/// How much work is under way that its callers need not wait for.
+pub(super) struct DetachedWork(Arc<watch::Sender<usize>>);
+
+/// One piece of it, until this is dropped.
+struct UnderWay(Arc<watch::Sender<usize>>);
+
+impl DetachedWork {
+    pub(super) fn none() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+
+    fn begin(&self) -> UnderWay {
+        self.0.send_modify(|under_way| *under_way += 1);
+        UnderWay(self.0.clone())
+    }
+
+    async fn finished(&self) {
+        // Its sender is `self`, so it cannot be gone.
+        let _ = self.0.subscribe().wait_for(|under_way| *under_way == 0).await;
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|under_way| *under_way -= 1);
     }
 }
 
@@ -36,12 +99,17 @@ impl BackgroundTask {
     {
         self.0.get_or_init(|| Some(tokio::spawn(task()?).abort_handle()));
     }
+
+    /// Stops it. It is not started again.
+    fn stop(&self) {
+        if let Some(task) = self.0.get_or_init(|| None) {
+            task.abort();
+        }
+    }
 }
 
 impl Drop for BackgroundTask {
     fn drop(&mut self) {
-        if let Some(Some(task)) = self.0.get() {
-            task.abort();
-        }
+        self.stop();
     }
 }

@@ -7,7 +7,6 @@ use tokio::time::timeout;
 
 use super::actor::Actor;
 use super::budget::TimeBudget;
-use super::detached::to_the_end;
 use super::error::{Contended, Error, UnreadableRecords};
 use super::handle::Curfew;
 use super::parallel::in_parallel;
@@ -31,7 +30,7 @@ impl Curfew {
     pub async fn end(&self, session: &Session) -> Result<SetCookie, Error> {
         let cookie = self.clearing_cookie(session);
         let (curfew, session) = (self.clone(), session.clone());
-        to_the_end(async move {
+        self.to_the_end(async move {
             let ended = Ended::revoked(curfew.now());
             if curfew.end_record(session.record().clone(), &ended).await? {
                 curfew.tell_of_own(session.record(), |user, session| EventKind::Ended {
@@ -70,7 +69,7 @@ impl Curfew {
     /// among them that this version cannot read. Then some may not have ended: call it again.
     pub async fn revoke(&self, by: &Session, which: Selector) -> Result<Revoked, Error> {
         let (curfew, actor) = (self.clone(), Actor::by(by));
-        to_the_end(async move {
+        self.to_the_end(async move {
             curfew.refuse_if_ended(&actor).await?;
             curfew.revoke_all(actor, which).await
         })

@@ -9,7 +9,7 @@ use http::header::{self, HeaderValue};
 use time::Duration;
 
 use super::copy::NodeRules;
-use super::detached::BackgroundTask;
+use super::detached::{BackgroundTask, DetachedWork};
 use super::health::Failures;
 use super::once::Once;
 use crate::client::ClientReader;
@@ -76,6 +76,7 @@ pub(super) struct Inner {
     pub(super) timeout: std::time::Duration,
     pub(super) purge_every: Option<std::time::Duration>,
     pub(super) purging: BackgroundTask,
+    pub(super) detached: DetachedWork,
     pub(super) clock: Box<dyn Clock>,
 }
 

@@ -1,7 +1,6 @@
 //! Issuing tokens.
 
 use super::actor::Actor;
-use super::detached::to_the_end;
 use super::error::Error;
 use super::handle::Curfew;
 use super::start::{Begun, Origin};
@@ -35,7 +34,7 @@ impl Curfew {
 
     pub(super) async fn issue(&self, issuer: Actor, new: NewSession) -> Result<IssuedToken, Error> {
         let curfew = self.clone();
-        to_the_end(async move {
+        self.to_the_end(async move {
             curfew.refuse_if_ended(&issuer).await?;
             let new = NewSession { kind: SessionKind::Token, ..new };
             let nobody = ClientDetails::default();

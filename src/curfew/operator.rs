@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::actor::Actor;
-use super::detached::to_the_end;
 use super::end::Revoked;
 use super::error::Error;
 use super::handle::Curfew;
@@ -63,7 +62,8 @@ impl Operator {
     /// As [`Curfew::revoke`], but nobody has to sign in.
     pub async fn revoke(&self, which: Selector) -> Result<u64, Error> {
         let (curfew, actor) = (self.curfew.clone(), self.actor());
-        let revoked = to_the_end(async move { curfew.revoke_all(actor, which).await }).await;
+        let revoked =
+            self.curfew.to_the_end(async move { curfew.revoke_all(actor, which).await }).await;
         revoked.map(|Revoked { sessions, .. }| sessions)
     }
 

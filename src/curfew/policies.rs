@@ -6,7 +6,6 @@ use time::Duration;
 
 use super::actor::Actor;
 use super::budget::TimeBudget;
-use super::detached::to_the_end;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
 use crate::event::EventKind;
@@ -155,7 +154,7 @@ impl Curfew {
             self.check_bounds(policy)?;
         }
         let curfew = self.clone();
-        to_the_end(async move {
+        self.to_the_end(async move {
             curfew.renew_rules(&mut TimeBudget::default()).await?;
             curfew.refuse_if_ended(&actor).await?;
             let change = policy.map_or(RulesChange::NoPolicy, RulesChange::Policy);

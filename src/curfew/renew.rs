@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::detached::to_the_end;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
 use crate::clock::Timestamp;
@@ -67,7 +66,7 @@ impl Curfew {
             return Err(Error::not_for_tokens());
         }
         let (curfew, session) = (self.clone(), session.clone());
-        to_the_end(async move {
+        self.to_the_end(async move {
             let secret = Secret::random();
             let record = curfew.replace_secret(&session, &secret, authenticated, &methods).await?;
             curfew.tell_of_own(&record, |user, session| {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::actor::Actor;
 use super::budget::TimeBudget;
-use super::detached::to_the_end;
 use super::error::Error;
 use super::handle::Curfew;
 use super::policies::{ReplacedRules, RulesChange, named};
@@ -58,7 +57,7 @@ impl Curfew {
         told: EventKind,
     ) -> Result<Option<ReplacedRules>, Error> {
         let curfew = self.clone();
-        to_the_end(async move {
+        self.to_the_end(async move {
             curfew.renew_rules(&mut TimeBudget::default()).await?;
             curfew.refuse_if_ended(&actor).await?;
             let revoke = |rules: &OrgRules| curfew.changed(rules, RulesChange::Revocation);

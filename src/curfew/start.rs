@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::actor::Actor;
 use super::budget::TimeBudget;
-use super::detached::to_the_end;
 use super::error::{Contended, Error};
 use super::handle::{AtCap, Curfew};
 use super::parallel::in_parallel;
@@ -76,11 +75,12 @@ impl Curfew {
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn start(&self, new: NewSession, client: &ClientInfo) -> Result<SetCookie, Error> {
         let (curfew, client) = (self.clone(), client.clone());
-        let Begun { record, secret } = to_the_end(async move {
-            let presented = client.presented();
-            curfew.begin(new, client.client(), Origin::SignIn(presented.as_ref())).await
-        })
-        .await?;
+        let Begun { record, secret } = self
+            .to_the_end(async move {
+                let presented = client.presented();
+                curfew.begin(new, client.client(), Origin::SignIn(presented.as_ref())).await
+            })
+            .await?;
         Ok(self.cookie(&record, secret, record.created()))
     }
 

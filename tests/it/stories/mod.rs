@@ -48,6 +48,7 @@ mod refresh;
 mod rejections;
 mod secrecy;
 mod services;
+mod shutdown;
 mod sign_in_again;
 mod stalls;
 mod tokens;
