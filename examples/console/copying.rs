@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tower_curfew::store::{Copied, PostgresStore, Progress, RedisStore, SqliteStore, Store, copy};
 
-use crate::options::StoreAt;
+use crate::options::{NO_MEMORY, StoreAt};
 
 /// Which store is copied, and into which.
 #[derive(Args)]
@@ -33,13 +33,10 @@ impl Copying {
     }
 
     async fn copy(&self, bar: &ProgressBar) -> anyhow::Result<Copied> {
+        self.from.must_exist("--from")?;
         match &self.from {
             StoreAt::Memory => anyhow::bail!(NO_MEMORY),
-            StoreAt::Sqlite(file) => {
-                // Or it would be created.
-                anyhow::ensure!(file.exists(), "there is no file {}; check --from", file.display());
-                self.copy_from(&SqliteStore::open(file).await?, bar).await
-            }
+            StoreAt::Sqlite(file) => self.copy_from(&SqliteStore::open(file).await?, bar).await,
             StoreAt::Postgres(url) => {
                 self.copy_from(&PostgresStore::connect(url).await?, bar).await
             }
@@ -77,9 +74,6 @@ fn advice(copied: &Copied) -> String {
         copied.unreadable
     )
 }
-
-const NO_MEMORY: &str =
-    "the memory of another process cannot be copied; give sqlite:FILE, postgres://… or redis://…";
 
 /// What was done, in a line.
 pub(crate) struct Summary(Copied);

@@ -7,13 +7,16 @@
 //! cargo run --example console -- --show-session 52fc…
 //! cargo run --example console -- --operations 127.0.0.1:9090
 //! cargo run --example console -- copy --from sqlite:console.db --to postgres://…
+//! cargo run --example console -- list --user ada --store sqlite:console.db
+//! cargo run --example console -- revoke --user ada --as "incident 17" --store sqlite:console.db
 //! ```
 //!
 //! Then open <http://localhost:3000> and sign in as one of the users that it prints. What people do
 //! is in `account.rs`, what admins do in `admin.rs`, and how sessions are set up in `options.rs`;
-//! `app.rs` puts it together. `copying.rs` moves to another store, and `operations.rs` tells how the app
-//! is. `hashing.rs`, `places.rs` and `device_names.rs` can be copied into an app as they are. All of it
-//! works without JavaScript, except for the warning.
+//! `app.rs` puts it together. `copying.rs` moves to another store, `operator.rs` ends sessions in an
+//! incident, and `operations.rs` tells how the app is. `hashing.rs`, `places.rs`, `device_names.rs` and
+//! `signals.rs` can be copied into an app as they are. All of it works without JavaScript, except for the
+//! warning.
 
 mod account;
 mod admin;
@@ -23,11 +26,13 @@ mod copying;
 mod device_names;
 mod hashing;
 mod operations;
+mod operator;
 mod options;
 mod page;
 mod places;
 mod policy_form;
 mod sign_in;
+mod signals;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -40,14 +45,14 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tower_curfew::clock::SystemClock;
 
-use options::{Command, Options};
+use options::Options;
 
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "tells where it listens, and who may sign in")]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    if let Some(Command::Copy(copying)) = &options.command {
-        println!("{}", copying.run().await?);
+    if let Some(command) = &options.command {
+        print!("{}", command.run().await?);
         return Ok(());
     }
     if let Some(session) = options.show_session {
@@ -71,7 +76,7 @@ async fn main() -> anyhow::Result<()> {
     }
     // Without the connect info, no address is known, and so no location.
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async { _ = tokio::signal::ctrl_c().await })
+        .with_graceful_shutdown(signals::told_to_stop()?)
         .await?;
     Ok(())
 }

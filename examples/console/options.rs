@@ -8,10 +8,11 @@ use clap::{Parser, Subcommand};
 use time::Duration;
 use tower_curfew::client::ForwardedHeader;
 use tower_curfew::store::{MemoryStore, PostgresStore, RedisStore, SqliteStore, Store};
-use tower_curfew::{Curfew, Keyring, Limits, SessionId};
+use tower_curfew::{Builder, Curfew, Keyring, Limits, SessionId};
 
 use crate::copying::Copying;
 use crate::device_names::UaDatabase;
+use crate::operator::{Listing, Revoking};
 use crate::places::GeoIp;
 
 /// Sessions to look at: a small app with the pages that people and admins know.
@@ -66,6 +67,21 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Copy all sessions and policies from one store into another; stop the app first
     Copy(Copying),
+    /// Show the sessions of a user or of an organization
+    List(Listing),
+    /// End sessions, from their next request on, while the app runs
+    Revoke(Revoking),
+}
+
+impl Command {
+    /// Does it, and says what was done.
+    pub(crate) async fn run(&self) -> anyhow::Result<String> {
+        match self {
+            Self::Copy(copying) => Ok(format!("{}\n", copying.run().await?)),
+            Self::List(listing) => listing.run().await,
+            Self::Revoke(revoking) => revoking.run().await,
+        }
+    }
 }
 
 impl Options {
@@ -77,28 +93,9 @@ impl Options {
 
     /// The handle on the sessions in the store that is asked for.
     pub(crate) async fn open(&self) -> anyhow::Result<Curfew> {
-        match &self.store {
-            StoreAt::Memory => self.curfew(MemoryStore::new()),
-            StoreAt::Sqlite(file) => self.curfew(SqliteStore::open(file).await?),
-            StoreAt::Postgres(url) => self.curfew(PostgresStore::connect(url).await?),
-            StoreAt::Redis(url) => self.curfew(RedisStore::connect(url).await?),
-        }
-    }
-
-    /// What the store keeps of a session, for whoever runs the app.
-    pub(crate) async fn facts(&self, session: SessionId) -> anyhow::Result<String> {
-        let loaded = match &self.store {
-            StoreAt::Memory => anyhow::bail!("the memory of another process cannot be looked into"),
-            StoreAt::Sqlite(file) => SqliteStore::open(file).await?.load(session).await?,
-            StoreAt::Postgres(url) => PostgresStore::connect(url).await?.load(session).await?,
-            StoreAt::Redis(url) => RedisStore::connect(url).await?.load(session).await?,
-        };
-        let loaded = loaded.context("there is no such session, or no more")?;
-        Ok(loaded.record.display().to_string())
-    }
-
-    fn curfew(&self, store: impl Store) -> anyhow::Result<Curfew> {
-        let mut builder = Curfew::builder(store, Keyring::load_or_create(&self.key_file)?)
+        let keyring = Keyring::load_or_create(&self.key_file)?;
+        let builder = self.store.builder(keyring).await?;
+        let mut builder = builder
             .limits(self.limits()?)
             .refresh_every(self.refresh)
             .policy_bounds(self.policy_minimum, Duration::days(400));
@@ -116,7 +113,23 @@ impl Options {
         }
         Ok(builder.build()?)
     }
+
+    /// What the store keeps of a session, for whoever runs the app.
+    pub(crate) async fn facts(&self, session: SessionId) -> anyhow::Result<String> {
+        let loaded = match &self.store {
+            StoreAt::Memory => anyhow::bail!(NO_MEMORY),
+            StoreAt::Sqlite(file) => SqliteStore::open(file).await?.load(session).await?,
+            StoreAt::Postgres(url) => PostgresStore::connect(url).await?.load(session).await?,
+            StoreAt::Redis(url) => RedisStore::connect(url).await?.load(session).await?,
+        };
+        let loaded = loaded.context("there is no such session, or no more")?;
+        Ok(loaded.record.display().to_string())
+    }
 }
+
+/// What is said where an app is to be running on a store.
+pub(crate) const NO_MEMORY: &str =
+    "the memory of another process is out of reach; give sqlite:FILE, postgres://… or redis://…";
 
 /// Where sessions are kept. It may hold a password, so it is not `Debug`.
 #[derive(Clone, PartialEq)]
@@ -125,6 +138,30 @@ pub(crate) enum StoreAt {
     Sqlite(PathBuf),
     Postgres(String),
     Redis(String),
+}
+
+impl StoreAt {
+    /// A handle in the making on the sessions there.
+    pub(crate) async fn builder(&self, keyring: Keyring) -> anyhow::Result<Builder> {
+        Ok(match self {
+            Self::Memory => Curfew::builder(MemoryStore::new(), keyring),
+            Self::Sqlite(file) => Curfew::builder(SqliteStore::open(file).await?, keyring),
+            Self::Postgres(url) => Curfew::builder(PostgresStore::connect(url).await?, keyring),
+            Self::Redis(url) => Curfew::builder(RedisStore::connect(url).await?, keyring),
+        })
+    }
+
+    /// Refuses a store that no app has, of which `option` tells.
+    pub(crate) fn must_exist(&self, option: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Memory => anyhow::bail!(NO_MEMORY),
+            // Or it would be created.
+            Self::Sqlite(file) if !file.exists() => {
+                anyhow::bail!("there is no file {}; check {option}", file.display())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl FromStr for StoreAt {
