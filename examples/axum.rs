@@ -23,6 +23,7 @@
 //! ```
 
 mod pages;
+mod signals;
 mod users;
 
 use std::env;
@@ -55,7 +56,7 @@ async fn main() -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {address}; set ADDR to listen elsewhere"))?;
     println!("listening on http://{}, sign in as ada with lovelace", listener.local_addr()?);
     axum::serve(listener, app(curfew).into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async { _ = tokio::signal::ctrl_c().await })
+        .with_graceful_shutdown(signals::told_to_stop()?)
         .await?;
     Ok(())
 }

@@ -172,7 +172,7 @@ mod tests {
             let curfew = Curfew::builder(store, keyring).build().unwrap();
             for (user, orgs) in [("ada", &["acme", "globex"][..]), ("alan", &["globex"])] {
                 let new = NewSession::for_user(user).orgs(orgs.iter().copied());
-                curfew.start(new, &ClientInfo::for_tests()).await.unwrap();
+                let _cookie = curfew.start(new, &ClientInfo::for_tests()).await.unwrap();
             }
             Self { folder, curfew }
         }

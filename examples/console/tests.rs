@@ -21,7 +21,7 @@ use tower_curfew::{Curfew, Keyring, Limits, NewSession, OrgPolicy};
 
 use crate::app::{App, app};
 use crate::hashing::Hashing;
-use crate::options::{Command, Options};
+use crate::options::Options;
 use crate::sign_in;
 
 const ACME: &str = "/admin/acme/security";

@@ -34,6 +34,8 @@
 
 mod app;
 mod provider;
+#[path = "../signals.rs"]
+mod signals;
 #[cfg(test)]
 mod tests;
 
@@ -67,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
     println!("listening on http://{}", listener.local_addr()?);
     let app = app::app(curfew.layer(), provider);
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async { _ = tokio::signal::ctrl_c().await })
+        .with_graceful_shutdown(signals::told_to_stop()?)
         .await?;
     Ok(())
 }
