@@ -19,10 +19,12 @@ use super::signed::{Purpose, Signer, key_id};
 /// In text, keys are written in base64, standard or url-safe, padded or not, with whitespace or
 /// commas between them; the first one signs.
 ///
-/// To change keys, put a new one first and leave the old one behind it. Each cookie is issued anew
-/// under the new key when it is next due; the old key can go once every cookie that it signed has
-/// been renewed or may be refused. Bearer tokens are never issued anew: they stay with the key that
-/// signed them.
+/// To change keys, put a new one first and leave the old one behind it. Where several processes serve
+/// the same sessions, put it behind the old one in all of them before: none accepts what is signed
+/// with a key that it does not have. Each cookie is issued anew under the new key when it is next due;
+/// the old key can go once every cookie that it signed has been renewed or may be refused. Bearer
+/// tokens are never issued anew: they stay with the key that signed them.
+/// [Key rotation](crate::docs::operations#key-rotation) is how to do it, step by step.
 ///
 /// A keyring does not print its keys, and wipes them when it is dropped.
 ///
