@@ -14,7 +14,7 @@
 //! Then open <http://localhost:3000> and sign in as one of the users that it prints. What people do
 //! is in `account.rs`, what admins do in `admin.rs`, and how sessions are set up in `options.rs`;
 //! `app.rs` puts it together. `copying.rs` moves to another store, `operator.rs` ends sessions in an
-//! incident, and `operations.rs` tells how the app is. `hashing.rs`, `places.rs`, `device_names.rs`,
+//! incident, `keys.rs` looks at a file of keys, and `operations.rs` tells how the app is. `hashing.rs`, `places.rs`, `device_names.rs`,
 //! and `signals.rs` beside this folder, can be copied into an app as they are. All of it works
 //! without JavaScript, except for the warning.
 
@@ -25,6 +25,7 @@ mod app;
 mod copying;
 mod device_names;
 mod hashing;
+mod keys;
 mod operations;
 mod operator;
 mod options;

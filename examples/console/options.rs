@@ -12,6 +12,7 @@ use tower_curfew::{Builder, Curfew, Keyring, Limits, SessionId};
 
 use crate::copying::Copying;
 use crate::device_names::UaDatabase;
+use crate::keys::Checking;
 use crate::operator::{Listing, Revoking};
 use crate::places::GeoIp;
 
@@ -67,6 +68,8 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Copy all sessions and policies from one store into another; stop the app first
     Copy(Copying),
+    /// See whether a node could start with a key file, before you give it to one
+    CheckKeys(Checking),
     /// Show the sessions of a user or of an organization
     List(Listing),
     /// End sessions, from their next request on, while the app runs
@@ -78,6 +81,7 @@ impl Command {
     pub(crate) async fn run(&self) -> anyhow::Result<String> {
         match self {
             Self::Copy(copying) => Ok(format!("{}\n", copying.run().await?)),
+            Self::CheckKeys(checking) => checking.run(),
             Self::List(listing) => listing.run().await,
             Self::Revoke(revoking) => revoking.run().await,
         }
@@ -232,6 +236,21 @@ mod tests {
         assert!(facts.contains("user          ada\n") && facts.contains("laptop"), "{facts}");
         let nobody = shown.facts(SessionId::from_bytes([0; 16])).await.unwrap_err();
         assert!(nobody.to_string().contains("no such session"), "{nobody}");
+    }
+
+    #[tokio::test]
+    async fn a_key_file_is_looked_at_before_a_node_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("app.key");
+        Keyring::load_or_create(&file).unwrap();
+        let line = format!("check-keys --key-file {}", file.display());
+        let checked = async || parsed(&line).ok().unwrap().command.unwrap().run().await;
+        assert_eq!(checked().await.unwrap(), "Keyring(1 key)\n");
+        std::fs::write(&file, "c2hvcnQ=").unwrap();
+        assert!(checked().await.unwrap_err().to_string().contains("needs at least 32"));
+        std::fs::remove_file(&file).unwrap();
+        assert!(checked().await.unwrap_err().to_string().contains("does not exist"));
+        assert!(!file.exists(), "and it is not created");
     }
 
     #[test]
