@@ -55,9 +55,10 @@ async fn main() -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {address}; set ADDR to listen elsewhere"))?;
     println!("listening on http://{}, sign in as ada with lovelace", listener.local_addr()?);
-    axum::serve(listener, app(curfew).into_make_service_with_connect_info::<SocketAddr>())
+    axum::serve(listener, app(curfew.clone()).into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(signals::told_to_stop()?)
         .await?;
+    curfew.shutdown().await;
     Ok(())
 }
 

@@ -71,6 +71,7 @@ async fn main() -> anyhow::Result<()> {
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(signals::told_to_stop()?)
         .await?;
+    curfew.shutdown().await;
     Ok(())
 }
 
