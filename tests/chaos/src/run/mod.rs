@@ -1,0 +1,193 @@
+//! A run: servers, nodes, people and faults, and then the verdict.
+
+mod faults;
+mod log;
+mod nodes;
+mod people;
+mod report;
+mod site;
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tower_curfew_checker::{Kind, Report, check};
+
+use self::faults::Faults;
+use self::log::Calls;
+use self::nodes::Nodes;
+use self::people::People;
+use self::report::Summary;
+use self::site::Site;
+use crate::chance::Chance;
+use crate::plant::Plant;
+use crate::servers::process::{IS_INTERRUPTED, pause};
+use crate::servers::{Servers, Store};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Which store the nodes share.
+    #[arg(long)]
+    store: Store,
+    /// For how many seconds people are at work, at least.
+    #[arg(long = "for", default_value_t = 60)]
+    seconds: u64,
+    /// What chance begins with. Each run prints its own.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Breaks the store on purpose. Then the run ends when the checker has found it, and passes.
+    #[arg(long)]
+    plant: Option<Plant>,
+    /// Where the log of all calls is to be written.
+    #[arg(long)]
+    log: Option<PathBuf>,
+}
+
+/// People are at work for so long before anything goes wrong.
+const WARM_UP: Duration = Duration::from_secs(4);
+
+/// So long it is quiet after each fault.
+const QUIET: Duration = Duration::from_millis(1500);
+
+/// Says whether it passed.
+pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
+    let Options { store, plant, .. } = *options;
+    let seed = options.seed.unwrap_or_else(|| u64::from(std::process::id()));
+    let mut chance = Chance::new(seed);
+    // Programs that are started go with the thread that has started them: this one.
+    let runtime = Runtime::new()?;
+    runtime.spawn(heed_signals());
+    say(&format!("{store}, {} nodes, --seed {seed}", store.nodes()));
+    let mut servers = store.start(runtime.handle(), &mut chance, plant)?;
+    let mut nodes = Nodes::start(store, &servers.address(), plant, &mut chance)?;
+    let calls = Calls::new();
+    let site = Site::new(nodes.port, calls.clone())?;
+    let mut faults = Faults::of(&*servers, Chance::new(chance.next()));
+    let people = People::begin(&runtime, &site, &mut chance);
+
+    pause(WARM_UP)?;
+    let memory_before = nodes.memory();
+    let ends_at = Instant::now() + Duration::from_secs(options.seconds);
+    let broke = match plant {
+        None => break_until(ends_at, &calls, &mut faults, &mut nodes, &mut *servers),
+        Some(plant) => find(plant, ends_at, &calls, &mut faults, &mut nodes, &mut *servers),
+    };
+    let memory = [memory_before, nodes.memory()];
+    let went = people.go_home(&runtime);
+    drop(nodes);
+    drop(servers);
+
+    let log = calls.log()?;
+    if let Some(path) = &options.log {
+        let written = std::fs::write(path, log::lines(&log)?);
+        written.with_context(|| format!("the log cannot be written to {}", path.display()))?;
+    }
+    broke?;
+    went?;
+    let report = check(&log);
+    let title = format!("\n{store}, {} s", options.seconds);
+    let summary = Summary { title, log: &log, report: &report, faults: &faults, memory };
+    say(&summary.to_string());
+    Ok(match plant {
+        None => is_clean(store, &report, &summary),
+        Some(plant) => is_found(plant, &report),
+    })
+}
+
+/// One fault after the other, each at least once.
+fn break_until(
+    ends_at: Instant,
+    calls: &Calls,
+    faults: &mut Faults,
+    nodes: &mut Nodes,
+    servers: &mut dyn Servers,
+) -> anyhow::Result<()> {
+    while Instant::now() < ends_at || !faults.all_happened() {
+        break_once(calls, faults, nodes, servers)?;
+    }
+    Ok(())
+}
+
+fn break_once(
+    calls: &Calls,
+    faults: &mut Faults,
+    nodes: &mut Nodes,
+    servers: &mut dyn Servers,
+) -> anyhow::Result<()> {
+    let fault = faults.draw();
+    say(&format!("{:>6} s  {fault}", calls.now() / 1_000_000));
+    faults.strike(fault, nodes, servers).with_context(|| format!("while {fault}"))?;
+    anyhow::ensure!(nodes.all_run(), "a node or the proxy has ended by itself after {fault}");
+    pause(QUIET)
+}
+
+/// The same, until the checker has found what is planted.
+fn find(
+    plant: Plant,
+    ends_at: Instant,
+    calls: &Calls,
+    faults: &mut Faults,
+    nodes: &mut Nodes,
+    servers: &mut dyn Servers,
+) -> anyhow::Result<()> {
+    if plant == Plant::TwoPrimaries {
+        let address = servers.second_primary()?;
+        nodes.mislead(nodes.count() - 1, address)?;
+        pause(QUIET)?;
+    }
+    while check(&calls.log()?).violations.is_empty() && Instant::now() < ends_at {
+        break_once(calls, faults, nodes, servers)?;
+    }
+    Ok(())
+}
+
+fn is_clean(store: Store, report: &Report, summary: &Summary<'_>) -> bool {
+    // Sign-ins are not waited for there, and a failover may lose them. The page on stores says so.
+    let may_be = |kind| store == Store::RedisCluster && kind == Kind::AcknowledgedIsLost;
+    let mut is_clean = true;
+    for violation in &report.violations {
+        say(&format!("{violation}, in lines {:?}", violation.lines));
+        is_clean &= may_be(violation.kind);
+    }
+    if let Some(why) = summary.is_vacuous() {
+        say(&why);
+        return false;
+    }
+    is_clean
+}
+
+fn is_found(plant: Plant, report: &Report) -> bool {
+    let first = report.violations.first();
+    let last_line = first.and_then(|first| first.lines.iter().max());
+    match (first, last_line) {
+        (Some(first), Some(line)) => {
+            // The first line is the header.
+            say(&format!("{plant} is found after {} requests: {first}", line - 1));
+            true
+        }
+        _ => {
+            say(&format!("{plant} is not found"));
+            false
+        }
+    }
+}
+
+async fn heed_signals() -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    IS_INTERRUPTED.store(true, Ordering::SeqCst);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "tells what happens")]
+fn say(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,76 @@
+//! What is printed at the end of a run.
+
+use std::fmt;
+
+use tower_curfew_checker::{Entry, Log, Outcome, Report};
+
+use super::faults::Faults;
+
+/// So much is the least that shows something.
+const FEWEST_REQUESTS: usize = 2_000;
+const FEWEST_ENDS: usize = 200;
+
+/// What a run was like, beside what the checker says.
+pub(super) struct Summary<'a> {
+    pub(super) title: String,
+    pub(super) log: &'a Log,
+    pub(super) report: &'a Report,
+    pub(super) faults: &'a Faults,
+    /// In KiB, of the first node.
+    pub(super) memory: [Option<u64>; 2],
+}
+
+impl Summary<'_> {
+    /// Why the run shows nothing, if so.
+    pub(super) fn is_vacuous(&self) -> Option<String> {
+        let counts = &self.report.counts;
+        let (requests, ends) = (self.log.entries().len(), counts.ends);
+        if requests < FEWEST_REQUESTS || ends < FEWEST_ENDS {
+            return Some(format!("{requests} requests and {ends} ends are too few; run for longer"));
+        }
+        let missing = self.faults.happened.iter().find(|(_, times)| **times == 0);
+        missing.map(|(fault, _)| format!("it never happened that {fault}; run for longer"))
+    }
+
+    fn count(&self, is: impl Fn(&Entry) -> bool) -> usize {
+        self.log.entries().iter().filter(|entry| is(entry)).count()
+    }
+
+    /// How long the slowest answer of a node took, in microseconds.
+    fn longest_answer(&self) -> i64 {
+        let answered = self.log.entries().iter().filter(|entry| entry.node.is_some());
+        answered.filter_map(|entry| Some(entry.ended? - entry.began)).max().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = &self.report.counts;
+        let calls = |name: &str| counts.calls.get(name).copied().unwrap_or_default();
+        let mebibytes = |memory: Option<u64>| memory.map_or(0, |kibibytes| kibibytes / 1024);
+        writeln!(f, "{}", self.title)?;
+        for (number, what) in [
+            (self.log.entries().len(), "requests"),
+            (counts.sign_ins, "acknowledged sign-ins"),
+            (counts.ends, "acknowledged ends"),
+            (calls("set_policy") + calls("clear_policy"), "changes of policies"),
+            (calls("list"), "lists"),
+            (self.count(|e| matches!(e.outcome, Outcome::Ended { .. })), "told to be over"),
+            (self.count(|e| e.outcome == Outcome::Unavailable), "unavailable (503 of a node)"),
+            (self.count(|e| e.outcome == Outcome::Unknown), "unknown outcomes"),
+            (self.report.violations.len(), "violations"),
+        ] {
+            writeln!(f, "{number:>9}  {what}")?;
+        }
+        writeln!(f, "{:>9}  ms until the slowest answer of a node", self.longest_answer() / 1000)?;
+        let [begin, end] = self.memory.map(mebibytes);
+        writeln!(f, "{:>9}  MiB of memory of a node at the end, {begin} at the beginning", end)?;
+        for (fault, times) in &self.faults.happened {
+            writeln!(f, "{times:>9}  times {fault}")?;
+        }
+        for (fault, why) in &self.faults.spared {
+            writeln!(f, "     left out: {fault}: {why}")?;
+        }
+        Ok(())
+    }
+}
