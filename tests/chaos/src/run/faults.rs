@@ -89,7 +89,8 @@ impl Faults {
         nodes: &mut Nodes,
         servers: &mut dyn Servers,
     ) -> anyhow::Result<()> {
-        let mut length = |from, to| Duration::from_millis(self.chance.between(from, to).unsigned_abs());
+        let mut length =
+            |from, to| Duration::from_millis(self.chance.between(from, to).unsigned_abs());
         // The first one goes on, so that its memory can be compared.
         let (short, long) = (length(300, 1500), length(1500, 4000));
         let at = 1 + self.chance.below(nodes.count() - 1);

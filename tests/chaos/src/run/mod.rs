@@ -1,28 +1,28 @@
 //! A run: servers, nodes, people and faults, and then the verdict.
 
 mod faults;
+mod front;
 mod log;
 mod nodes;
 mod people;
 mod report;
-mod site;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tower_curfew_checker::{Kind, Report, check};
 
 use self::faults::Faults;
+use self::front::Front;
 use self::log::Calls;
 use self::nodes::Nodes;
 use self::people::People;
 use self::report::Summary;
-use self::site::Site;
 use crate::chance::Chance;
 use crate::plant::Plant;
 use crate::servers::process::{IS_INTERRUPTED, pause};
@@ -62,24 +62,23 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     let runtime = Runtime::new()?;
     runtime.spawn(heed_signals());
     say(&format!("{store}, {} nodes, --seed {seed}", store.nodes()));
-    let mut servers = store.start(runtime.handle(), &mut chance, plant)?;
-    let mut nodes = Nodes::start(store, &servers.address(), plant, &mut chance)?;
-    let calls = Calls::new();
-    let site = Site::new(nodes.port, calls.clone())?;
-    let mut faults = Faults::of(&*servers, Chance::new(chance.next()));
-    let people = People::begin(&runtime, &site, &mut chance);
+    let servers = store.start(runtime.handle(), &mut chance, plant)?;
+    let nodes = Nodes::start(store, &servers.address(), plant, &mut chance)?;
+    let faults = Faults::of(&*servers, Chance::new(chance.next()));
+    let mut site = Site { calls: Calls::new(), nodes, servers, faults };
+    let people = People::begin(&runtime, &site.front()?, &mut chance);
 
     pause(WARM_UP)?;
-    let memory_before = nodes.memory();
+    let before = site.nodes.memory();
     let ends_at = Instant::now() + Duration::from_secs(options.seconds);
     let broke = match plant {
-        None => break_until(ends_at, &calls, &mut faults, &mut nodes, &mut *servers),
-        Some(plant) => find(plant, ends_at, &calls, &mut faults, &mut nodes, &mut *servers),
+        None => site.break_until(ends_at),
+        Some(plant) => site.find(plant, ends_at),
     };
-    let memory = [memory_before, nodes.memory()];
+    let memory = [before, site.nodes.memory()];
     let went = people.go_home(&runtime);
-    drop(nodes);
-    drop(servers);
+    let Site { calls, nodes, servers, faults } = site;
+    drop((nodes, servers));
 
     let log = calls.log()?;
     if let Some(path) = &options.log {
@@ -89,67 +88,65 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     broke?;
     went?;
     let report = check(&log);
-    let title = format!("\n{store}, {} s", options.seconds);
+    let title = format!("\n{store}, {} s", calls.now() / 1_000_000);
     let summary = Summary { title, log: &log, report: &report, faults: &faults, memory };
     say(&summary.to_string());
     Ok(match plant {
-        None => is_clean(store, &report, &summary),
+        None => is_clean(store, &summary),
         Some(plant) => is_found(plant, &report),
     })
 }
 
-/// One fault after the other, each at least once.
-fn break_until(
-    ends_at: Instant,
-    calls: &Calls,
-    faults: &mut Faults,
-    nodes: &mut Nodes,
-    servers: &mut dyn Servers,
-) -> anyhow::Result<()> {
-    while Instant::now() < ends_at || !faults.all_happened() {
-        break_once(calls, faults, nodes, servers)?;
-    }
-    Ok(())
+/// All that runs, and what goes wrong with it.
+struct Site {
+    calls: Calls,
+    nodes: Nodes,
+    servers: Box<dyn Servers>,
+    faults: Faults,
 }
 
-fn break_once(
-    calls: &Calls,
-    faults: &mut Faults,
-    nodes: &mut Nodes,
-    servers: &mut dyn Servers,
-) -> anyhow::Result<()> {
-    let fault = faults.draw();
-    say(&format!("{:>6} s  {fault}", calls.now() / 1_000_000));
-    faults.strike(fault, nodes, servers).with_context(|| format!("while {fault}"))?;
-    anyhow::ensure!(nodes.all_run(), "a node or the proxy has ended by itself after {fault}");
-    pause(QUIET)
+impl Site {
+    fn front(&self) -> reqwest::Result<Front> {
+        Front::new(self.nodes.port, self.calls.clone())
+    }
+
+    /// One fault after the other, each at least once.
+    fn break_until(&mut self, ends_at: Instant) -> anyhow::Result<()> {
+        while Instant::now() < ends_at || !self.faults.all_happened() {
+            self.break_once()?;
+        }
+        Ok(())
+    }
+
+    /// The same, until the checker has found what is planted.
+    fn find(&mut self, plant: Plant, ends_at: Instant) -> anyhow::Result<()> {
+        if plant == Plant::TwoPrimaries {
+            let address = self.servers.second_primary()?;
+            self.nodes.mislead(self.nodes.count() - 1, address)?;
+        }
+        let mut is_found = false;
+        while !is_found && Instant::now() < ends_at {
+            self.break_once()?;
+            is_found = !check(&self.calls.log()?).violations.is_empty();
+        }
+        Ok(())
+    }
+
+    fn break_once(&mut self) -> anyhow::Result<()> {
+        let fault = self.faults.draw();
+        say(&format!("{:>6} s  {fault}", self.calls.now() / 1_000_000));
+        let struck = self.faults.strike(fault, &mut self.nodes, &mut *self.servers);
+        struck.with_context(|| format!("while {fault}"))?;
+        ensure!(self.nodes.all_run(), "a node or the proxy has ended by itself after {fault}");
+        pause(QUIET)
+    }
 }
 
-/// The same, until the checker has found what is planted.
-fn find(
-    plant: Plant,
-    ends_at: Instant,
-    calls: &Calls,
-    faults: &mut Faults,
-    nodes: &mut Nodes,
-    servers: &mut dyn Servers,
-) -> anyhow::Result<()> {
-    if plant == Plant::TwoPrimaries {
-        let address = servers.second_primary()?;
-        nodes.mislead(nodes.count() - 1, address)?;
-        pause(QUIET)?;
-    }
-    while check(&calls.log()?).violations.is_empty() && Instant::now() < ends_at {
-        break_once(calls, faults, nodes, servers)?;
-    }
-    Ok(())
-}
-
-fn is_clean(store: Store, report: &Report, summary: &Summary<'_>) -> bool {
+fn is_clean(store: Store, summary: &Summary<'_>) -> bool {
     // Sign-ins are not waited for there, and a failover may lose them. The page on stores says so.
     let may_be = |kind| store == Store::RedisCluster && kind == Kind::AcknowledgedIsLost;
     let mut is_clean = true;
-    for violation in &report.violations {
+    for violation in &summary.report.violations {
         say(&format!("{violation}, in lines {:?}", violation.lines));
         is_clean &= may_be(violation.kind);
     }

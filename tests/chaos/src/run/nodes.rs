@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -133,7 +133,10 @@ fn run_proxy(folder: &TempDir, port: u16, nodes: &[Node]) -> anyhow::Result<Proc
         Command::new(path).arg("-v").output().is_ok_and(|output| output.status.success())
     });
     let found = found.context("there is no HAProxy; install it (apt-get install haproxy)")?;
-    let proxy = Process::ready(program(found).arg("-db").arg("-f").arg(file), || listens(port))?;
+    let proxy = Process::ready(
+        program(found).args(["-db", "-q"]).stderr(Stdio::null()).arg("-f").arg(file),
+        || listens(port),
+    )?;
     // It believes in nodes before it has asked them.
     std::thread::sleep(Duration::from_secs(1));
     until("the proxy", || listens(port))?;

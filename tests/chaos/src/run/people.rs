@@ -1,17 +1,16 @@
 //! Those who use the site: some stay for long, some come and go, and one administers it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tower_curfew_checker::Outcome;
 
-use super::site::{Browser, Site};
+use super::front::{Browser, Front};
 use crate::chance::Chance;
 use crate::node::ChangePolicy;
 use crate::rules;
@@ -33,12 +32,13 @@ const REMEMBERED: usize = 6;
 /// Everybody who is at work.
 pub(super) struct People {
     tasks: JoinSet<()>,
-    go_home: Arc<AtomicBool>,
+    evening: watch::Sender<bool>,
 }
 
 impl People {
-    pub(super) fn begin(runtime: &Runtime, site: &Site, chance: &mut Chance) -> Self {
-        let (mut tasks, go_home) = (JoinSet::new(), Arc::<AtomicBool>::default());
+    pub(super) fn begin(runtime: &Runtime, site: &Front, chance: &mut Chance) -> Self {
+        let mut tasks = JoinSet::new();
+        let (evening, watch) = watch::channel(false);
         for number in 0..STEADY + RESTLESS {
             let person = Person {
                 site: site.clone(),
@@ -47,16 +47,17 @@ impl People {
                 browsers: vec![None; BROWSERS],
                 ended: VecDeque::new(),
                 chance: Chance::new(chance.next()),
+                day: Day(watch.clone()),
             };
-            tasks.spawn_on(person.work(go_home.clone()), runtime.handle());
+            tasks.spawn_on(person.work(), runtime.handle());
         }
-        let admin = administer(site.clone(), Chance::new(chance.next()), go_home.clone());
+        let admin = administer(site.clone(), Chance::new(chance.next()), Day(watch));
         tasks.spawn_on(admin, runtime.handle());
-        Self { tasks, go_home }
+        Self { tasks, evening }
     }
 
     pub(super) fn go_home(mut self, runtime: &Runtime) -> anyhow::Result<()> {
-        self.go_home.store(true, Ordering::SeqCst);
+        self.evening.send_replace(true);
         runtime.block_on(async {
             let all_left = async {
                 while let Some(left) = self.tasks.join_next().await {
@@ -64,24 +65,38 @@ impl People {
                 }
                 anyhow::Ok(())
             };
-            // Whoever is away comes back once more.
             timeout(Duration::from_secs(60), all_left).await.context("somebody waits for ever")?
         })
     }
 }
 
 struct Person {
-    site: Site,
+    site: Front,
     name: String,
     is_steady: bool,
     browsers: Vec<Option<Browser>>,
     ended: VecDeque<Browser>,
     chance: Chance,
+    day: Day,
+}
+
+/// When people go home.
+struct Day(watch::Receiver<bool>);
+
+impl Day {
+    fn is_over(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Does nothing for so long, or until it is time to go home.
+    async fn rest(&mut self, length: Duration) {
+        drop(timeout(length, self.0.wait_for(|is_over| *is_over)).await);
+    }
 }
 
 impl Person {
-    async fn work(mut self, go_home: Arc<AtomicBool>) {
-        while !go_home.load(Ordering::SeqCst) {
+    async fn work(mut self) {
+        while !self.day.is_over() {
             let at = self.chance.below(self.browsers.len());
             match self.browsers[at].take() {
                 None => self.sign_in(at, None).await,
@@ -89,7 +104,7 @@ impl Person {
                 Some(browser) => self.come_and_go(at, browser).await,
             }
             let pause = if self.is_steady { (20, 200) } else { (1, 30) };
-            sleep(millis(self.chance.between(pause.0, pause.1))).await;
+            self.day.rest(millis(self.chance.between(pause.0, pause.1))).await;
         }
     }
 
@@ -106,7 +121,8 @@ impl Person {
             }
             _ => {
                 self.browsers[at] = Some(browser);
-                sleep(rules::IDLE.unsigned_abs() + millis(self.chance.between(-1000, 3000))).await;
+                let about = millis(self.chance.between(0, 3000));
+                self.day.rest(rules::IDLE.unsigned_abs() + about).await;
             }
         }
     }
@@ -168,7 +184,7 @@ impl Person {
             outcome => {
                 // Whoever is not served does not ask again at once.
                 if outcome != Outcome::Alive {
-                    sleep(millis(100)).await;
+                    self.day.rest(millis(100)).await;
                 }
                 self.browsers[at] = Some(browser);
             }
@@ -233,14 +249,14 @@ impl Person {
 }
 
 /// Changes policies, and ends sessions of organizations and of everyone.
-async fn administer(site: Site, mut chance: Chance, go_home: Arc<AtomicBool>) {
+async fn administer(site: Front, mut chance: Chance, mut day: Day) {
     let mut turn = 0_u32;
-    while !go_home.load(Ordering::SeqCst) {
+    while !day.is_over() {
         turn += 1;
         let org = org_name(chance.below(ORGS), site.minute());
         // Seldom: a history holds 64 policies.
         let org = Some(org).filter(|_| !turn.is_multiple_of(32));
-        match chance.weighted(&[4, 4, 3]) {
+        match chance.weighted(&[4, 4, 1]) {
             0 => {
                 let absolute = chance.percent(60).then(|| chance.between(8_000, 15_000));
                 let idle = absolute.is_none().then(|| chance.between(3_000, 5_000));
@@ -252,7 +268,7 @@ async fn administer(site: Site, mut chance: Chance, go_home: Arc<AtomicBool>) {
             }
             _ => drop(site.revoke_org(org).await),
         }
-        sleep(millis(chance.between(300, 900))).await;
+        day.rest(millis(chance.between(300, 900))).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tower_curfew_checker::{Entry, Log, Outcome, Report};
+use tower_curfew_checker::{Entry, Log, Outcome, Reason, Report};
 
 use super::faults::Faults;
 
@@ -26,7 +26,14 @@ impl Summary<'_> {
         let counts = &self.report.counts;
         let (requests, ends) = (self.log.entries().len(), counts.ends);
         if requests < FEWEST_REQUESTS || ends < FEWEST_ENDS {
-            return Some(format!("{requests} requests and {ends} ends are too few; run for longer"));
+            return Some(format!(
+                "{requests} requests and {ends} ends are too few; run for longer"
+            ));
+        }
+        for (reason, limit) in [(Reason::Absolute, "absolute"), (Reason::Idle, "idle")] {
+            if self.told(reason) == 0 {
+                return Some(format!("no {limit} limit has struck; run for longer"));
+            }
         }
         let missing = self.faults.happened.iter().find(|(_, times)| **times == 0);
         missing.map(|(fault, _)| format!("it never happened that {fault}; run for longer"))
@@ -34,6 +41,10 @@ impl Summary<'_> {
 
     fn count(&self, is: impl Fn(&Entry) -> bool) -> usize {
         self.log.entries().iter().filter(|entry| is(entry)).count()
+    }
+
+    fn told(&self, reason: Reason) -> usize {
+        self.count(|entry| entry.outcome == Outcome::Ended { reason: Some(reason) })
     }
 
     /// How long the slowest answer of a node took, in microseconds.
@@ -55,7 +66,9 @@ impl fmt::Display for Summary<'_> {
             (counts.ends, "acknowledged ends"),
             (calls("set_policy") + calls("clear_policy"), "changes of policies"),
             (calls("list"), "lists"),
-            (self.count(|e| matches!(e.outcome, Outcome::Ended { .. })), "told to be over"),
+            (self.told(Reason::Revoked), "told to be revoked"),
+            (self.told(Reason::Absolute), "told to be over by an absolute limit"),
+            (self.told(Reason::Idle), "told to be over by an idle limit"),
             (self.count(|e| e.outcome == Outcome::Unavailable), "unavailable (503 of a node)"),
             (self.count(|e| e.outcome == Outcome::Unknown), "unknown outcomes"),
             (self.report.violations.len(), "violations"),
@@ -65,7 +78,7 @@ impl fmt::Display for Summary<'_> {
         writeln!(f, "{:>9}  ms until the slowest answer of a node", self.longest_answer() / 1000)?;
         let [begin, end] = self.memory.map(mebibytes);
         writeln!(f, "{:>9}  MiB of memory of a node at the end, {begin} at the beginning", end)?;
-        for (fault, times) in &self.faults.happened {
+        for (fault, times) in self.faults.happened.iter().filter(|(_, times)| 0 < **times) {
             writeln!(f, "{times:>9}  times {fault}")?;
         }
         for (fault, why) in &self.faults.spared {

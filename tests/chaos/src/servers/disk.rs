@@ -1,9 +1,9 @@
 //! Folders that can be full.
 
+use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
-use std::fs;
 
 use anyhow::Context as _;
 use tempfile::TempDir;

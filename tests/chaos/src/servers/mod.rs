@@ -73,6 +73,7 @@ pub(crate) enum ServerFault {
     Frozen,
     Killed,
     FailedOver,
+    ReplicaGone,
     Cut,
     Swallowed,
     DiskFull,
@@ -80,10 +81,11 @@ pub(crate) enum ServerFault {
 }
 
 impl ServerFault {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Frozen,
         Self::Killed,
         Self::FailedOver,
+        Self::ReplicaGone,
         Self::Cut,
         Self::Swallowed,
         Self::DiskFull,
@@ -97,6 +99,7 @@ impl fmt::Display for ServerFault {
             Self::Frozen => "the server hangs",
             Self::Killed => "the server is killed",
             Self::FailedOver => "a replica takes over",
+            Self::ReplicaGone => "a replica is gone",
             Self::Cut => "connections are cut",
             Self::Swallowed => "connections are swallowed",
             Self::DiskFull => "the disk is full",

@@ -83,10 +83,14 @@ impl Servers for Postgres {
     }
 
     fn strike(&mut self, fault: ServerFault, length: Duration) -> anyhow::Result<()> {
-        let server = &mut self.servers[self.primary];
+        let at = match fault {
+            ServerFault::ReplicaGone => 1 - self.primary,
+            _ => self.primary,
+        };
+        let server = &mut self.servers[at];
         match fault {
-            ServerFault::Frozen => {
-                let process = server.process.as_ref().context("there is no primary")?;
+            ServerFault::Frozen | ServerFault::ReplicaGone => {
+                let process = server.process.as_ref().context("a server is not running")?;
                 process.freeze();
                 pause(length)?;
                 process.thaw();
@@ -189,10 +193,12 @@ fn is_ready(port: u16) -> bool {
 
 /// PostgreSQL refuses to run as root, and Debian keeps its programs out of the path.
 fn tool(name: &str) -> anyhow::Result<Command> {
-    let missing = "there is no PostgreSQL in /usr/lib/postgresql; install it, or choose another store";
+    let missing =
+        "there is no PostgreSQL in /usr/lib/postgresql; install it, or choose another store";
     let versions = std::fs::read_dir("/usr/lib/postgresql").context(missing)?.flatten();
     let folders = versions.map(|version| version.path().join("bin"));
-    let folder = folders.filter(|folder| folder.join("postgres").exists()).max().context(missing)?;
+    let folder =
+        folders.filter(|folder| folder.join("postgres").exists()).max().context(missing)?;
     let tool = folder.join(name);
     if !is_root() {
         return Ok(program(tool));

@@ -49,7 +49,7 @@ impl Servers for Redis {
 
     fn spared(&self, fault: ServerFault) -> Option<&'static str> {
         match fault {
-            ServerFault::FailedOver => Some("there is one server"),
+            ServerFault::FailedOver | ServerFault::ReplicaGone => Some("there is one server"),
             ServerFault::Locked => Some("there is no file"),
             ServerFault::DiskFull => self.server.disk.cannot_be_full(),
             _ => None,
@@ -80,7 +80,7 @@ impl Servers for Redis {
             }
             ServerFault::Swallowed => swallowed(&[wire], length)?,
             ServerFault::Cut => wire.cut(),
-            ServerFault::FailedOver | ServerFault::Locked => {}
+            ServerFault::FailedOver | ServerFault::ReplicaGone | ServerFault::Locked => {}
         }
         Ok(())
     }

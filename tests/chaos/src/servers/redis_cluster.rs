@@ -93,6 +93,8 @@ impl Servers for RedisCluster {
 
     fn spared(&self, fault: ServerFault) -> Option<&'static str> {
         match fault {
+            // So a primary that is killed is always replaced first.
+            ServerFault::Killed => Some("one that is back at once has lost all"),
             ServerFault::Swallowed => Some("servers name each other past whatever lies between"),
             ServerFault::DiskFull => Some("it keeps all in memory, on two servers each"),
             ServerFault::Locked => Some("there is no file"),
@@ -109,8 +111,7 @@ impl Servers for RedisCluster {
                 pause(length)?;
                 self.servers[primary].process.thaw();
             }
-            // A primary that is back before it is replaced has lost all, so it is a replica.
-            ServerFault::Killed => {
+            ServerFault::ReplicaGone => {
                 let replica = self.any("slave");
                 self.servers[replica].process.kill();
                 pause(length)?;
@@ -127,7 +128,10 @@ impl Servers for RedisCluster {
                     cli(server.port, &["client", "kill", "type", "normal"])?;
                 }
             }
-            ServerFault::Swallowed | ServerFault::DiskFull | ServerFault::Locked => {}
+            ServerFault::Killed
+            | ServerFault::Swallowed
+            | ServerFault::DiskFull
+            | ServerFault::Locked => {}
         }
         self.settles()
     }

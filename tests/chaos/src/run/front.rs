@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where people go.
 #[derive(Clone)]
-pub(super) struct Site {
+pub(super) struct Front {
     client: Client,
     address: String,
     calls: Calls,
@@ -40,7 +40,7 @@ pub(super) struct Answer {
     cookie: Option<String>,
 }
 
-impl Site {
+impl Front {
     pub(super) fn new(port: u16, calls: Calls) -> reqwest::Result<Self> {
         let client = Client::builder().timeout(PATIENCE).no_proxy().build()?;
         Ok(Self { client, address: format!("http://127.0.0.1:{port}"), calls })
