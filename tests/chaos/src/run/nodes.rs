@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
@@ -11,7 +10,7 @@ use tempfile::TempDir;
 use crate::chance::Chance;
 use crate::plant::Plant;
 use crate::servers::Store;
-use crate::servers::process::{Process, free_port, listens, program, until};
+use crate::servers::process::{Process, free_port, listens, program};
 
 /// Nodes of an app that share a store.
 pub(super) struct Nodes {
@@ -129,16 +128,11 @@ fn run_proxy(folder: &TempDir, port: u16, nodes: &[Node]) -> anyhow::Result<Proc
     }
     let file = folder.path().join("haproxy.cfg");
     fs::write(&file, config)?;
-    let found = ["/usr/sbin/haproxy", "/usr/bin/haproxy"].into_iter().find(|path| {
-        Command::new(path).arg("-v").output().is_ok_and(|output| output.status.success())
-    });
-    let found = found.context("there is no HAProxy; install it (apt-get install haproxy)")?;
-    let proxy = Process::ready(
-        program(found).args(["-db", "-q"]).stderr(Stdio::null()).arg("-f").arg(file),
-        || listens(port),
-    )?;
-    // It believes in nodes before it has asked them.
-    std::thread::sleep(Duration::from_secs(1));
-    until("the proxy", || listens(port))?;
-    Ok(proxy)
+    // Debian keeps it among the programs of root.
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
+    let asked = Command::new("haproxy").arg("-v").env("PATH", &path).output();
+    asked.context("there is no HAProxy; install it (apt-get install haproxy)")?;
+    let mut proxy = program("haproxy");
+    proxy.args(["-db", "-q", "-f"]).arg(file).env("PATH", path).stderr(Stdio::null());
+    Process::ready(&mut proxy, || listens(port))
 }

@@ -255,8 +255,10 @@ async fn administer(site: Front, mut chance: Chance, mut day: Day) {
         turn += 1;
         let org = org_name(chance.below(ORGS), site.minute());
         // Seldom: a history holds 64 policies.
-        let org = Some(org).filter(|_| !turn.is_multiple_of(32));
-        match chance.weighted(&[4, 4, 1]) {
+        let is_for_everyone = turn.is_multiple_of(32);
+        let org = Some(org).filter(|_| !is_for_everyone);
+        let revokes = if is_for_everyone { 4 } else { 1 };
+        match chance.weighted(&[4, 4, revokes]) {
             0 => {
                 let absolute = chance.percent(60).then(|| chance.between(8_000, 15_000));
                 let idle = absolute.is_none().then(|| chance.between(3_000, 5_000));

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use tower_curfew_checker::{Entry, Log, Outcome, Reason, Report};
+use tower_curfew_checker::{Entry, Kind, Log, Outcome, Reason, Report, Violation};
 
 use super::faults::Faults;
+use crate::servers::Store;
 
 /// So much is the least that shows something.
 const FEWEST_REQUESTS: usize = 2_000;
@@ -12,7 +13,8 @@ const FEWEST_ENDS: usize = 200;
 
 /// What a run was like, beside what the checker says.
 pub(super) struct Summary<'a> {
-    pub(super) title: String,
+    pub(super) store: Store,
+    pub(super) seconds: i64,
     pub(super) log: &'a Log,
     pub(super) report: &'a Report,
     pub(super) faults: &'a Faults,
@@ -21,6 +23,14 @@ pub(super) struct Summary<'a> {
 }
 
 impl Summary<'_> {
+    /// What broke a rule that this store keeps.
+    pub(super) fn violations(&self) -> impl Iterator<Item = &Violation> {
+        // Sign-ins are not waited for there. The page on stores says so.
+        let may_lose = self.store == Store::RedisCluster;
+        let all = self.report.violations.iter();
+        all.filter(move |found| !(may_lose && found.kind == Kind::AcknowledgedIsLost))
+    }
+
     /// Why the run shows nothing, if so.
     pub(super) fn is_vacuous(&self) -> Option<String> {
         let counts = &self.report.counts;
@@ -59,7 +69,8 @@ impl fmt::Display for Summary<'_> {
         let counts = &self.report.counts;
         let calls = |name: &str| counts.calls.get(name).copied().unwrap_or_default();
         let mebibytes = |memory: Option<u64>| memory.map_or(0, |kibibytes| kibibytes / 1024);
-        writeln!(f, "{}", self.title)?;
+        let lost = self.report.violations.len() - self.violations().count();
+        writeln!(f, "\n{}, {} s", self.store, self.seconds)?;
         for (number, what) in [
             (self.log.entries().len(), "requests"),
             (counts.sign_ins, "acknowledged sign-ins"),
@@ -71,7 +82,8 @@ impl fmt::Display for Summary<'_> {
             (self.told(Reason::Idle), "told to be over by an idle limit"),
             (self.count(|e| e.outcome == Outcome::Unavailable), "unavailable (503 of a node)"),
             (self.count(|e| e.outcome == Outcome::Unknown), "unknown outcomes"),
-            (self.report.violations.len(), "violations"),
+            (lost, "sign-ins that a failover has lost, as that store may"),
+            (self.violations().count(), "violations"),
         ] {
             writeln!(f, "{number:>9}  {what}")?;
         }
