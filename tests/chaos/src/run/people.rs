@@ -109,7 +109,7 @@ impl Person {
     }
 
     async fn stay(&mut self, at: usize, browser: Browser) {
-        match self.chance.weighted(&[900, 60, 25, 15]) {
+        match self.chance.weighted(&[900, 60, 35, 5]) {
             0 => self.visit(at, browser).await,
             1 => {
                 self.site.list(&browser).await;

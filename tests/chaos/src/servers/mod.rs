@@ -49,7 +49,7 @@ impl Store {
             Self::Sqlite => Box::new(sqlite::Sqlite::new()?),
             Self::Postgres => Box::new(postgres::Postgres::start(runtime, chance)?),
             Self::Redis => Box::new(redis::Redis::start(runtime, chance, plant)?),
-            Self::RedisCluster => Box::new(redis_cluster::RedisCluster::start(chance)?),
+            Self::RedisCluster => Box::new(redis_cluster::RedisCluster::start(runtime, chance)?),
         })
     }
 

@@ -4,10 +4,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 
 use super::process::{Process, free_port, pause, program, succeed, until};
 use super::redis::{answers, cli};
-use super::{ServerFault, Servers};
+use super::wire::Wire;
+use super::{ServerFault, Servers, swallowed};
 use crate::chance::Chance;
 
 pub(super) struct RedisCluster {
@@ -17,23 +19,26 @@ pub(super) struct RedisCluster {
 }
 
 struct Server {
+    wire: Wire,
     process: Process,
     port: u16,
     bus: u16,
 }
 
 impl RedisCluster {
-    pub(super) fn start(chance: &mut Chance) -> anyhow::Result<Self> {
+    pub(super) fn start(runtime: &Handle, chance: &mut Chance) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut servers = Vec::new();
         for _ in 0..6 {
             let (port, bus) = (free_port(chance), free_port(chance));
             std::fs::create_dir(folder.path().join(port.to_string()))?;
-            servers.push(Server { process: run(port, bus, &folder)?, port, bus });
+            let wire = Wire::to(port, runtime)?;
+            let process = run(port, bus, wire.port(), &folder)?;
+            servers.push(Server { wire, process, port, bus });
         }
         let mut create = Command::new("redis-cli");
         create.args(["--cluster", "create"]);
-        create.args(servers.iter().map(|server| format!("127.0.0.1:{}", server.port)));
+        create.args(servers.iter().map(|server| format!("127.0.0.1:{}", server.wire.port())));
         succeed(create.args(["--cluster-replicas", "1", "--cluster-yes"]))?;
         let cluster = Self { servers, chance: Chance::new(chance.next()), folder };
         cluster.settles()?;
@@ -65,8 +70,8 @@ impl RedisCluster {
     }
 
     fn start_again(&mut self, at: usize) -> anyhow::Result<()> {
-        let Server { port, bus, .. } = self.servers[at];
-        self.servers[at].process = run(port, bus, &self.folder)?;
+        let Server { wire, process, port, bus } = &mut self.servers[at];
+        *process = run(*port, *bus, wire.port(), &self.folder)?;
         Ok(())
     }
 
@@ -87,7 +92,7 @@ impl RedisCluster {
 
 impl Servers for RedisCluster {
     fn address(&self) -> String {
-        let hosts = self.servers.iter().map(|server| format!("127.0.0.1:{}", server.port));
+        let hosts = self.servers.iter().map(|server| format!("127.0.0.1:{}", server.wire.port()));
         format!("redis-cluster://{}/", hosts.collect::<Vec<_>>().join(","))
     }
 
@@ -95,7 +100,6 @@ impl Servers for RedisCluster {
         match fault {
             // So a primary that is killed is always replaced first.
             ServerFault::Killed => Some("one that is back at once has lost all"),
-            ServerFault::Swallowed => Some("servers name each other past whatever lies between"),
             ServerFault::DiskFull => Some("it keeps all in memory, on two servers each"),
             ServerFault::Locked => Some("there is no file"),
             _ => None,
@@ -123,26 +127,26 @@ impl Servers for RedisCluster {
                 self.replaces(primary)?;
                 self.start_again(primary)?;
             }
-            ServerFault::Cut => {
-                for server in &self.servers {
-                    cli(server.port, &["client", "kill", "type", "normal"])?;
-                }
+            ServerFault::Cut => self.servers.iter().for_each(|server| server.wire.cut()),
+            ServerFault::Swallowed => {
+                let wires = self.servers.iter().map(|server| &server.wire);
+                swallowed(&wires.collect::<Vec<_>>(), length)?;
             }
-            ServerFault::Killed
-            | ServerFault::Swallowed
-            | ServerFault::DiskFull
-            | ServerFault::Locked => {}
+            ServerFault::Killed | ServerFault::DiskFull | ServerFault::Locked => {}
         }
         self.settles()
     }
 }
 
-fn run(port: u16, bus: u16, folder: &TempDir) -> anyhow::Result<Process> {
+/// It tells everybody, its replica too, that it is at the end of the wire. Only what they say of each
+/// other's health goes past it.
+fn run(port: u16, bus: u16, wire: u16, folder: &TempDir) -> anyhow::Result<Process> {
     let mut server = program("redis-server");
     server.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
     server.args(["--appendonly", "no", "--repl-diskless-sync-delay", "0"]);
     server.args(["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]);
     server.args(["--cluster-port", &bus.to_string()]);
+    server.args(["--cluster-announce-port", &wire.to_string(), "--repl-timeout", "5"]);
     server.arg("--dir").arg(folder.path().join(port.to_string()));
     Process::ready(&mut server, || answers(port))
 }
