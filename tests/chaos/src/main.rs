@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run -p tower-curfew-chaos -- run --store redis --for 60
-//! cargo run -p tower-curfew-chaos -- run --store redis --for 120 --plant forgets
+//! cargo run -p tower-curfew-chaos -- run --store redis --for 180 --plant forgets
 //! ```
 //!
 //! It needs HAProxy, and the server of the store that is named. It starts them by itself, in folders and

@@ -23,8 +23,9 @@ const RESTLESS: usize = 14;
 
 const ORGS: usize = 4;
 
-/// One more than a user may have sessions.
-const BROWSERS: usize = rules::SESSIONS_PER_USER as usize + 1;
+/// Fewer browsers than a user may have sessions, and more.
+const FEW_BROWSERS: usize = rules::SESSIONS_PER_USER as usize - 1;
+const MANY_BROWSERS: usize = rules::SESSIONS_PER_USER as usize + 1;
 
 /// So many browsers whose session has ended come back now and then.
 const REMEMBERED: usize = 6;
@@ -40,11 +41,13 @@ impl People {
         let mut tasks = JoinSet::new();
         let (evening, watch) = watch::channel(false);
         for number in 0..STEADY + RESTLESS {
+            let is_steady = number < STEADY;
+            let browsers = if is_steady { FEW_BROWSERS } else { MANY_BROWSERS };
             let person = Person {
                 site: site.clone(),
                 name: format!("person-{number}"),
-                is_steady: number < STEADY,
-                browsers: vec![None; BROWSERS],
+                is_steady,
+                browsers: vec![None; browsers],
                 ended: VecDeque::new(),
                 chance: Chance::new(chance.next()),
                 day: Day(watch.clone()),
