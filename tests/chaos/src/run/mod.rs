@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tower_curfew_checker::{Report, check};
 
-use self::faults::Faults;
+use self::faults::{Fault, Faults};
 use self::front::Front;
 use self::log::Calls;
 use self::nodes::Nodes;
@@ -68,7 +68,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     let servers = store.start(runtime.handle(), &mut chance, plant)?;
     let nodes = Nodes::start(store, &servers.address(), plant, &mut chance)?;
     let faults = Faults::of(&*servers, Chance::new(chance.next()));
-    let mut site = Site { calls: Calls::new(), nodes, servers, faults };
+    let mut site = Site { calls: Calls::new(), nodes, servers, faults, hung: Vec::new() };
     let people = People::begin(&runtime, &site.front()?, &mut chance);
 
     pause(WARM_UP)?;
@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     };
     let memory = [before, site.nodes.memory()];
     let went = people.go_home(&runtime);
-    let Site { calls, nodes, servers, faults } = site;
+    let Site { calls, nodes, servers, faults, hung } = site;
     drop((nodes, servers));
 
     let log = calls.log()?;
@@ -92,11 +92,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     went?;
     let report = check(&log);
     let seconds = calls.now() / 1_000_000;
-    let summary = Summary { store, seconds, log: &log, report: &report, faults: &faults, memory };
+    let (log, report, faults) = (&log, &report, &faults);
+    let summary = Summary { store, seconds, log, report, faults, hung: &hung, memory };
     say(&summary.to_string());
     Ok(match plant {
         None => is_clean(&summary),
-        Some(plant) => is_found(plant, &report),
+        Some(plant) => is_found(plant, report),
     })
 }
 
@@ -106,6 +107,8 @@ struct Site {
     nodes: Nodes,
     servers: Box<dyn Servers>,
     faults: Faults,
+    /// When a node hung, from and to.
+    hung: Vec<(i64, i64)>,
 }
 
 impl Site {
@@ -136,10 +139,13 @@ impl Site {
     }
 
     fn break_once(&mut self) -> anyhow::Result<()> {
-        let fault = self.faults.draw();
-        say(&format!("{:>6} s  {fault}", self.calls.now() / 1_000_000));
+        let (fault, began) = (self.faults.draw(), self.calls.now());
+        say(&format!("{:>6} s  {fault}", began / 1_000_000));
         let struck = self.faults.strike(fault, &mut self.nodes, &mut *self.servers);
         struck.with_context(|| format!("while {fault}"))?;
+        if fault == Fault::NodeHangs {
+            self.hung.push((began, self.calls.now()));
+        }
         ensure!(self.nodes.all_run(), "a node or the proxy has ended by itself after {fault}");
         pause(QUIET)
     }

@@ -18,6 +18,8 @@ pub(super) struct Summary<'a> {
     pub(super) log: &'a Log,
     pub(super) report: &'a Report,
     pub(super) faults: &'a Faults,
+    /// When a node hung, from and to.
+    pub(super) hung: &'a [(i64, i64)],
     /// In KiB, of the first node.
     pub(super) memory: [Option<u64>; 2],
 }
@@ -57,10 +59,15 @@ impl Summary<'_> {
         self.count(|entry| entry.outcome == Outcome::Ended { reason: Some(reason) })
     }
 
-    /// How long the slowest answer of a node took, in microseconds.
+    /// How long the slowest answer of a node took, in microseconds, while none was hung up.
     fn longest_answer(&self) -> i64 {
-        let answered = self.log.entries().iter().filter(|entry| entry.node.is_some());
-        answered.filter_map(|entry| Some(entry.ended? - entry.began)).max().unwrap_or_default()
+        let times = self.log.entries().iter().filter(|entry| entry.node.is_some());
+        let times = times.filter_map(|entry| Some((entry.began, entry.ended?)));
+        let is_hung_up = |(began, ended): &(i64, i64)| {
+            self.hung.iter().any(|(from, to)| began <= to && from <= ended)
+        };
+        let free = times.filter(|times| !is_hung_up(times));
+        free.map(|(began, ended)| ended - began).max().unwrap_or_default()
     }
 }
 
@@ -87,7 +94,11 @@ impl fmt::Display for Summary<'_> {
         ] {
             writeln!(f, "{number:>9}  {what}")?;
         }
-        writeln!(f, "{:>9}  ms until the slowest answer of a node", self.longest_answer() / 1000)?;
+        writeln!(
+            f,
+            "{:>9}  ms until the slowest answer, but for those of a node that hangs",
+            self.longest_answer() / 1000
+        )?;
         let [begin, end] = self.memory.map(mebibytes);
         writeln!(f, "{:>9}  MiB of memory of a node at the end, {begin} at the beginning", end)?;
         for (fault, times) in self.faults.happened.iter().filter(|(_, times)| 0 < **times) {
