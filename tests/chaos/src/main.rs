@@ -53,6 +53,6 @@ fn main() -> ExitCode {
 }
 
 #[expect(clippy::print_stderr, reason = "says what stands in the way")]
-pub(crate) fn complain(text: &str) {
+fn complain(text: &str) {
     eprintln!("{text}");
 }

@@ -17,16 +17,21 @@ pub(super) struct Nodes {
     nodes: Vec<Node>,
     proxy: Process,
     pub(super) port: u16,
-    folder: TempDir,
+    setup: Setup,
+    chance: Chance,
+}
+
+/// What holds for all nodes.
+struct Setup {
     store: Store,
     plant: Option<Plant>,
+    folder: TempDir,
 }
 
 struct Node {
     process: Process,
     port: u16,
     address: String,
-    seed: u64,
 }
 
 impl Nodes {
@@ -36,16 +41,16 @@ impl Nodes {
         plant: Option<Plant>,
         chance: &mut Chance,
     ) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
+        let setup = Setup { store, plant, folder: tempfile::tempdir()? };
         let mut nodes = Vec::new();
         for _ in 0..store.nodes() {
-            let (port, seed) = (free_port(chance), chance.next());
-            let process = run(store, plant, &folder, address, port, seed)?;
-            nodes.push(Node { process, port, address: address.to_owned(), seed });
+            let port = free_port(chance);
+            let process = setup.run(address, port, chance.next())?;
+            nodes.push(Node { process, port, address: address.to_owned() });
         }
         let port = free_port(chance);
-        let proxy = run_proxy(&folder, port, &nodes)?;
-        Ok(Self { nodes, proxy, port, folder, store, plant })
+        let proxy = run_proxy(&setup.folder, port, &nodes)?;
+        Ok(Self { nodes, proxy, port, setup, chance: Chance::new(chance.next()) })
     }
 
     pub(super) fn count(&self) -> usize {
@@ -66,9 +71,8 @@ impl Nodes {
     }
 
     pub(super) fn start_again(&mut self, at: usize) -> anyhow::Result<()> {
-        let Node { port, address, seed, .. } = &self.nodes[at];
-        let process = run(self.store, self.plant, &self.folder, address, *port, *seed)?;
-        self.nodes[at].process = process;
+        let Node { process, port, address } = &mut self.nodes[at];
+        *process = self.setup.run(address, *port, self.chance.next())?;
         Ok(())
     }
 
@@ -98,22 +102,17 @@ impl Nodes {
     }
 }
 
-fn run(
-    store: Store,
-    plant: Option<Plant>,
-    folder: &TempDir,
-    address: &str,
-    port: u16,
-    seed: u64,
-) -> anyhow::Result<Process> {
-    let mut node = program(std::env::current_exe()?);
-    node.args(["node", "--store", address, "--port", &port.to_string()]);
-    node.args(["--acknowledged-by", &store.acknowledged_by().to_string()]);
-    node.args(["--seed", &seed.to_string()]).arg("--key").arg(folder.path().join("key"));
-    if let Some(plant) = plant {
-        node.args(["--plant", &plant.to_string()]);
+impl Setup {
+    fn run(&self, address: &str, port: u16, seed: u64) -> anyhow::Result<Process> {
+        let mut node = program(std::env::current_exe()?);
+        node.args(["node", "--store", address, "--port", &port.to_string()]);
+        node.args(["--acknowledged-by", &self.store.acknowledged_by().to_string()]);
+        node.args(["--seed", &seed.to_string()]).arg("--key").arg(self.folder.path().join("key"));
+        if let Some(plant) = self.plant {
+            node.args(["--plant", &plant.to_string()]);
+        }
+        Process::ready(&mut node, || listens(port))
     }
-    Process::ready(&mut node, || listens(port))
 }
 
 fn run_proxy(folder: &TempDir, port: u16, nodes: &[Node]) -> anyhow::Result<Process> {

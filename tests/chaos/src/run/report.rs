@@ -89,10 +89,12 @@ impl fmt::Display for Summary<'_> {
             (self.told(Reason::Idle), "told to be over by an idle limit"),
             (self.count(|e| e.outcome == Outcome::Unavailable), "unavailable (503 of a node)"),
             (self.count(|e| e.outcome == Outcome::Unknown), "unknown outcomes"),
-            (lost, "sign-ins that a failover has lost, as that store may"),
             (self.violations().count(), "violations"),
         ] {
             writeln!(f, "{number:>9}  {what}")?;
+        }
+        if 0 < lost {
+            writeln!(f, "{lost:>9}  sign-ins that a failover has lost, as that store may")?;
         }
         writeln!(
             f,
