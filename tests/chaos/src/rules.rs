@@ -17,7 +17,7 @@ pub(crate) const POLICY_BOUNDS: (Duration, Duration) = (Duration::SECOND, Durati
 /// The shortest that a node may have: how long before a new idle limit people count as active.
 pub(crate) const REFRESH: Duration = Duration::SECOND;
 
-/// By so much the clock of a node is ahead or behind for a while, one after the other.
+/// By so much at most the clock of a node is ahead or behind.
 pub(crate) const CLOCK_STEP: Duration = Duration::seconds(2);
 
 /// Further than a store with a clock of its own lets a node be off.

@@ -111,13 +111,16 @@ impl Faults {
                 pause(short)?;
                 nodes.start_again(at)?;
             }
-            Fault::ClockStepped | Fault::ClockFarOff => {
-                let step = match fault {
-                    Fault::ClockStepped => rules::CLOCK_STEP,
-                    _ => rules::FAR_OFF,
-                };
-                let step = if self.chance.percent(50) { step } else { -step };
-                nodes.step_clock(any, step)?;
+            // It stays like that.
+            Fault::ClockStepped => {
+                let most = i64::try_from(rules::CLOCK_STEP.whole_milliseconds())?;
+                let ahead = time::Duration::milliseconds(self.chance.between(-most, most));
+                nodes.step_clock(any, ahead)?;
+                pause(short)?;
+            }
+            Fault::ClockFarOff => {
+                let sign = if self.chance.percent(50) { 1 } else { -1 };
+                nodes.step_clock(any, rules::FAR_OFF * sign)?;
                 pause(long)?;
                 nodes.step_clock(any, time::Duration::ZERO)?;
             }
