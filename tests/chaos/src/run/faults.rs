@@ -1,4 +1,4 @@
-//! What goes wrong, one after the other, with quiet times in between.
+//! What goes wrong, with quiet times in between.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,123 +10,169 @@ use crate::rules;
 use crate::servers::process::pause;
 use crate::servers::{ServerFault, Servers};
 
-/// Something that can go wrong.
+/// What can happen to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Fault {
-    NodeKilled,
-    NodeHangs,
-    NodeRestarted,
+pub(super) enum NodeFault {
+    Killed,
+    Hangs,
+    Restarted,
     ClockStepped,
     ClockFarOff,
-    Server(ServerFault),
 }
 
-impl fmt::Display for Fault {
+impl NodeFault {
+    const ALL: [Self; 5] =
+        [Self::Killed, Self::Hangs, Self::Restarted, Self::ClockStepped, Self::ClockFarOff];
+}
+
+impl fmt::Display for NodeFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NodeKilled => f.write_str("a node is killed"),
-            Self::NodeHangs => f.write_str("a node hangs"),
-            Self::NodeRestarted => f.write_str("a node is restarted"),
-            Self::ClockStepped => f.write_str("the clock of a node is stepped"),
-            Self::ClockFarOff => f.write_str("the clock of a node is far off"),
-            Self::Server(fault) => fault.fmt(f),
+        f.write_str(match self {
+            Self::Killed => "a node is killed",
+            Self::Hangs => "a node hangs",
+            Self::Restarted => "a node is restarted",
+            Self::ClockStepped => "the clock of a node is stepped",
+            Self::ClockFarOff => "the clock of a node is far off",
+        })
+    }
+}
+
+/// What goes wrong at one time: with a node, with the server, or with both.
+#[derive(Clone, Copy)]
+pub(super) struct Trouble {
+    pub(super) node: Option<NodeFault>,
+    server: Option<ServerFault>,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.server, self.node) {
+            (Some(server), Some(node)) => write!(f, "{server}, and {node}"),
+            (Some(server), None) => server.fmt(f),
+            (None, Some(node)) => node.fmt(f),
+            (None, None) => f.write_str("nothing"),
         }
     }
 }
 
+/// In so many percent of the cases a node is in trouble while the server is.
+const BOTH: usize = 40;
+
 /// All that can happen here, how often it did, and what cannot, and why.
 pub(super) struct Faults {
-    pub(super) happened: BTreeMap<Fault, usize>,
-    pub(super) spared: Vec<(Fault, &'static str)>,
-    /// Those that are still to come, before each comes again.
-    next: Vec<Fault>,
+    pub(super) of_nodes: BTreeMap<NodeFault, usize>,
+    pub(super) of_servers: BTreeMap<ServerFault, usize>,
+    pub(super) spared: Vec<String>,
+    /// What is still to come, before each comes again.
+    next: Vec<Trouble>,
     chance: Chance,
 }
 
 impl Faults {
     pub(super) fn of(servers: &dyn Servers, chance: Chance) -> Self {
-        let of_nodes = [
-            Fault::NodeKilled,
-            Fault::NodeHangs,
-            Fault::NodeRestarted,
-            Fault::ClockStepped,
-            Fault::ClockFarOff,
-        ];
-        let mut faults =
-            Self { happened: BTreeMap::new(), spared: Vec::new(), next: Vec::new(), chance };
-        for fault in of_nodes.into_iter().chain(ServerFault::ALL.map(Fault::Server)) {
-            let spared = match fault {
-                Fault::Server(fault) => servers.spared(fault),
-                Fault::ClockFarOff if !servers.has_clock() => Some("the store has none"),
-                _ => None,
-            };
-            match spared {
-                Some(why) => faults.spared.push((fault, why)),
-                None => drop(faults.happened.insert(fault, 0)),
+        let (mut of_nodes, mut of_servers) = (BTreeMap::new(), BTreeMap::new());
+        let mut spared = Vec::new();
+        for fault in NodeFault::ALL {
+            if fault == NodeFault::ClockFarOff && !servers.has_clock() {
+                spared.push(format!("{fault}: the store has none to compare it with"));
+            } else {
+                of_nodes.insert(fault, 0);
             }
         }
-        faults
+        for fault in ServerFault::ALL {
+            match servers.spared(fault) {
+                Some(why) => spared.push(format!("{fault}: {why}")),
+                None => drop(of_servers.insert(fault, 0)),
+            }
+        }
+        Self { of_nodes, of_servers, spared, next: Vec::new(), chance }
     }
 
-    /// Whether each has happened.
-    pub(super) fn all_happened(&self) -> bool {
-        self.happened.values().all(|times| 0 < *times)
+    /// What has not happened yet.
+    pub(super) fn missing(&self) -> Option<String> {
+        let of_nodes = self.of_nodes.iter().find(|(_, times)| **times == 0);
+        let of_servers = self.of_servers.iter().find(|(_, times)| **times == 0);
+        of_servers
+            .map(|(fault, _)| fault.to_string())
+            .or(of_nodes.map(|(fault, _)| fault.to_string()))
     }
 
-    /// The next one, at random, but each once before any comes again.
-    pub(super) fn draw(&mut self) -> Fault {
+    /// What happens next, at random, but each fault once before any comes again.
+    pub(super) fn draw(&mut self) -> Trouble {
         if self.next.is_empty() {
-            self.next.extend(self.happened.keys());
+            let of_nodes =
+                self.of_nodes.keys().map(|node| Trouble { node: Some(*node), server: None });
+            let of_servers =
+                self.of_servers.keys().map(|server| Trouble { node: None, server: Some(*server) });
+            self.next.extend(of_nodes.chain(of_servers));
         }
         let at = self.chance.below(self.next.len());
-        self.next.swap_remove(at)
+        let mut trouble = self.next.swap_remove(at);
+        if trouble.server.is_some() && self.chance.percent(BOTH) {
+            let of_nodes = self.of_nodes.keys().copied().collect::<Vec<_>>();
+            trouble.node = Some(self.chance.one_of(&of_nodes));
+        }
+        trouble
     }
 
     /// Lets it happen, and waits until all is as it was.
     pub(super) fn strike(
         &mut self,
-        fault: Fault,
+        trouble: Trouble,
         nodes: &mut Nodes,
         servers: &mut dyn Servers,
     ) -> anyhow::Result<()> {
-        let mut length =
-            |from, to| Duration::from_millis(self.chance.between(from, to).unsigned_abs());
-        // The first one goes on, so that its memory can be compared.
-        let (short, long) = (length(300, 1500), length(1500, 4000));
-        let at = 1 + self.chance.below(nodes.count() - 1);
-        let any = self.chance.below(nodes.count());
-        match fault {
-            Fault::NodeKilled => {
-                nodes.kill(at);
-                pause(short)?;
-                nodes.start_again(at)?;
+        let length = Duration::from_millis(self.chance.between(1000, 4000).unsigned_abs());
+        let at = match trouble.node {
+            // The first one goes on, so that its memory can be compared.
+            Some(NodeFault::Killed | NodeFault::Restarted) => {
+                1 + self.chance.below(nodes.count() - 1)
             }
-            Fault::NodeHangs => {
-                nodes.freeze(any);
-                pause(long)?;
-                nodes.thaw(any);
-            }
-            Fault::NodeRestarted => {
-                nodes.terminate(at)?;
-                pause(short)?;
-                nodes.start_again(at)?;
-            }
-            // It stays like that.
-            Fault::ClockStepped => {
-                let most = i64::try_from(rules::CLOCK_STEP.whole_milliseconds())?;
-                let ahead = time::Duration::milliseconds(self.chance.between(-most, most));
-                nodes.step_clock(any, ahead)?;
-                pause(short)?;
-            }
-            Fault::ClockFarOff => {
-                let sign = if self.chance.percent(50) { 1 } else { -1 };
-                nodes.step_clock(any, rules::FAR_OFF * sign)?;
-                pause(long)?;
-                nodes.step_clock(any, time::Duration::ZERO)?;
-            }
-            Fault::Server(fault) => servers.strike(fault, long)?,
+            _ => self.chance.below(nodes.count()),
+        };
+        if let Some(fault) = trouble.node {
+            self.begin(fault, at, nodes)?;
         }
-        *self.happened.entry(fault).or_default() += 1;
+        match trouble.server {
+            Some(fault) => servers.strike(fault, length)?,
+            None => pause(length)?,
+        }
+        if let Some(fault) = trouble.node {
+            end(fault, at, nodes)?;
+            *self.of_nodes.entry(fault).or_default() += 1;
+        }
+        if let Some(fault) = trouble.server {
+            *self.of_servers.entry(fault).or_default() += 1;
+        }
         Ok(())
     }
+
+    fn begin(&mut self, fault: NodeFault, at: usize, nodes: &mut Nodes) -> anyhow::Result<()> {
+        match fault {
+            NodeFault::Killed => nodes.kill(at),
+            NodeFault::Hangs => nodes.freeze(at),
+            NodeFault::Restarted => nodes.terminate(at)?,
+            NodeFault::ClockStepped => {
+                let most = i64::try_from(rules::CLOCK_STEP.whole_milliseconds())?;
+                let ahead = time::Duration::milliseconds(self.chance.between(-most, most));
+                nodes.step_clock(at, ahead)?;
+            }
+            NodeFault::ClockFarOff => {
+                let sign = if self.chance.percent(50) { 1 } else { -1 };
+                nodes.step_clock(at, rules::FAR_OFF * sign)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn end(fault: NodeFault, at: usize, nodes: &mut Nodes) -> anyhow::Result<()> {
+    match fault {
+        NodeFault::Killed | NodeFault::Restarted => nodes.start_again(at)?,
+        NodeFault::Hangs => nodes.thaw(at),
+        // Clocks that are a bit apart stay so.
+        NodeFault::ClockStepped => {}
+        NodeFault::ClockFarOff => nodes.step_clock(at, time::Duration::ZERO)?,
+    }
+    Ok(())
 }

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tower_curfew_checker::{Report, check};
 
-use self::faults::{Fault, Faults};
+use self::faults::{Faults, NodeFault};
 use self::front::Front;
 use self::log::Calls;
 use self::nodes::Nodes;
@@ -118,7 +118,7 @@ impl Site {
 
     /// One fault after the other, each at least once.
     fn break_until(&mut self, ends_at: Instant) -> anyhow::Result<()> {
-        while Instant::now() < ends_at || !self.faults.all_happened() {
+        while Instant::now() < ends_at || self.faults.missing().is_some() {
             self.break_once()?;
         }
         Ok(())
@@ -139,14 +139,14 @@ impl Site {
     }
 
     fn break_once(&mut self) -> anyhow::Result<()> {
-        let (fault, began) = (self.faults.draw(), self.calls.now());
-        say(&format!("{:>6} s  {fault}", began / 1_000_000));
-        let struck = self.faults.strike(fault, &mut self.nodes, &mut *self.servers);
-        struck.with_context(|| format!("while {fault}"))?;
-        if fault == Fault::NodeHangs {
+        let (trouble, began) = (self.faults.draw(), self.calls.now());
+        say(&format!("{:>6} s  {trouble}", began / 1_000_000));
+        let struck = self.faults.strike(trouble, &mut self.nodes, &mut *self.servers);
+        struck.with_context(|| format!("while {trouble}"))?;
+        if trouble.node == Some(NodeFault::Hangs) {
             self.hung.push((began, self.calls.now()));
         }
-        ensure!(self.nodes.all_run(), "a node or the proxy has ended by itself after {fault}");
+        ensure!(self.nodes.all_run(), "a node or the proxy has ended by itself after {trouble}");
         pause(QUIET)
     }
 }

@@ -47,8 +47,8 @@ impl Summary<'_> {
                 return Some(format!("no {limit} limit has struck; run for longer"));
             }
         }
-        let missing = self.faults.happened.iter().find(|(_, times)| **times == 0);
-        missing.map(|(fault, _)| format!("it never happened that {fault}; run for longer"))
+        let missing = self.faults.missing();
+        missing.map(|fault| format!("it never happened that {fault}; run for longer"))
     }
 
     fn count(&self, is: impl Fn(&Entry) -> bool) -> usize {
@@ -103,11 +103,14 @@ impl fmt::Display for Summary<'_> {
         )?;
         let [begin, end] = self.memory.map(mebibytes);
         writeln!(f, "{:>9}  MiB of memory of a node at the end, {begin} at the beginning", end)?;
-        for (fault, times) in self.faults.happened.iter().filter(|(_, times)| 0 < **times) {
+        for (fault, times) in self.faults.of_nodes.iter().filter(|(_, times)| 0 < **times) {
             writeln!(f, "{times:>9}  times {fault}")?;
         }
-        for (fault, why) in &self.faults.spared {
-            writeln!(f, "     left out: {fault}: {why}")?;
+        for (fault, times) in self.faults.of_servers.iter().filter(|(_, times)| 0 < **times) {
+            writeln!(f, "{times:>9}  times {fault}")?;
+        }
+        for spared in &self.faults.spared {
+            writeln!(f, "     left out: {spared}")?;
         }
         Ok(())
     }
