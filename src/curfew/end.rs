@@ -10,6 +10,8 @@ use super::budget::TimeBudget;
 use super::error::{Contended, Error, UnreadableRecords};
 use super::handle::Curfew;
 use super::parallel::in_parallel;
+use super::verdict::check_clock;
+use crate::clock::Timestamp;
 use crate::cookie::SetCookie;
 use crate::event::EventKind;
 use crate::judge::Verdict;
@@ -96,8 +98,11 @@ impl Curfew {
         while let Some(after) = pages {
             // However many they are, others have their turn.
             yield_now().await;
-            let before = self.inner.rules.revision();
-            let found = match self.find(&mut TimeBudget::default(), which, after).await {
+            let (now, before) = (self.now(), self.inner.rules.revision());
+            let found = self.find(&mut TimeBudget::default(), which, after).await;
+            // By a wrong clock they would be over for reasons of their own.
+            let found = match found.and_then(|found| check_clock(found.clock, now).map(|()| found))
+            {
                 Ok(found) => found,
                 Err(error) => {
                     outcome = Err(error);
@@ -113,7 +118,7 @@ impl Curfew {
             let _ = timeout(self.inner.timeout / 4, caught_up).await;
             let revoke = |record| {
                 let curfew = self.clone();
-                async move { curfew.revoke_record(record).await }
+                async move { curfew.revoke_record(record, now).await }
             };
             for was_alive in in_parallel(found.records, revoke).await {
                 match was_alive {
@@ -127,8 +132,7 @@ impl Curfew {
     }
 
     /// Ends a session, for its own reason if it is over already. Says whether it was alive.
-    async fn revoke_record(&self, record: Arc<Record>) -> Result<bool, Error> {
-        let now = self.now();
+    async fn revoke_record(&self, record: Arc<Record>, now: Timestamp) -> Result<bool, Error> {
         let conclude = |record: &Record| match self.judge_by_copy(record, Revision::NONE, now) {
             Ok(Some(Verdict::Over(ended))) => (ended.clone(), Was::Over(ended)),
             Ok(Some(Verdict::Gone)) => (Ended::revoked(now), Was::Gone),

@@ -131,12 +131,15 @@ async fn r32_a_node_with_a_wrong_clock_writes_nobody_as_ended_whatever_it_is_ask
     async fn set_orgs(curfew: &Curfew) -> Result<(), Error> {
         curfew.set_orgs("ada", ["acme"]).await
     }
+    async fn revoke(curfew: &Curfew) -> Result<(), Error> {
+        curfew.operator("tests").revoke(Selector::user("ada")).await.map(drop)
+    }
     async fn sign_in(curfew: &Curfew) -> Result<(), Error> {
         let new = NewSession::for_user("ada");
         curfew.start(new, &ClientInfo::for_tests()).await.map(drop)
     }
     let mut wrong = Vec::new();
-    for what in ["list", "set_orgs", "sign_in"] {
+    for what in ["list", "set_orgs", "revoke", "sign_in"] {
         let site = Site::with(|builder| builder.at_most_per_user(1, AtCap::Refuse));
         let mut ada = site.signed_in("ada", &[]).await;
         let now = site.clock.now();
@@ -146,6 +149,7 @@ async fn r32_a_node_with_a_wrong_clock_writes_nobody_as_ended_whatever_it_is_ask
         let refused = match what {
             "list" => list(&site.curfew).await,
             "set_orgs" => set_orgs(&site.curfew).await,
+            "revoke" => revoke(&site.curfew).await,
             _ => sign_in(&site.curfew).await,
         };
         let refused = refused.is_err_and(|error| error.kind() == ErrorKind::Unavailable);
