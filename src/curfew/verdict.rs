@@ -150,7 +150,7 @@ impl Curfew {
             match self.write_end(budget, &judged.record, ended).await {
                 Ok(Replaced::Done) => return Ok(Some(judged)),
                 Ok(Replaced::Stale | Replaced::Gone) => {}
-                Err(error) if is_own_end(&judged.record, ended) => {
+                Err(error) if is_past_doubt(&judged.record, ended, judged.now) => {
                     // Nothing can move it. Whoever looks next finds the same, and tries again.
                     tracing::warn!(error = %error.with_causes(), "an end could not be recorded");
                     return Ok(Some(judged));
@@ -193,8 +193,10 @@ pub(super) fn check_clock(clock: Option<Timestamp>, now: Timestamp) -> Result<()
     }
 }
 
-/// Whether this is the end that stands on the record itself, which only ever falls.
-fn is_own_end(record: &Record, ended: &Ended) -> bool {
+/// Whether this is the end that stands on the record itself, which only ever falls, and every node takes
+/// it for the past: one may be ahead of the store, and another one behind it.
+fn is_past_doubt(record: &Record, ended: &Ended, now: Timestamp) -> bool {
     let own = record.fixed_deadline().map(|fixed_deadline| fixed_deadline.at);
-    ended.reason == EndReason::Absolute && own == Some(ended.at)
+    let is_own = ended.reason == EndReason::Absolute && own == Some(ended.at);
+    is_own && ended.at + CLOCK_TOLERANCE * 2 <= now
 }

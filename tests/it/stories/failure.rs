@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::routing::any;
 use time::Duration;
 use tokio::time::Instant;
-use tower_curfew::clock::Clock as _;
+use tower_curfew::clock::{Clock as _, ManualClock};
 use tower_curfew::store::MemoryStore;
 use tower_curfew::{AtCap, ClientInfo, Curfew, Error, ErrorKind, Limits, NewSession, Selector};
 
@@ -257,12 +257,32 @@ async fn r05_the_absolute_end_of_a_session_itself_needs_no_writing_down() {
         let ada = site.signed_in("ada", &[]).await;
         site.pass(hours(9));
         site.store.break_only("end", fault);
+        is_503(&ada.clone().open("/").await);
+        site.pass(minutes(2));
         for _ in 0..2 {
             assert_eq!(ada.clone().turned_away_because().await, "absolute", "nothing can move it");
         }
         site.store.mend();
         assert_eq!(ada.clone().turned_away_because().await, "absolute");
     }
+}
+
+/// Each node is within a minute of the store, one ahead of it, and one behind.
+#[tokio::test]
+async fn r05_nobody_is_told_of_an_absolute_end_and_then_let_in_where_the_clock_is_behind() {
+    let site = Site::with(|builder| builder.limits(Limits::absolute(hours(9))));
+    let ahead = ManualClock::default();
+    let node = site.beside(ahead.clone(), |builder| builder.limits(Limits::absolute(hours(9))));
+    let ada = site.signed_in("ada", &[]).await;
+    site.pass(hours(9) - minutes(1));
+    ahead.set(site.clock.now() + minutes(2) - MS);
+    site.store.break_only("end", Fault::Fail);
+    is_503(&ada.at(&node.router).open("/").await);
+    assert!(ada.clone().is_signed_in().await, "here it is not over");
+    site.pass(minutes(1));
+    is_503(&ada.clone().open("/").await);
+    ahead.set(site.clock.now() + minutes(2));
+    assert_eq!(ada.at(&node.router).turned_away_because().await, "absolute");
 }
 
 #[tokio::test]

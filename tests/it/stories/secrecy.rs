@@ -16,7 +16,8 @@ use tower_curfew::{
 use tracing::Level;
 
 use crate::support::{
-    AnyStore, Browser, Fault, Log, Site, days, hours, keyring, navigation, on_every_store_with,
+    AnyStore, Browser, Fault, Log, Site, days, hours, keyring, minutes, navigation,
+    on_every_store_with,
 };
 
 const USER: &str = "ada-lovelace-1815";
@@ -91,7 +92,7 @@ async fn everything_goes_wrong() -> Vec<String> {
     let brief = NewSession::for_user(USER).orgs([ORG]).at_most(Limits::absolute(hours(1)));
     let brief = site.started(brief).await;
     site.store.break_only("end", Fault::Fail);
-    site.pass(hours(1));
+    site.pass(hours(1) + minutes(2));
     assert_eq!(brief.clone().turned_away_because().await, "absolute");
     hidden.extend(secrets(&brief));
     let cookie = ada.cookie.clone().unwrap();
