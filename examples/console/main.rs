@@ -14,9 +14,9 @@
 //! Then open <http://localhost:3000> and sign in as one of the users that it prints. What people do
 //! is in `account.rs`, what admins do in `admin.rs`, and how sessions are set up in `options.rs`;
 //! `app.rs` puts it together. `copying.rs` moves to another store, `operator.rs` ends sessions in an
-//! incident, `keys.rs` looks at a file of keys, and `operations.rs` tells how the app is. `hashing.rs`, `places.rs`, `device_names.rs`,
-//! and `signals.rs` beside this folder, can be copied into an app as they are. All of it works
-//! without JavaScript, except for the warning.
+//! incident, `keys.rs` looks at a file of keys, and `operations.rs` tells how the app is. `hashing.rs`,
+//! `places.rs`, `device_names.rs`, and `signals.rs` beside this folder, can be copied into an app as they
+//! are. All of it works without JavaScript, except for the warning.
 
 mod account;
 mod admin;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use time::Duration;
 
+use super::background::{BackgroundTask, DetachedWork};
 use super::builder::Builder;
 use super::copy::NodeRules;
-use super::detached::{BackgroundTask, DetachedWork};
 use super::error::ConfigError;
+use super::failures::Failures;
 use super::handle::{Curfew, Inner};
-use super::health::Failures;
 use super::once::Once;
 use crate::client::{ClientReader, Proxies};
 use crate::judge::AppLimits;

@@ -10,7 +10,6 @@ use super::budget::TimeBudget;
 use super::error::{Contended, Error, UnreadableRecords};
 use super::handle::Curfew;
 use super::parallel::in_parallel;
-use super::verdict::check_clock;
 use crate::clock::Timestamp;
 use crate::cookie::SetCookie;
 use crate::event::EventKind;
@@ -98,11 +97,8 @@ impl Curfew {
         while let Some(after) = pages {
             // However many they are, others have their turn.
             yield_now().await;
-            let (now, before) = (self.now(), self.inner.rules.revision());
-            let found = self.find(&mut TimeBudget::default(), which, after).await;
-            // By a wrong clock they would be over for reasons of their own.
-            let found = match found.and_then(|found| check_clock(found.clock, now).map(|()| found))
-            {
+            let before = self.inner.rules.revision();
+            let found = match self.find(&mut TimeBudget::default(), which, after).await {
                 Ok(found) => found,
                 Err(error) => {
                     outcome = Err(error);
@@ -118,7 +114,7 @@ impl Curfew {
             let _ = timeout(self.inner.timeout / 4, caught_up).await;
             let revoke = |record| {
                 let curfew = self.clone();
-                async move { curfew.revoke_record(record, now).await }
+                async move { curfew.revoke_record(record, found.now).await }
             };
             for was_alive in in_parallel(found.records, revoke).await {
                 match was_alive {

@@ -8,9 +8,9 @@ use http::Response;
 use http::header::{self, HeaderValue};
 use time::Duration;
 
+use super::background::{BackgroundTask, DetachedWork};
 use super::copy::NodeRules;
-use super::detached::{BackgroundTask, DetachedWork};
-use super::health::Failures;
+use super::failures::Failures;
 use super::once::Once;
 use crate::client::ClientReader;
 use crate::clock::{Clock, Timestamp};

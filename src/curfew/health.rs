@@ -1,15 +1,13 @@
 //! How a node is, for whoever decides whether it gets requests.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
-
 use time::Duration;
 
 use super::budget::TimeBudget;
 use super::error::Error;
+use super::failures::FailedCall;
 use super::handle::Curfew;
 use super::verdict::check_clock;
-use crate::clock::{Stopwatch, Timestamp};
+use crate::clock::Stopwatch;
 use crate::policy::raised_at;
 use crate::session::Key;
 use crate::store::{Listed, Page};
@@ -31,18 +29,6 @@ pub struct Health {
     pub rules_behind: Duration,
     /// The last calls of the store that failed on this node, the latest at the end, at most eight.
     pub last_failures: Vec<FailedCall>,
-}
-
-/// A call of the store that has failed. It names no user, no session and no address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FailedCall {
-    /// When it failed, by this node's clock.
-    pub at: Timestamp,
-    /// The method of [`Store`](crate::store::Store).
-    pub call: &'static str,
-    /// What went wrong, with its causes.
-    pub error: String,
 }
 
 impl Health {
@@ -105,27 +91,5 @@ impl Curfew {
         self.catch_up(&mut budget, before, stands).await?;
         self.inner.rules.read().rules().everyone()?;
         Ok(())
-    }
-}
-
-/// The last calls that failed, of all clones of a handle.
-#[derive(Default)]
-pub(super) struct Failures(Mutex<VecDeque<FailedCall>>);
-
-/// So many are kept.
-const FAILURES: usize = 8;
-
-impl Failures {
-    pub(super) fn keep(&self, at: Timestamp, call: &'static str, error: &Error) {
-        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if calls.len() == FAILURES {
-            calls.pop_front();
-        }
-        calls.push_back(FailedCall { at, call, error: error.with_causes() });
-    }
-
-    fn last(&self) -> Vec<FailedCall> {
-        let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.iter().cloned().collect()
     }
 }

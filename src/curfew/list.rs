@@ -28,7 +28,8 @@ pub(super) struct Found {
     /// After which place there are more.
     pub(super) next: Option<Place>,
     pub(super) rules: Revision,
-    pub(super) clock: Option<Timestamp>,
+    /// When they were asked for, by a clock that the store does not contradict.
+    pub(super) now: Timestamp,
 }
 
 impl Curfew {
@@ -82,23 +83,25 @@ impl Curfew {
         which: &Selector,
         after: Option<Place>,
     ) -> Result<Found, Error> {
-        let store = &self.inner.store;
-        let mut found = match (which.key(), which.by_session()) {
+        let (store, now) = (&self.inner.store, self.now());
+        let (clock, mut found) = match (which.key(), which.by_session()) {
             (Some(key), _) => {
                 let page = Page { after, at_most: PAGE };
                 let listed = self.ask_within(budget, store.list(&key, page)).await?;
                 let Listed { records, unreadable, next, rules, clock } = listed;
-                Found { records, unreadable, next, rules, clock }
+                (clock, Found { records, unreadable, next, rules, now })
             }
             (None, Some(id)) => {
                 let loaded = self.ask_within(budget, store.load(id)).await?;
                 let rules = loaded.as_ref().map_or(Revision::NONE, |loaded| loaded.rules);
                 let clock = loaded.as_ref().and_then(|loaded| loaded.clock);
                 let records = loaded.map(|Loaded { record, .. }| record).into_iter().collect();
-                Found { records, unreadable: 0, next: None, rules, clock }
+                (clock, Found { records, unreadable: 0, next: None, rules, now })
             }
             (None, None) => unreachable!("a selector has a condition"),
         };
+        // By a wrong clock they would be over, or not, for reasons of their own.
+        check_clock(clock, now)?;
         found.records.retain(|record| which.matches(record));
         Ok(found)
     }
@@ -143,10 +146,8 @@ impl LivingSessions<'_> {
         let curfew = self.curfew;
         for _ in 0..MAX_TRIES {
             let mut budget = TimeBudget::default();
-            let now = curfew.now();
             let before = curfew.inner.rules.revision();
             let found = curfew.find(&mut budget, self.which, self.after).await?;
-            check_clock(found.clock, now)?;
             if found.unreadable != 0 {
                 return Err(Error::unavailable(UnreadableRecords));
             }
@@ -155,7 +156,7 @@ impl LivingSessions<'_> {
             }
             let mut page = Vec::with_capacity(found.records.len());
             for record in found.records {
-                page.push(curfew.judge(&mut budget, record, found.rules, now).await?);
+                page.push(curfew.judge(&mut budget, record, found.rules, found.now).await?);
             }
             if let Some(page) = page.into_iter().collect::<Option<Vec<_>>>() {
                 (self.after, self.more) = (found.next, found.next.is_some());

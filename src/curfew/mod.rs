@@ -2,6 +2,7 @@
 
 mod actor;
 mod advice;
+mod background;
 mod budget;
 mod build;
 mod builder;
@@ -11,6 +12,7 @@ mod detached;
 mod end;
 mod error;
 mod events;
+mod failures;
 mod handle;
 mod health;
 mod issue;
@@ -32,8 +34,9 @@ pub use self::builder::Builder;
 pub(crate) use self::check::{Activity, Checked};
 pub use self::end::Revoked;
 pub use self::error::{ConfigError, Error, ErrorKind};
+pub use self::failures::FailedCall;
 pub use self::handle::{AtCap, Curfew};
-pub use self::health::{FailedCall, Health};
+pub use self::health::Health;
 pub use self::operator::Operator;
 pub use self::policies::RulesChange;
 #[cfg(feature = "axum")]

@@ -8,7 +8,6 @@ use super::budget::TimeBudget;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
 use super::policies::{ReplacedRules, RulesChange, named};
-use super::verdict::check_clock;
 use crate::clock::Timestamp;
 use crate::encoding::Unreadable;
 use crate::judge::{AppLimits, Verdict, judge};
@@ -181,10 +180,8 @@ impl Curfew {
         while let Some(after) = pages {
             self.next_turn(&mut all).await?;
             let mut budget = TimeBudget::default();
-            let now = self.now();
             let revision = self.inner.rules.revision();
             let found = self.find(&mut budget, &which, after).await?;
-            check_clock(found.clock, now)?;
             if !self.catch_up(&mut budget, revision, found.rules).await? {
                 continue;
             }
@@ -196,7 +193,7 @@ impl Curfew {
             looked_at += found.records.len();
             tally.at_least |= found.unreadable != 0;
             for record in &found.records {
-                match effect(record, copy.rules(), org, rules, &self.inner.app, now) {
+                match effect(record, copy.rules(), org, rules, &self.inner.app, found.now) {
                     Ok(effect) => tally.add(effect),
                     Err(Unreadable) => tally.at_least = true,
                 }

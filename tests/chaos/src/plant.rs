@@ -11,7 +11,7 @@ use tower_curfew::SessionId;
 use tower_curfew::clock::Timestamp;
 use tower_curfew::store::{
     Cap, Inserted, Key, Listed, Loaded, OrgRules, Page, Record, Replaced, Revision, RulesChanged,
-    ScanPlace, Scanned, Store, StoreError,
+    Store, StoreError,
 };
 
 use crate::chance::Chance;
@@ -143,13 +143,5 @@ impl<S: Store> Store for Broken<S> {
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         self.store.purge(now, at_most).await
-    }
-
-    async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {
-        self.store.scan(after, at_most).await
-    }
-
-    async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
-        self.store.import(records).await
     }
 }

@@ -22,7 +22,7 @@ impl Scene {
     async fn set(engine: Engine) -> Option<Self> {
         let turn = turn().await;
         let server = tokio::task::spawn_blocking(move || Server::start(engine)).await.unwrap();
-        let wire = Wire::to(server.port()).await;
+        let wire = Wire::to(server.port()).await.unwrap();
         let store = store_on(engine, &server.url(wire.port())).await;
         let crowd = Crowd::over(turn, store).await;
         crowd.is_well().await;
@@ -45,7 +45,7 @@ impl Scene {
             Some((server, pooler))
         };
         let (server, pooler) = tokio::task::spawn_blocking(start).await.unwrap()?;
-        let wire = Wire::to(pooler.port()).await;
+        let wire = Wire::to(pooler.port()).await.unwrap();
         let way = Way::Pooler(server.url(wire.port()));
         let store = AnyStore::postgres_on(way, &server.url(server.port())).await;
         let crowd = Crowd::over(turn, store).await;

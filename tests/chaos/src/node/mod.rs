@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use anyhow::Context as _;
-use axum::Router;
 use clap::Args;
 use time::Duration;
 use tokio::net::TcpListener;
@@ -58,35 +57,37 @@ pub(crate) fn serve(options: Options) -> anyhow::Result<()> {
             }
             std::process::exit(0);
         });
-        let app = options.open(clock).await?;
+        let curfew = options.open(clock).await?;
         let listener = TcpListener::bind(("127.0.0.1", options.port))
             .await
             .with_context(|| format!("cannot listen on port {}; run again", options.port))?;
         let mut terminate = signal(SignalKind::terminate())?;
         let asked_to_end = async move { terminate.recv().await.unwrap_or_default() };
+        let app = app::app(curfew.clone(), options.port);
         axum::serve(listener, app).with_graceful_shutdown(asked_to_end).await?;
+        curfew.shutdown().await;
         Ok(())
     })
 }
 
 impl Options {
-    async fn open(&self, clock: SteppedClock) -> anyhow::Result<Router> {
+    async fn open(&self, clock: SteppedClock) -> anyhow::Result<Curfew> {
         let Self { store: url, acknowledged_by, .. } = self;
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
         match scheme {
             "redis" | "redis-cluster" => {
                 let options = RedisStore::options(url).acknowledged_by(*acknowledged_by);
-                self.app(options.connect().await?, clock).await
+                self.curfew(options.connect().await?, clock).await
             }
             "postgres" => {
                 let options = PostgresStore::options(url).acknowledged_by(*acknowledged_by);
-                self.app(options.connect().await?, clock).await
+                self.curfew(options.connect().await?, clock).await
             }
-            _ => self.app(SqliteStore::open(url).await?, clock).await,
+            _ => self.curfew(SqliteStore::open(url).await?, clock).await,
         }
     }
 
-    async fn app(&self, store: impl Store, clock: SteppedClock) -> anyhow::Result<Router> {
+    async fn curfew(&self, store: impl Store, clock: SteppedClock) -> anyhow::Result<Curfew> {
         let flaw = match self.plant {
             None | Some(Plant::TwoPrimaries) => Flaw::None,
             Some(Plant::Forgets) => Flaw::forgets(self.seed),
@@ -104,7 +105,7 @@ impl Options {
             .insecure_cookie()
             .clock(clock)
             .build()?;
-        Ok(app::app(curfew, self.port))
+        Ok(curfew)
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod process;
 mod redis;
 mod redis_cluster;
 mod sqlite;
+#[path = "../../../it/faults/wire.rs"]
 mod wire;
 
 use std::fmt;

@@ -126,7 +126,7 @@ impl Server {
         if is_root() {
             succeed(Command::new("chown").arg("postgres:").arg(disk.path()))?;
         }
-        Ok(Self { wire: Wire::to(port, runtime)?, process: None, port, disk })
+        Ok(Self { wire: runtime.block_on(Wire::to(port))?, process: None, port, disk })
     }
 
     fn data(&self) -> PathBuf {

@@ -38,7 +38,7 @@ impl Redis {
             cli(new.port, &["replicaof", "127.0.0.1", &server.port.to_string()])?;
             replica = Some(new);
         }
-        Ok(Self { wire: Wire::to(server.port, runtime)?, server, replica })
+        Ok(Self { wire: runtime.block_on(Wire::to(server.port))?, server, replica })
     }
 }
 

@@ -32,7 +32,7 @@ impl RedisCluster {
         for _ in 0..6 {
             let (port, bus) = (free_port(chance), free_port(chance));
             std::fs::create_dir(folder.path().join(port.to_string()))?;
-            let wire = Wire::to(port, runtime)?;
+            let wire = runtime.block_on(Wire::to(port))?;
             let process = run(port, bus, wire.port(), &folder)?;
             servers.push(Server { wire, process, port, bus });
         }

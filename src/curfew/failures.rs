@@ -1,0 +1,41 @@
+//! The calls of the store that have failed lately, for whoever asks how a node is.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use super::error::Error;
+use crate::clock::Timestamp;
+
+/// A call of the store that has failed. It names no user, no session and no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailedCall {
+    /// When it failed, by this node's clock.
+    pub at: Timestamp,
+    /// The method of [`Store`](crate::store::Store).
+    pub call: &'static str,
+    /// What went wrong, with its causes.
+    pub error: String,
+}
+
+/// The last calls that failed, of all clones of a handle.
+#[derive(Default)]
+pub(super) struct Failures(Mutex<VecDeque<FailedCall>>);
+
+/// So many are kept.
+const FAILURES: usize = 8;
+
+impl Failures {
+    pub(super) fn keep(&self, at: Timestamp, call: &'static str, error: &Error) {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if calls.len() == FAILURES {
+            calls.pop_front();
+        }
+        calls.push_back(FailedCall { at, call, error: error.with_causes() });
+    }
+
+    pub(super) fn last(&self) -> Vec<FailedCall> {
+        let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.iter().cloned().collect()
+    }
+}
