@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tokio::task::yield_now;
 
-use super::contract::{Store, StoreError};
+use super::contract::Store;
+use super::error::StoreError;
 use super::scan::Scanned;
 use crate::clock::{Clock as _, SystemClock};
 use crate::policy::OrgRules;

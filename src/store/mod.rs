@@ -12,6 +12,7 @@
 mod contract;
 mod copy;
 mod erased;
+mod error;
 mod memory;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod open_error;
@@ -24,9 +25,10 @@ mod scan;
 mod sqlite;
 
 pub(crate) use self::contract::Place;
-pub use self::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
+pub use self::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store};
 pub use self::copy::{Copied, CopyError, Progress, copy};
 pub(crate) use self::erased::{ErasedStore, StoreCall};
+pub use self::error::StoreError;
 pub use self::memory::MemoryStore;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub use self::open_error::OpenError;

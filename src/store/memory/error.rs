@@ -1,6 +1,6 @@
 //! What can go wrong.
 
-use crate::store::contract::StoreError;
+use crate::store::error::StoreError;
 
 pub(super) const FULL: StoreError =
     StoreError::message("the memory store is full: give it more capacity, or use a store on disk");

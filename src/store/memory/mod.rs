@@ -11,7 +11,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::open::Tables;
-use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store, StoreError};
+use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store};
+use super::error::StoreError;
 use super::scan::{ScanPlace, Scanned};
 use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};

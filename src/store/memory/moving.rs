@@ -6,7 +6,7 @@ use super::error::{FULL, NO_PLACE};
 use super::open::{SHARDS, Tables};
 use super::read::shard_of;
 use crate::session::{Record, SessionId};
-use crate::store::contract::StoreError;
+use crate::store::error::StoreError;
 use crate::store::scan::{IN_USE, ScanPlace, Scanned};
 
 /// Shard by shard, in the order of the ids in each.

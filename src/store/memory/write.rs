@@ -10,7 +10,8 @@ use super::read::{LAST, hash, shard_of};
 use crate::clock::Timestamp;
 use crate::policy::OrgRules;
 use crate::session::{Key, Record, Revision, SessionId};
-use crate::store::contract::{Cap, Inserted, Replaced, StoreError};
+use crate::store::contract::{Cap, Inserted, Replaced};
+use crate::store::error::StoreError;
 
 pub(super) fn insert(
     tables: &Tables,

@@ -16,7 +16,7 @@ use super::schema::{self, Checks, Names};
 use super::server;
 use super::statements::Sql;
 use super::values::Params;
-use crate::store::contract::StoreError;
+use crate::store::error::StoreError;
 use crate::store::open_error::OpenError;
 
 /// A pool of the app's. Its connections are left as they were found, without a setting or a prepared

@@ -23,7 +23,7 @@ use super::error::{Failure, ServerMessage};
 use super::hosts::Hosts;
 use super::statements::Sql;
 use super::values::Params;
-use crate::store::contract::StoreError;
+use crate::store::error::StoreError;
 
 /// Some connections of one kind.
 pub(super) struct Connections {

@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 
 use super::encryption;
 use crate::encoding::Unreadable;
-use crate::store::contract::StoreError;
+use crate::store::error::StoreError;
 use crate::store::open_error::OpenError;
 
 /// Why the store cannot be opened, and what to do about it.

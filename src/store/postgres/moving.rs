@@ -10,7 +10,7 @@ use super::values::{Hidden, Params};
 use super::write::{cell, digests, number};
 use crate::encoding::Unreadable;
 use crate::session::Record;
-use crate::store::contract::StoreError;
+use crate::store::error::StoreError;
 use crate::store::scan::{IN_USE, ScanPlace, Scanned};
 
 pub(super) async fn scan(

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::encoding::Unreadable;
-use crate::store::contract::StoreError;
+use crate::store::error::StoreError;
 use crate::store::open_error::OpenError;
 use crate::store::scan::IN_USE;
 

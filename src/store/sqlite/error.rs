@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::ErrorCode;
 
 use crate::encoding::Unreadable;
-use crate::store::contract::StoreError;
+use crate::store::error::StoreError;
 use crate::store::open_error::OpenError;
 use crate::store::scan::IN_USE;
 

@@ -12,7 +12,8 @@ use crate::clock::Timestamp;
 use crate::encoding::Unreadable;
 use crate::policy::{ChangedRules, Incarnation, OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
-use crate::store::contract::{Listed, Loaded, Page, StoreError};
+use crate::store::contract::{Listed, Loaded, Page};
+use crate::store::error::StoreError;
 
 /// The connections that read.
 pub(super) struct Readers {

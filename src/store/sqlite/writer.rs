@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::error::Failure;
 use super::log::Log;
-use crate::store::contract::StoreError;
+use crate::store::error::StoreError;
 
 /// Sends changes to the thread. It ends with the last of these.
 pub(super) struct Writer(mpsc::Sender<Box<dyn Job>>);
