@@ -6,7 +6,9 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+use std::time::Instant;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -204,16 +206,18 @@ impl Deadline {
     }
 }
 
-/// How long something takes, by the same clock.
+/// Tells how long ago something was, by this machine's monotonic clock, which nobody sets.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stopwatch(Instant);
+pub struct Stopwatch(tokio::time::Instant);
 
 impl Stopwatch {
-    pub(crate) fn start() -> Self {
-        Self(Instant::now())
+    /// A stopwatch that runs from now on.
+    pub fn start() -> Self {
+        Self(tokio::time::Instant::now())
     }
 
-    pub(crate) fn elapsed(self) -> Duration {
+    /// How long it has been running.
+    pub fn elapsed(self) -> Duration {
         Duration::try_from(self.0.elapsed()).unwrap_or(Duration::MAX)
     }
 }

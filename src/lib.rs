@@ -91,7 +91,7 @@ pub use self::axum::{Authorize, account_routes, fresh_within, org_routes, readin
 pub use self::cookie::{SameSite, SetCookie};
 pub use self::curfew::{
     AtCap, Builder, ConfigError, Counted, Curfew, Effect, Error, ErrorKind, FailedCall, Health,
-    Operator, Preview, Revoked, RulesChange,
+    Operator, Preview, Revoked, RulesChange, UntilEnded,
 };
 pub use self::limits::{InvalidLimit, Limit, Limits};
 pub use self::policy::OrgPolicy;

@@ -32,6 +32,7 @@ mod purge;
 mod replace;
 mod rules;
 mod sabotage;
+mod watch;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -40,26 +41,14 @@ use time::Duration;
 use tokio::task::JoinSet;
 
 // Only the macro calls the clauses; its docs list them.
-#[doc(hidden)]
-pub use self::insert::*;
-#[doc(hidden)]
-pub use self::list::*;
-#[doc(hidden)]
-pub use self::load::*;
-#[doc(hidden)]
-pub use self::moving::*;
-#[doc(hidden)]
-pub use self::purge::*;
-#[doc(hidden)]
-pub use self::replace::*;
-#[doc(hidden)]
-pub use self::rules::*;
 pub use self::sabotage::Sabotage;
 #[doc(hidden)]
 pub use self::sabotage::{
     an_entry_whose_record_is_lost_hides_nothing_and_counts_no_more,
     cut_connections_come_back_and_repeat_nothing_wrongly,
 };
+#[doc(hidden)]
+pub use self::{insert::*, list::*, load::*, moving::*, purge::*, replace::*, rules::*, watch::*};
 use crate::clock::Timestamp;
 use crate::limits::Limits;
 use crate::policy::OrgRules;
@@ -143,6 +132,9 @@ macro_rules! store_tests {
             import_files_records_as_they_are
             import_again_files_what_is_missing
             import_refuses_another_state_of_a_session
+            watch_tells_each_change
+            watch_tells_changes_of_rules
+            watch_tells_changes_before_the_heartbeats_after_them
         }
     };
     (@tests $open:expr, $($clause:ident)*) => {

@@ -81,6 +81,8 @@ impl Builder {
             timeout: self.timeout.unsigned_abs(),
             purge_every: self.purge_every.map(Duration::unsigned_abs),
             purging: BackgroundTask::default(),
+            watching: BackgroundTask::default(),
+            waiting: Arc::default(),
             detached: DetachedWork::none(),
             clock: self.clock,
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::budget::TimeBudget;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
-use super::verdict::Judged;
+use super::verdict::{Judged, MAX_TRIES};
 use crate::clock::Timestamp;
 use crate::cookie::SetCookie;
 use crate::event::{EventKind, RefusalReason};
@@ -41,9 +41,6 @@ pub(crate) enum Activity {
     /// A program looks on its own whether there is something new.
     Passive,
 }
-
-/// Each try but the first follows a change that somebody made since the last one.
-const MAX_TRIES: u32 = 8;
 
 impl Curfew {
     /// Checks the session of a request whose token verified. `client` is asked only if its answer
@@ -142,7 +139,7 @@ impl Curfew {
         client: ClientDetails,
         budget: &mut TimeBudget,
     ) -> Result<Option<Checked>, Error> {
-        let Some((next, Verdict::Live(live))) = self.active(&judged, &client)? else {
+        let Some((next, Verdict::Live(live))) = self.active(&judged, Some(&client))? else {
             return Ok(None);
         };
         let now = judged.now;

@@ -31,7 +31,7 @@ impl Curfew {
         }
     }
 
-    /// Stops the purge in the background, and waits for what goes on although whoever asked for it has
+    /// Stops what runs in the background, and waits for what goes on although whoever asked for it has
     /// hung up, such as to end many sessions. Call it when the server has stopped:
     ///
     /// ```no_run
@@ -49,9 +49,11 @@ impl Curfew {
     ///
     /// Nothing else has to be written: what a response said was in the store before. Each call of the
     /// store ends with its [timeout](crate::Builder::timeout), so this takes no longer than what is
-    /// under way. The handle can still be used, but does not purge by itself any more.
+    /// under way. The handle can still be used, but it does not purge by itself any more, and tells nobody
+    /// that a session has [`ended`](Self::ended).
     pub async fn shutdown(&self) {
         self.inner.purging.stop();
+        self.inner.watching.stop();
         self.inner.detached.finished().await;
     }
 }

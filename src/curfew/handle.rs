@@ -12,6 +12,7 @@ use super::background::{BackgroundTask, DetachedWork};
 use super::copy::NodeRules;
 use super::failures::Failures;
 use super::once::Once;
+use super::waiting::Waiting;
 use crate::client::ClientReader;
 use crate::clock::{Clock, Timestamp};
 use crate::cookie::{SessionCookie, SetCookie};
@@ -76,6 +77,8 @@ pub(super) struct Inner {
     pub(super) timeout: std::time::Duration,
     pub(super) purge_every: Option<std::time::Duration>,
     pub(super) purging: BackgroundTask,
+    pub(super) watching: BackgroundTask,
+    pub(super) waiting: Arc<Waiting>,
     pub(super) detached: DetachedWork,
     pub(super) clock: Box<dyn Clock>,
 }

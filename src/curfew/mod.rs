@@ -10,6 +10,7 @@ mod check;
 mod copy;
 mod detached;
 mod end;
+mod ended;
 mod error;
 mod events;
 mod failures;
@@ -28,7 +29,10 @@ mod renew;
 mod revoke_all;
 mod rules;
 mod start;
+mod touch;
 mod verdict;
+mod waiting;
+mod watching;
 
 pub use self::builder::Builder;
 pub(crate) use self::check::{Activity, Checked};
@@ -42,3 +46,4 @@ pub use self::policies::RulesChange;
 #[cfg(feature = "axum")]
 pub(crate) use self::preview::Tally;
 pub use self::preview::{Counted, Effect, Preview};
+pub use self::waiting::UntilEnded;

@@ -31,7 +31,7 @@ pub(super) struct Judged {
 const CLOCK_TOLERANCE: Duration = Duration::MINUTE;
 
 /// Each try but the first follows a change that somebody made since the last one.
-const MAX_TRIES: u32 = 8;
+pub(super) const MAX_TRIES: u32 = 8;
 
 impl Curfew {
     /// Loads a session and judges it; `None` if there is none.
@@ -115,18 +115,21 @@ impl Curfew {
     }
 
     /// The next record of a living session, with activity now, and what then lies ahead of it; `None`
-    /// if the copy of the rules was forgotten since.
+    /// if the copy of the rules was forgotten since. Without a client, that stays as it was.
     pub(super) fn active(
         &self,
         judged: &Judged,
-        client: &ClientDetails,
+        client: Option<&ClientDetails>,
     ) -> Result<Option<(Arc<Record>, Verdict)>, Error> {
         let copy = self.inner.rules.read();
         if copy.revision() < judged.stands {
             return Ok(None);
         }
         let (rules, app, now) = (copy.rules(), &self.inner.app, judged.now);
-        let next = judged.record.next(nonce()).with_activity(now).with_client(client);
+        let mut next = judged.record.next(nonce()).with_activity(now);
+        if let Some(client) = client {
+            next = next.with_client(client);
+        }
         let next = next.with_stamps(|org, stamp| Ok::<_, Error>(rules.of(org)?.restamp(stamp)))?;
         let next = next.with_purge_after(purge_after(&judged.record, rules, app, now)?);
         let verdict = judge(&next, rules, app, now)?;

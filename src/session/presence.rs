@@ -87,6 +87,10 @@ impl Session {
     pub(crate) fn record(&self) -> &Arc<Record> {
         &self.active.record
     }
+
+    pub(crate) fn schedule(&self) -> &Schedule {
+        &self.active.schedule
+    }
 }
 
 impl Deref for Session {

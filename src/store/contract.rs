@@ -8,6 +8,7 @@ use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 use crate::store::error::StoreError;
 use crate::store::scan::{DOES_NOT_SCAN, IN_USE, ScanPlace, Scanned};
+use crate::store::watch::Changes;
 
 /// Keeps two kinds of things: *sessions*, one record each under its id, and *rules*, few and rarely
 /// changed.
@@ -177,6 +178,20 @@ pub trait Store: Send + Sync + 'static {
             }
             Ok(new)
         }
+    }
+
+    /// Tells of changes as they happen, on whatever node: each that becomes visible once this has
+    /// answered, in no particular order, and again and again [how it stands](super::Heartbeat). For
+    /// [`Curfew::ended`](crate::Curfew::ended); no request needs it.
+    ///
+    /// Changes are what [`replace`](Self::replace) and [`replace_rules`](Self::replace_rules) make; that a
+    /// record is purged says the record itself. One may be told twice, or although nothing changed, but
+    /// none may be left out, and none be told before whoever looks sees it. Where one may be missed, as
+    /// when a connection broke, the changes end.
+    ///
+    /// `None` if the store cannot tell. Then it is asked from time to time.
+    fn watch(&self) -> impl Future<Output = Result<Option<Changes>, StoreError>> + Send {
+        async { Ok(None) }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store};
 use super::error::StoreError;
+use super::watch::Changes;
 use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
@@ -38,6 +39,7 @@ pub(crate) trait ErasedStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> StoreCall<'a, bool>;
     fn purge(&self, now: Timestamp, at_most: u32) -> StoreCall<'_, u64>;
+    fn watch(&self) -> StoreCall<'_, Option<Changes>>;
 }
 
 impl<S: Store> ErasedStore for S {
@@ -72,5 +74,9 @@ impl<S: Store> ErasedStore for S {
 
     fn purge(&self, now: Timestamp, at_most: u32) -> StoreCall<'_, u64> {
         StoreCall::new("purge", Store::purge(self, now, at_most))
+    }
+
+    fn watch(&self) -> StoreCall<'_, Option<Changes>> {
+        StoreCall::new("watch", Store::watch(self))
     }
 }

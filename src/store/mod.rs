@@ -23,6 +23,7 @@ mod redis;
 mod scan;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod watch;
 
 pub(crate) use self::contract::Place;
 pub use self::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store};
@@ -41,6 +42,7 @@ pub(crate) use self::scan::DOES_NOT_SCAN;
 pub use self::scan::{ScanPlace, Scanned};
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteStore;
+pub use self::watch::{Change, ChangeSender, Changes, Heartbeat};
 pub use crate::encoding::Unreadable;
 pub use crate::policy::{ChangedRules, Incarnation, OrgRules, PolicyVersion, RulesChanged};
 pub use crate::session::{FixedDeadline, Key, Membership, Record, Revision, SecretHash, Stamp};

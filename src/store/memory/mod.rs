@@ -5,6 +5,7 @@ mod moving;
 mod open;
 mod read;
 mod sorted_set;
+mod watch;
 mod write;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use self::open::Tables;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store};
 use super::error::StoreError;
 use super::scan::{ScanPlace, Scanned};
+use super::watch::Changes;
 use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
@@ -97,5 +99,9 @@ impl Store for MemoryStore {
 
     async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
         moving::import(&self.0, records)
+    }
+
+    async fn watch(&self) -> Result<Option<Changes>, StoreError> {
+        Ok(Some(watch::watch(&self.0)))
     }
 }

@@ -10,6 +10,7 @@ use super::sorted_set::SortedSet;
 use crate::clock::Timestamp;
 use crate::policy::{Incarnation, OrgRules};
 use crate::session::{Record, Revision, SessionId};
+use crate::store::watch::Watchers;
 use crate::token::random_id;
 
 /// The tables of the store. Locks are taken in one order: the index, a shard, what is shared.
@@ -22,6 +23,7 @@ pub(super) struct Tables {
     rules: Mutex<RulesTable>,
     pub(super) rules_revision: AtomicU64,
     pub(super) incarnation: Incarnation,
+    pub(super) watchers: Arc<Watchers>,
     /// How many records a purge has looked at.
     #[cfg(test)]
     pub(super) looked_at: AtomicUsize,
@@ -59,6 +61,7 @@ impl Tables {
             rules: Mutex::default(),
             rules_revision: AtomicU64::new(0),
             incarnation: Incarnation::of(random_id().as_bytes()),
+            watchers: Arc::default(),
             #[cfg(test)]
             looked_at: AtomicUsize::new(0),
         }

@@ -12,6 +12,7 @@ use crate::policy::OrgRules;
 use crate::session::{Key, Record, Revision, SessionId};
 use crate::store::contract::{Cap, Inserted, Replaced};
 use crate::store::error::StoreError;
+use crate::store::watch::Change;
 
 pub(super) fn insert(
     tables: &Tables,
@@ -53,7 +54,10 @@ pub(super) fn replace(tables: &Tables, record: Arc<Record>) -> Replaced {
         left.iter().for_each(|key| index.remove(place(key, &record)));
         entered.iter().for_each(|key| index.insert(place(key, &record)));
     }
+    let id = record.id();
     tables.put(&mut shard, record);
+    drop((index, shard));
+    tables.watchers.tell(Change::Session(id));
     Replaced::Done
 }
 
@@ -74,6 +78,8 @@ pub(super) fn replace_rules(tables: &Tables, org: &str, new: OrgRules, now: Time
     rules.order.insert(revision, org.clone());
     rules.of.insert(org, (revision, new));
     tables.raise_rules_revision(revision);
+    drop(rules);
+    tables.watchers.tell(Change::Heartbeat(tables.heartbeat()));
     true
 }
 

@@ -1,15 +1,18 @@
 //! Opening a connection.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::TargetSessionAttrs;
-use tokio_postgres::{CancelToken, Client, Config, Error, NoTls};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, Error, NoTls};
 
 use super::connection_string;
 use super::error::refused;
 use super::tls_options::{TlsFiles, TlsOptions};
+use super::watch::Notified;
 use crate::store::open_error::OpenError;
 
 /// What is at the other end of a connection.
@@ -27,6 +30,7 @@ pub(super) struct Connector {
     /// With the hosts of the connection string.
     pub(super) config: Config,
     pub(super) peer: Peer,
+    pub(super) notified: Arc<Notified>,
     #[cfg(feature = "postgres-tls")]
     pub(super) tls: tokio_postgres_rustls::MakeRustlsConnect,
 }
@@ -66,6 +70,7 @@ impl Connector {
         Ok(Self {
             #[cfg(feature = "postgres-tls")]
             tls: super::tls::connect_with(&tls)?,
+            notified: Arc::default(),
             peer,
             config,
         })
@@ -76,10 +81,10 @@ impl Connector {
         #[cfg(feature = "postgres-tls")]
         if host.get_ssl_mode() != tokio_postgres::config::SslMode::Disable {
             let (client, connection) = host.connect(self.tls.clone()).await?;
-            return Ok((client, Box::pin(connection)));
+            return Ok((client, Box::pin(pump(connection, self.notified.clone()))));
         }
         let (client, connection) = host.connect(NoTls).await?;
-        Ok((client, Box::pin(connection)))
+        Ok((client, Box::pin(pump(connection, self.notified.clone()))))
     }
 
     /// Asks the server to stop what it does for a connection that has been closed.
@@ -90,6 +95,20 @@ impl Connector {
         }
         token.cancel_query(NoTls).await
     }
+}
+
+/// Moves bytes until the connection is closed.
+async fn pump<S, T>(mut connection: Connection<S, T>, notified: Arc<Notified>) -> Result<(), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+        if let AsyncMessage::Notification(notification) = message? {
+            notified.take(notification.payload());
+        }
+    }
+    Ok(())
 }
 
 /// As long as a connection may take to be opened, before calls no longer wait for it.

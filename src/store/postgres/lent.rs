@@ -41,6 +41,7 @@ pub(super) async fn open(
         names,
         server_clock: ServerClock::new(checks.clock),
         acknowledged_by: checks.acknowledged_by,
+        hosts: None,
         _tasks: Tasks(Vec::new()),
     };
     Ok(PostgresStore(Arc::new(shared)))

@@ -31,6 +31,7 @@ mod tls;
 mod tls_options;
 mod transaction;
 mod values;
+mod watch;
 mod write;
 
 use std::fmt;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
+use self::hosts::Hosts;
 pub use self::open::PostgresOptions;
 use self::schema::Names;
 use self::source::Source;
@@ -46,6 +48,7 @@ use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store};
 use super::error::StoreError;
 use super::open_error::OpenError;
 use super::scan::{ScanPlace, Scanned};
+use super::watch::Changes;
 use crate::clock::{ServerClock, Timestamp};
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
@@ -71,8 +74,9 @@ use crate::session::{Key, Record, Revision, SessionId};
 /// hangs: a commit that waits for a replica, the network, the server. A connection that does not
 /// answer in time (a read in 5 seconds, a change in 15) is closed, and the server is asked to stop
 /// what it does for it. Its place is taken again only after the server's process is gone, which the
-/// next connection sees to with `pg_terminate_backend`, one at a time. So let the server and the
-/// role have two connections more for each node.
+/// next connection sees to with `pg_terminate_backend`, one at a time. One more listens to the server
+/// once the store is [watched](Store::watch). So let the server and the role have three connections
+/// more for each node.
 ///
 /// **Durability.** What is acknowledged is as durable as the server's `synchronous_commit` says: on
 /// disk, unless you switch it off. To lose an end is to let somebody back in, so leave it on. With
@@ -135,6 +139,8 @@ struct Shared {
     server_clock: ServerClock,
     /// So many replicas have what is acknowledged.
     acknowledged_by: u32,
+    /// Where connections of the store's own lead.
+    hosts: Option<Arc<Hosts>>,
     _tasks: Tasks,
 }
 
@@ -226,5 +232,9 @@ impl Store for PostgresStore {
 
     async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
         Ok(write::retried(&self.0, || moving::import(&self.0, &records)).await?)
+    }
+
+    async fn watch(&self) -> Result<Option<Changes>, StoreError> {
+        watch::watch(&self.0).await
     }
 }

@@ -209,7 +209,7 @@ impl PostgresOptions {
             opened(slot.state.clone()).await?;
         }
         if hosts.are_several() {
-            tasks.0.push(tokio::spawn(hosts.look_out()).abort_handle());
+            tasks.0.push(tokio::spawn(hosts.clone().look_out()).abort_handle());
         }
         let server_clock = ServerClock::new(self.checks_clock);
         let shared = Shared {
@@ -219,6 +219,7 @@ impl PostgresOptions {
             names,
             server_clock,
             acknowledged_by: self.acknowledged_by,
+            hosts: Some(hosts),
             _tasks: tasks,
         };
         Ok(PostgresStore(Arc::new(shared)))

@@ -83,11 +83,16 @@ impl Statements {
         let with_time = |columns: &str, from: &str| {
             ["", ", clock_timestamp()"].map(|time| format!("SELECT {columns}{time} FROM {from}"))
         };
+        // With the change, or with none.
+        let tell =
+            |table: &str, what: &str| format!("pg_notify('curfew_' || {table}::text, {what})");
+        let tells_session = tell("tableoid", "encode(id, 'hex')");
+        let tells_rules = tell(&format!("'{sessions}'::regclass::oid"), "''");
         let replace = format!(
             "UPDATE {sessions} SET revision = $3, last_seen = $4, ended_at = $5, \
              ended_reason = $6, purge_after = $7, body = $8, \
              purge_check = least(purge_check, $7) \
-             WHERE id = $1 AND revision = $2 AND ended_at IS NULL RETURNING id"
+             WHERE id = $1 AND revision = $2 AND ended_at IS NULL RETURNING id, {tells_session}"
         );
         let due = |lock: &str| {
             format!(
@@ -154,7 +159,8 @@ impl Statements {
             ))
             .takes(&[ID]),
             lock_head: sql(format!("SELECT rules, clock_timestamp() FROM {head} FOR UPDATE")),
-            raise_head: sql(format!("UPDATE {head} SET rules = $1")).takes(&[NUMBER]),
+            raise_head: sql(format!("UPDATE {head} SET rules = $1 RETURNING {tells_rules}"))
+                .takes(&[NUMBER]),
             rules_revision: sql(format!("SELECT revision FROM {rules} WHERE org = $1"))
                 .takes(&[TEXT]),
             replace_rules: sql(format!(

@@ -95,6 +95,12 @@ impl Cluster {
         Ok(nodes.into_iter().map(|node| (node.clone(), shared.server_at(&map, &node))).collect())
     }
 
+    /// The same, as they are now.
+    pub(super) async fn primaries_anew(&self) -> Result<Vec<(Node, Arc<Server>)>, Failure> {
+        self.0.draw(self.0.drawn.load(Ordering::Acquire)).await?;
+        self.primaries().await
+    }
+
     /// How many slots nobody is responsible for.
     pub(super) fn missing(&self) -> usize {
         let map = self.0.map();

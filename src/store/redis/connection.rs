@@ -110,7 +110,7 @@ impl Connection {
         *state = State::Opening(opening.clone());
         let (primary, state) = (self.primary.clone(), self.state.clone());
         tokio::spawn(async move {
-            let opened = primary.open().await.map(|(connection, primary)| Open {
+            let opened = primary.open(None).await.map(|(connection, primary)| Open {
                 connection,
                 primary,
                 number: NUMBERS.fetch_add(1, Ordering::Relaxed),

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, RedisConnectionInfo, RedisResult};
+use redis::aio::{MultiplexedConnection, SendError};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ProtocolVersion, PushInfo, RedisConnectionInfo,
+    RedisResult,
+};
 
 use super::address::Node;
 #[cfg(feature = "redis-tls")]
@@ -22,6 +25,9 @@ pub(super) struct Connector {
 
 pub(super) type Password = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// Takes what a server says without being asked.
+pub(super) type Told = Arc<dyn Fn(PushInfo) -> Result<(), SendError> + Send + Sync>;
+
 impl Connector {
     /// Where a node is, and whether it is spoken to in secret.
     pub(super) fn at(&self, (host, port): &Node) -> ConnectionAddr {
@@ -33,23 +39,33 @@ impl Connector {
         }
     }
 
-    pub(super) async fn open(&self, addr: &ConnectionAddr) -> RedisResult<MultiplexedConnection> {
+    pub(super) async fn open(
+        &self,
+        addr: &ConnectionAddr,
+        told: Option<&Told>,
+    ) -> RedisResult<MultiplexedConnection> {
         let login = match &self.password {
             Some(password) => self.login.clone().set_password(password()),
             None => self.login.clone(),
         };
-        self.open_as(addr, login).await
+        self.open_as(addr, login, told).await
     }
 
     pub(super) async fn open_as(
         &self,
         addr: &ConnectionAddr,
-        login: RedisConnectionInfo,
+        mut login: RedisConnectionInfo,
+        told: Option<&Told>,
     ) -> RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new()
+        let mut config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(MAX_TIME_TO_CONNECT))
             .set_response_timeout(None)
             .set_pipeline_buffer_size(PIPELINE_LENGTH);
+        if let Some(told) = told.cloned() {
+            // In the older protocol a server says nothing unasked.
+            login = login.set_protocol(ProtocolVersion::RESP3);
+            config = config.set_push_sender(move |info| told(info));
+        }
         let client = self.client(addr, login)?;
         client.get_multiplexed_async_connection_with_config(&config).await
     }

@@ -18,6 +18,7 @@ mod server;
 mod slots;
 #[cfg(feature = "redis-tls")]
 mod tls;
+mod watch;
 mod write;
 
 use std::fmt;
@@ -30,6 +31,7 @@ use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store};
 use super::error::StoreError;
 use super::open_error::OpenError;
 use super::scan::{ScanPlace, Scanned};
+use super::watch::Changes;
 use crate::clock::{ServerClock, Timestamp};
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
@@ -102,8 +104,9 @@ use crate::session::{Key, Record, Revision, SessionId};
 ///   +hget +hset +evalsha +script|load +info +role +time
 /// ```
 ///
-/// On a cluster also `+cluster|slots +cluster|info +asking`, for `acknowledged_by` also `+wait`, and to
-/// [copy](crate::store::copy()) from it `+scan +dbsize`.
+/// On a cluster also `+cluster|slots +cluster|info +asking`, for `acknowledged_by` also `+wait`, to be
+/// [watched](Store::watch) also `+client|tracking`, and to [copy](crate::store::copy()) from it
+/// `+scan +dbsize`.
 ///
 /// # Keys
 ///
@@ -204,5 +207,9 @@ impl Store for RedisStore {
 
     async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
         Ok(moving::import(&self.0, &records).await?)
+    }
+
+    async fn watch(&self) -> Result<Option<Changes>, StoreError> {
+        watch::watch(&self.0).await.map(Some)
     }
 }

@@ -10,7 +10,7 @@ use redis::{ConnectionAddr, ErrorKind, RedisConnectionInfo, RedisError, RedisRes
 use tokio::time::timeout;
 
 use super::address::Node;
-use super::connector::Connector;
+use super::connector::{Connector, Told};
 use super::error::READ_ONLY;
 
 /// Where a server is, and which one was there.
@@ -59,15 +59,18 @@ impl Primary {
     }
 
     /// Opens a connection, and says to which of the primaries it leads.
-    pub(super) async fn open(&self) -> RedisResult<(MultiplexedConnection, u32)> {
+    pub(super) async fn open(
+        &self,
+        told: Option<&Told>,
+    ) -> RedisResult<(MultiplexedConnection, u32)> {
         let mut connection = match &self.target {
             Target::NodeOfCluster(addr) => {
-                return Ok((self.connector.open(addr).await?, self.number()));
+                return Ok((self.connector.open(addr, told).await?, self.number()));
             }
-            Target::At(addr) => self.connector.open(addr).await?,
+            Target::At(addr) => self.connector.open(addr, told).await?,
             Target::Sentinels { .. } => {
                 let node = self.named_by_sentinels().await?;
-                let connection = self.connector.open(&self.connector.at(&node)).await?;
+                let connection = self.connector.open(&self.connector.at(&node), told).await?;
                 *self.named() = Some(node);
                 connection
             }
@@ -112,7 +115,7 @@ impl Primary {
         let Ok(node) = self.named_by_sentinels().await else { return };
         if self.named().as_ref() != Some(&node) {
             // To open a connection to another one is to leave the one before.
-            let _ = self.open().await;
+            let _ = self.open(None).await;
         }
     }
 
@@ -150,7 +153,7 @@ impl Primary {
         login: &RedisConnectionInfo,
     ) -> RedisResult<Option<Node>> {
         let addr = self.connector.at(sentinel);
-        let mut connection = self.connector.open_as(&addr, login.clone()).await?;
+        let mut connection = self.connector.open_as(&addr, login.clone(), None).await?;
         let mut ask = redis::cmd("SENTINEL");
         ask.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
         match ask.query_async::<Value>(&mut connection).await? {

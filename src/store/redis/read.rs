@@ -24,6 +24,12 @@ pub(super) async fn load(store: &Shared, id: SessionId) -> Result<Option<Loaded>
     Ok(Some(Loaded { record, rules, clock }))
 }
 
+/// The revision of all rules, and what the clock of the server shows.
+pub(super) async fn stands(store: &Shared) -> Result<(Revision, Option<Timestamp>), Failure> {
+    let (_, rules, clock) = records(store, &[]).await?;
+    Ok((rules, clock))
+}
+
 /// The values of some sessions, and the revision of all rules, in one round trip.
 async fn records(
     store: &Shared,
@@ -271,6 +277,11 @@ impl Shared {
 
     pub(super) fn session_key(&self, id: SessionId) -> Vec<u8> {
         self.key("session:", id.as_bytes())
+    }
+
+    /// How the keys of all sessions begin.
+    pub(super) fn session_prefix(&self) -> Vec<u8> {
+        self.key("session:", b"")
     }
 
     /// Where sessions under a key are listed.

@@ -44,6 +44,7 @@ const TABLE: [u16; 256] = {
 };
 
 /// Slots, from the first to the last, and the nodes that have them, the primary first.
+#[derive(PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) first: u16,
     pub(super) last: u16,

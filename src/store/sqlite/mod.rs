@@ -7,6 +7,7 @@ mod open;
 mod read;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod write;
 mod writer;
 
@@ -20,11 +21,13 @@ use tokio::sync::oneshot;
 use self::log::Log;
 use self::open::Connections;
 use self::read::Readers;
+use self::watch::{Teller, Tells};
 use self::writer::Writer;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store};
 use super::error::StoreError;
 use super::open_error::OpenError;
 use super::scan::{ScanPlace, Scanned};
+use super::watch::{Changes, Watchers};
 use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
@@ -55,6 +58,7 @@ struct Shared {
     // the log away.
     readers: Readers,
     writer: Writer,
+    watchers: Arc<Watchers>,
 }
 
 impl SqliteStore {
@@ -74,10 +78,12 @@ impl SqliteStore {
                 Ok(Connections { writer, readers }) => {
                     let (jobs, queue) = writer::queue();
                     let log = Log::of(&path);
-                    let shared = Shared { path, readers: Readers::new(readers), writer: jobs };
+                    let (readers, watchers) = (Readers::new(readers), Arc::<Watchers>::default());
+                    let teller = Teller::new(watchers.clone());
+                    let shared = Shared { path, readers, writer: jobs, watchers };
                     // If nobody waits any more, the only sender is gone, and the queue ends.
                     let _ = opened.send(Ok(Self(Arc::new(shared))));
-                    writer::serve(&writer, log, queue);
+                    writer::serve(&writer, teller, log, queue);
                 }
                 Err(error) => {
                     let _ = opened.send(Err(error));
@@ -130,7 +136,8 @@ impl Store for SqliteStore {
     }
 
     async fn replace(&self, record: Arc<Record>) -> Result<Replaced, StoreError> {
-        self.0.writer.run(move |file| write::replace(file, &record)).await
+        let tells = Tells::Session(record.id());
+        self.0.writer.run_and_tell(tells, move |file| write::replace(file, &record)).await
     }
 
     async fn list(&self, key: &Key, page: Page) -> Result<Listed, StoreError> {
@@ -152,7 +159,9 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let org = org.to_owned();
-        self.0.writer.run(move |file| write::replace_rules(file, &org, &rules, now)).await
+        let replace =
+            move |file: &rusqlite::Connection| write::replace_rules(file, &org, &rules, now);
+        self.0.writer.run_and_tell(Tells::Rules, replace).await
     }
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
@@ -175,5 +184,9 @@ impl Store for SqliteStore {
 
     async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
         self.0.writer.run(move |file| moving::import(file, &records)).await
+    }
+
+    async fn watch(&self) -> Result<Option<Changes>, StoreError> {
+        Ok(Some(watch::watch(&self.0.watchers, self.0.writer.downgrade())))
     }
 }

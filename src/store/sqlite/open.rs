@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use super::error::{Obstacle, is_busy};
-use super::{moving, read, write};
+use super::{moving, read, watch, write};
 use crate::clock::Deadline;
 use crate::store::open_error::OpenError;
 use crate::token::random_id;
@@ -97,8 +97,8 @@ fn create_tables(writer: &Connection) -> Result<(), Obstacle> {
         None => {
             transaction.execute_batch(TABLES)?;
             transaction.execute(
-                "INSERT INTO curfew_schema (one, version, incarnation, rules, opened) \
-                 VALUES (1, ?1, ?2, 0, 0)",
+                "INSERT INTO curfew_schema (one, version, incarnation, rules, opened, changes) \
+                 VALUES (1, ?1, ?2, 0, 0, 0)",
                 (FORMAT, random_id().as_bytes()),
             )?;
         }
@@ -114,7 +114,15 @@ fn create_tables(writer: &Connection) -> Result<(), Obstacle> {
 
 /// Somebody may have changed them: that shows now rather than at the first sign-in.
 fn are_complete(tables: &Connection) -> Result<(), Obstacle> {
-    for sql in [read::LOAD, read::LIST, read::RULES_SINCE, write::DUE, write::FILE, moving::SCAN] {
+    for sql in [
+        read::LOAD,
+        read::LIST,
+        read::RULES_SINCE,
+        write::DUE,
+        write::FILE,
+        moving::SCAN,
+        watch::RAISE,
+    ] {
         tables.prepare(sql).map_err(|_| Obstacle::Advice(INCOMPLETE))?;
     }
     Ok(())
@@ -142,7 +150,8 @@ const TABLES: &str = "
         version INTEGER NOT NULL,
         incarnation BLOB NOT NULL,
         rules INTEGER NOT NULL,
-        opened INTEGER NOT NULL
+        opened INTEGER NOT NULL,
+        changes INTEGER NOT NULL
     ) STRICT;
 
     CREATE TABLE curfew_sessions (

@@ -453,7 +453,12 @@ async fn what_is_not_committed_is_not_acknowledged() {
         // All three wait before the thread starts, so they are one group.
         let serve = async {
             thread::spawn(move || {
-                writer::serve(&connection, Log::of(Path::new("")), queue);
+                writer::serve(
+                    &connection,
+                    Teller::new(Arc::default()),
+                    Log::of(Path::new("")),
+                    queue,
+                );
                 connection.query_row("SELECT count(*) FROM a", [], |row| row.get::<_, i64>(0))
             })
         };
@@ -473,7 +478,7 @@ async fn a_limit_of_the_size_stands_whatever_becomes_of_those_who_write_at_the_s
     let Connections { writer: connection, readers } = open::open(&file.path).unwrap();
     let (writer, queue) = writer::queue();
     let (path, readers, log) = (file.path.clone(), Readers::new(readers), Log::of(&file.path));
-    let store = SqliteStore(Arc::new(Shared { path, readers, writer }));
+    let store = SqliteStore(Arc::new(Shared { path, readers, writer, watchers: Arc::default() }));
     let many = (0..999).map(|number| Membership {
         org: format!("org {number}").into(),
         stamp: Stamp::default(),
@@ -481,7 +486,9 @@ async fn a_limit_of_the_size_stands_whatever_becomes_of_those_who_write_at_the_s
     });
     let large = Arc::new(record(1).with_memberships(many.collect()));
     // Both wait before the thread starts, so they are one group.
-    let serve = async { thread::spawn(move || writer::serve(&connection, log, queue)) };
+    let serve = async {
+        thread::spawn(move || writer::serve(&connection, Teller::new(Arc::default()), log, queue))
+    };
     let (limited, inserted, _) =
         tokio::join!(store.limit_size(1), store.insert(large.clone(), None), serve);
     inserted.unwrap_err();

@@ -7,13 +7,25 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::error::Failure;
 use super::log::Log;
+use super::watch::{Teller, Tells};
+use crate::session::Revision;
 use crate::store::error::StoreError;
 
 /// Sends changes to the thread. It ends with the last of these.
-pub(super) struct Writer(mpsc::Sender<Box<dyn Job>>);
+#[derive(Clone)]
+pub(super) struct Writer(mpsc::Sender<Task>);
+
+/// Sends nothing by itself, and does not keep the thread.
+pub(super) struct WeakWriter(mpsc::WeakSender<Task>);
 
 /// The changes on their way to the thread.
-pub(super) struct Queue(mpsc::Receiver<Box<dyn Job>>);
+pub(super) struct Queue(mpsc::Receiver<Task>);
+
+enum Task {
+    Change(Box<dyn Job>),
+    /// Between the changes: finds out how it stands.
+    Look(oneshot::Sender<rusqlite::Result<Revision>>),
+}
 
 pub(super) fn queue() -> (Writer, Queue) {
     let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
@@ -28,7 +40,16 @@ impl Writer {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
-        self.send(work, Durability::Full).await
+        self.send(work, Durability::Full, Tells::Nothing).await
+    }
+
+    /// The same, and tells those who watch.
+    pub(super) async fn run_and_tell<T, W>(&self, tells: Tells, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        self.send(work, Durability::Full, tells).await
     }
 
     /// The same for a change that may be lost with the power, though not with the process: whoever
@@ -38,18 +59,37 @@ impl Writer {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
-        self.send(work, Durability::Normal).await
+        self.send(work, Durability::Normal, Tells::Nothing).await
     }
 
-    async fn send<T, W>(&self, work: W, durability: Durability) -> Result<T, StoreError>
+    async fn send<T, W>(
+        &self,
+        work: W,
+        durability: Durability,
+        tells: Tells,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Change { work: Some(work), outcome: None, caller, durability });
-        self.0.send(job).await.map_err(|_| STOPPED)?;
+        let job = Change { work: Some(work), outcome: None, caller, durability, tells };
+        self.0.send(Task::Change(Box::new(job))).await.map_err(|_| STOPPED)?;
         answer.await.map_err(|_| STOPPED)?
+    }
+
+    pub(super) fn downgrade(&self) -> WeakWriter {
+        WeakWriter(self.0.downgrade())
+    }
+}
+
+impl WeakWriter {
+    /// The revision of all rules, when all changes of other processes that there were are told.
+    /// `None` if that cannot be found out, or the store is closed.
+    pub(super) async fn look(&self) -> Option<Revision> {
+        let (caller, answer) = oneshot::channel();
+        self.0.upgrade()?.send(Task::Look(caller)).await.ok()?;
+        answer.await.ok()?.ok()
     }
 }
 
@@ -72,36 +112,55 @@ impl Durability {
 }
 
 /// Makes the changes in the queue, until no more can come, and keeps the log short.
-pub(super) fn serve(connection: &Connection, mut log: Log, Queue(mut jobs): Queue) {
+pub(super) fn serve(
+    connection: &Connection,
+    mut teller: Teller,
+    mut log: Log,
+    Queue(mut tasks): Queue,
+) {
     let mut group = Vec::with_capacity(MAX_GROUP);
-    while let Some(job) = jobs.blocking_recv() {
-        group.push(job);
-        while group.len() < MAX_GROUP
-            && let Ok(job) = jobs.try_recv()
-        {
-            group.push(job);
+    let mut looks = Vec::new();
+    while let Some(task) = tasks.blocking_recv() {
+        let mut next = Some(task);
+        while let Some(task) = next {
+            match task {
+                Task::Change(job) => group.push(job),
+                Task::Look(caller) => looks.push(caller),
+            }
+            next = if group.len() < MAX_GROUP { tasks.try_recv().ok() } else { None };
         }
-        let committed = commit(connection, &mut group).map_err(Arc::new);
+        let committed = commit(connection, &mut teller, &mut group).map_err(Arc::new);
         for job in group.drain(..) {
             job.answer(committed.clone());
+        }
+        for caller in looks.drain(..) {
+            // Whoever asks when nobody watches any more has left.
+            let _ = caller.send(teller.look(connection));
         }
         log.keep_short(connection);
     }
 }
 
-fn commit(connection: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+fn commit(
+    connection: &Connection,
+    teller: &mut Teller,
+    group: &mut [Box<dyn Job>],
+) -> rusqlite::Result<()> {
     let wanted = group.iter().filter(|job| job.is_wanted());
     let Some(durability) = wanted.map(|job| job.durability()).max() else {
         return Ok(());
     };
     connection.pragma_update(None, "synchronous", durability.name())?;
     execute(connection, "BEGIN IMMEDIATE")?;
-    let committed = run(connection, group).and_then(|()| execute(connection, "COMMIT"));
+    let committed = run(connection, group)
+        .and_then(|()| teller.count(connection, group.iter().map(|job| job.tells())))
+        .and_then(|counted| execute(connection, "COMMIT").map(|()| counted));
     if !connection.is_autocommit() {
         // If this fails too, so does the next BEGIN, and its callers hear of it.
         let _ = execute(connection, "ROLLBACK");
     }
-    committed
+    teller.tell(connection, committed?, group.iter().map(|job| job.tells()));
+    Ok(())
 }
 
 fn run(connection: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
@@ -125,6 +184,8 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 trait Job: Send {
     fn is_wanted(&self) -> bool;
     fn durability(&self) -> Durability;
+    /// What is told of it, if it was run.
+    fn tells(&self) -> Tells;
     /// Says whether it succeeded.
     fn run(&mut self, connection: &Connection) -> bool;
     fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>);
@@ -135,6 +196,7 @@ struct Change<T, W> {
     outcome: Option<Result<T, Failure>>,
     caller: oneshot::Sender<Result<T, StoreError>>,
     durability: Durability,
+    tells: Tells,
 }
 
 impl<T, W> Job for Change<T, W>
@@ -148,6 +210,13 @@ where
 
     fn durability(&self) -> Durability {
         self.durability
+    }
+
+    fn tells(&self) -> Tells {
+        match &self.outcome {
+            Some(Ok(_)) => self.tells,
+            _ => Tells::Nothing,
+        }
     }
 
     fn run(&mut self, connection: &Connection) -> bool {

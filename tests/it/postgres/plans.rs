@@ -87,6 +87,7 @@ async fn each_statement_has_its_index() {
         ("SELECT k.created, k.session, s.body FROM", vec![key, record]),
         ("SELECT h.rules, ", vec![place]),
         ("SELECT pg_advisory_xact_lock", vec![]),
+        ("UPDATE curfew_schema SET rules", vec![]),
         ("WITH filed AS (INSERT INTO curfew_sessions", vec![key, record]),
         ("SELECT body FROM curfew_sessions WHERE id", vec![record]),
         ("WITH replaced AS (UPDATE curfew_sessions", vec![record]),

@@ -28,6 +28,7 @@ mod in_the_name;
 mod limits;
 mod links;
 mod lists;
+mod live;
 mod meanwhile;
 mod members;
 #[cfg(feature = "metrics")]

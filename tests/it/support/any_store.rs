@@ -13,8 +13,8 @@ use tower_curfew::store::RedisStore;
 #[cfg(feature = "sqlite")]
 use tower_curfew::store::SqliteStore;
 use tower_curfew::store::{
-    Cap, Inserted, Key, Listed, Loaded, MemoryStore, OrgRules, Page, Record, Replaced, Revision,
-    RulesChanged, ScanPlace, Scanned, Store, StoreError,
+    Cap, Changes, Inserted, Key, Listed, Loaded, MemoryStore, OrgRules, Page, Record, Replaced,
+    Revision, RulesChanged, ScanPlace, Scanned, Store, StoreError,
 };
 
 #[cfg(feature = "redis")]
@@ -282,6 +282,10 @@ impl Store for AnyStore {
 
     async fn import(&self, records: Vec<Arc<Record>>) -> Result<u64, StoreError> {
         pass_on!(self.import(records))
+    }
+
+    async fn watch(&self) -> Result<Option<Changes>, StoreError> {
+        pass_on!(self.watch())
     }
 }
 

@@ -38,7 +38,7 @@ pub use self::log::Log;
 #[cfg(feature = "postgres")]
 pub use self::pgbouncer::PgBouncer;
 pub use self::raw::Kept;
-pub use self::store::{Fault, Held, Probe};
+pub use self::store::{Fault, Held, Probe, WatchFault};
 
 /// A site whose sessions are under curfew.
 pub struct Site {
@@ -119,6 +119,19 @@ impl Site {
         let layer = curfew.layer().passive(["/account/session"]);
         let router = routes().layer(layer).with_state(curfew.clone());
         Self { curfew, clock, store, router, is_patient }
+    }
+
+    /// Whether the store tells of changes. Behind a pooler it does not.
+    #[expect(clippy::print_stdout, reason = "what is left out is said")]
+    pub async fn tells_changes(&self) -> bool {
+        use tower_curfew::store::Store as _;
+
+        let tells = self.store.watch().await.unwrap().is_some();
+        self.store.calls();
+        if !tells {
+            println!("skipped: {:?} does not tell of changes", self.store);
+        }
+        tells
     }
 
     /// A browser that has never been here.

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use tower_curfew::SessionId;
 use tower_curfew::clock::Timestamp;
 use tower_curfew::store::{
-    Cap, ChangedRules, Inserted, Key, Listed, Loaded, OrgRules, Page, Record, Replaced, Revision,
-    RulesChanged, Store, StoreError, Unreadable,
+    Cap, ChangedRules, Changes, Inserted, Key, Listed, Loaded, OrgRules, Page, Record, Replaced,
+    Revision, RulesChanged, Store, StoreError, Unreadable,
 };
 
 use super::any_store::AnyStore;
@@ -45,8 +45,22 @@ struct State {
     rules_are_garbled: bool,
     garbled_records: HashSet<SessionId>,
     gates: Vec<Gate>,
+    watch: WatchFault,
     // As they were last seen on their way through.
     known: HashMap<SessionId, Arc<Record>>,
+}
+
+/// What becomes of the changes that a store tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WatchFault {
+    #[default]
+    None,
+    /// The way of all that watch is cut.
+    Cut,
+    /// Nothing is told any more, and nobody says so.
+    Swallow,
+    /// Not from the beginning: the store cannot tell.
+    Unable,
 }
 
 /// What is to go wrong: with the calls of this name, or with all; from now on, or once.
@@ -133,8 +147,14 @@ impl Probe {
         self.state.lock().unwrap().fault = Some(planned);
     }
 
+    /// From now on this becomes of what the store tells of changes.
+    pub fn break_watch(&self, fault: WatchFault) {
+        self.state.lock().unwrap().watch = fault;
+    }
+
     pub fn mend(&self) {
         let mut state = self.state.lock().unwrap();
+        state.watch = WatchFault::None;
         (state.fault, state.clock, state.rules_are_garbled) = (None, None, false);
         state.crashes = None;
         state.garbled_records.clear();
@@ -374,5 +394,30 @@ impl Store for Probe {
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         let store = self.store();
         self.called("purge", store.purge(now, at_most)).await
+    }
+
+    async fn watch(&self) -> Result<Option<Changes>, StoreError> {
+        let store = self.store();
+        let state = self.state.clone();
+        let watch = move || state.lock().unwrap().watch;
+        let changes = self.called("watch", store.watch()).await?;
+        let Some(mut changes) = changes.filter(|_| watch() != WatchFault::Unable) else {
+            return Ok(None);
+        };
+        let (told, passed_on) = Changes::channel();
+        tokio::spawn(async move {
+            while let Some(change) = changes.next().await {
+                let goes_on = match watch() {
+                    WatchFault::Cut => false,
+                    WatchFault::Swallow => true,
+                    WatchFault::None | WatchFault::Unable => told.tell(change),
+                };
+                if !goes_on {
+                    break;
+                }
+            }
+            told.end();
+        });
+        Ok(Some(passed_on))
     }
 }

@@ -1,0 +1,219 @@
+//! One task a node, which learns of changes and finds out whose session is over.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::budget::TimeBudget;
+use super::error::Error;
+use super::handle::{Curfew, Inner};
+use super::parallel::in_parallel;
+use super::waiting::Waiting;
+use crate::clock::Stopwatch;
+use crate::judge::Verdict;
+use crate::session::{Ended, Revision, SessionId};
+use crate::store::{Change, Changes};
+
+/// How often a session is looked at whose store does not tell of changes.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Where changes are told no more, as when a connection broke.
+const WATCH_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// After an error of the store.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// A store that is silent for so long has changes that one misses.
+const MAX_SILENCE: Duration = Duration::from_millis(3 * Changes::HEARTBEAT.as_millis() as u64);
+
+/// Runs from the time on at which somebody first waits for an end, as long as the handle lives.
+pub(super) fn keep_running(curfew: &Curfew) {
+    let inner = &curfew.inner;
+    inner.watching.start(|| Some(run(Arc::downgrade(inner), inner.waiting.clone())));
+}
+
+async fn run(inner: Weak<Inner>, waiting: Arc<Waiting>) {
+    let mut node = Node {
+        inner,
+        waiting,
+        judged_by: Revision::NONE,
+        looked_at_all: Stopwatch::start(),
+        is_blind: false,
+        has_failed: false,
+    };
+    loop {
+        let Some(curfew) = node.curfew() else { return };
+        let watched = curfew.ask(curfew.inner.store.watch()).await;
+        drop(curfew);
+        match watched {
+            Ok(Some(changes)) => {
+                node.is_blind = false;
+                // Whatever happened before.
+                node.doubt_all();
+                node.follow(changes).await;
+                sleep(WATCH_AGAIN_AFTER).await;
+            }
+            Ok(None) => node.look_now_and_then(None).await,
+            Err(error) => {
+                if !node.is_blind {
+                    let error = error.with_causes();
+                    tracing::warn!(error, "the session store does not tell of changes");
+                }
+                node.is_blind = true;
+                node.look_now_and_then(Some(TRY_AGAIN_AFTER)).await;
+            }
+        }
+    }
+}
+
+/// What the task knows.
+struct Node {
+    /// It must not keep the handle alive.
+    inner: Weak<Inner>,
+    waiting: Arc<Waiting>,
+    /// The revision of all rules by which all sessions were judged last.
+    judged_by: Revision,
+    looked_at_all: Stopwatch,
+    /// Whether the store could not be watched when this was tried last.
+    is_blind: bool,
+    has_failed: bool,
+}
+
+impl Node {
+    fn curfew(&self) -> Option<Curfew> {
+        Some(Curfew { inner: self.inner.upgrade()? })
+    }
+
+    fn doubt_all(&mut self) {
+        self.looked_at_all = Stopwatch::start();
+        self.waiting.doubt_all();
+    }
+
+    /// Looks at what changes, until some of it may be missed or the handle is gone.
+    async fn follow(&mut self, mut changes: Changes) {
+        let (mut stands, mut heard) = (self.judged_by, Stopwatch::start());
+        while self.look_by(stands).await.is_some() {
+            let silence = MAX_SILENCE.saturating_sub(heard.elapsed().unsigned_abs());
+            tokio::select! {
+                change = timeout(silence, changes.next()) => {
+                    let Ok(Some(change)) = change else { return };
+                    heard = Stopwatch::start();
+                    let mut next = Some(change);
+                    while let Some(change) = next {
+                        match change {
+                            Change::Session(id) => self.waiting.doubt(id),
+                            Change::Any => self.waiting.doubt_all(),
+                            Change::Heartbeat(heartbeat) => stands = heartbeat.rules,
+                        }
+                        next = changes.try_next();
+                    }
+                }
+                () = self.waiting.came.notified() => {}
+                () = self.next_is_due() => {}
+            }
+        }
+    }
+
+    /// While the store does not tell of changes: for so long, or for ever.
+    async fn look_now_and_then(&mut self, time: Option<Duration>) {
+        let began = Stopwatch::start();
+        loop {
+            if LOOK_EVERY <= self.looked_at_all.elapsed() {
+                self.doubt_all();
+            }
+            let has_more_time = || time.is_none_or(|time| began.elapsed() < time);
+            if self.look().await.is_none() || !has_more_time() {
+                return;
+            }
+            let pause = LOOK_EVERY.min(time.unwrap_or(LOOK_EVERY));
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.waiting.came.notified() => {}
+                () = self.next_is_due() => {}
+            }
+        }
+    }
+
+    async fn next_is_due(&self) {
+        let Some(curfew) = self.curfew() else { return };
+        let until = self.waiting.next_due().since(curfew.now());
+        drop(curfew);
+        let until = until.unsigned_abs().min(LOOK_EVERY);
+        // What is due and cannot be looked at just now is tried again.
+        sleep(if self.has_failed { until.max(TRY_AGAIN_AFTER) } else { until }).await;
+    }
+
+    /// Looks at all sessions by other rules than before, if there are others, and at those that may have
+    /// changed. `None` if the handle is gone.
+    async fn look_by(&mut self, stands: Revision) -> Option<()> {
+        if self.judged_by != stands {
+            let curfew = self.curfew()?;
+            match curfew.judge_all(&self.waiting, stands).await {
+                Ok(()) => self.judged_by = stands,
+                Err(error) => self.failed(&error),
+            }
+        }
+        self.look().await
+    }
+
+    async fn look(&mut self) -> Option<()> {
+        let curfew = self.curfew()?;
+        self.has_failed = false;
+        let doubtful = self.waiting.take_doubtful(curfew.now());
+        let looks = in_parallel(doubtful, |id| {
+            let (curfew, waiting) = (curfew.clone(), self.waiting.clone());
+            async move {
+                let found = curfew.look_at(&waiting, id).await;
+                if found.is_err() {
+                    waiting.doubt(id);
+                }
+                found
+            }
+        });
+        for error in looks.await.into_iter().filter_map(Result::err) {
+            self.failed(&error);
+        }
+        Some(())
+    }
+
+    fn failed(&mut self, error: &Error) {
+        self.has_failed = true;
+        tracing::debug!(error = %error.with_causes(), "a session that somebody waits for is unknown");
+    }
+}
+
+impl Curfew {
+    /// Judges all sessions that somebody waits for by rules that are no older than this. Those that may be
+    /// over are to be looked at.
+    async fn judge_all(&self, waiting: &Waiting, stands: Revision) -> Result<(), Error> {
+        if self.inner.rules.revision() < stands {
+            self.renew_rules(&mut TimeBudget::default()).await?;
+        }
+        let now = self.now();
+        for (id, record) in waiting.all() {
+            match self.judge_by_copy(&record, stands, now) {
+                Ok(Some(Verdict::Live(live))) if !live.above_rules => {
+                    waiting.keep(record, live.schedule.at());
+                }
+                _ => waiting.doubt(id),
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out whether a session is over, and tells whoever waits for that.
+    async fn look_at(&self, waiting: &Waiting, id: SessionId) -> Result<(), Error> {
+        let mut budget = TimeBudget::default();
+        let found = match self.load(&mut budget, id).await? {
+            Some(judged) => self.settle(&mut budget, judged).await?,
+            None => None,
+        };
+        match found.map(|judged| (judged.record, judged.verdict)) {
+            Some((record, Verdict::Live(live))) => waiting.keep(record, live.schedule.at()),
+            Some((_, Verdict::Over(ended))) => waiting.tell(id, &ended),
+            Some((_, Verdict::Gone)) | None => waiting.tell(id, &Ended::revoked(self.now())),
+        }
+        Ok(())
+    }
+}
