@@ -41,7 +41,7 @@
 //! It is no login framework: it knows no passwords, users or rights, and keeps no data of the app.
 //!
 //! Pages: [the rules](docs::rules), [organizations and everyone](docs::organizations),
-//! [tokens](docs::tokens), [stores and upgrades](docs::stores),
+//! [tokens](docs::tokens), [live connections](docs::live), [stores and upgrades](docs::stores),
 //! [operations](docs::operations), [privacy and the audit log](docs::privacy),
 //! [security](docs::security), [recipes](docs::recipes), [testing](docs::testing).
 //! On the inside: [architecture](docs::architecture), [traps](docs::traps).
@@ -54,6 +54,7 @@
 //! - `deadpool`: the same over a pool of deadpool-postgres that the app has.
 //! - `redis`: the same on Redis or Valkey; `redis-tls` encrypts its connections.
 //! - `serde`: `Serialize` for what answers in JSON carry; `axum` brings it.
+//! - `ws`: WebSockets that end with the session, for axum.
 //! - `metrics`: counts requests and calls of the store for the recorder of the app.
 //! - `conformance`: the store contract as tests, for a store of your own.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -88,6 +89,9 @@ pub use time;
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub use self::axum::{Authorize, account_routes, fresh_within, org_routes, readiness_route};
+#[cfg(feature = "ws")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ws")))]
+pub use self::axum::{LiveWebSocket, LiveWebSocketUpgrade};
 pub use self::cookie::{SameSite, SetCookie};
 pub use self::curfew::{
     AtCap, Builder, ConfigError, Counted, Curfew, Effect, Error, ErrorKind, FailedCall, Health,
@@ -106,6 +110,9 @@ pub use self::token::{IssuedToken, Keyring, KeyringError};
 pub mod docs {
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
+
+    #[doc = include_str!("docs/live.md")]
+    pub mod live {}
 
     #[doc = include_str!("docs/operations.md")]
     pub mod operations {}

@@ -9,11 +9,16 @@ mod account;
 mod extract;
 mod fresh;
 mod json;
+mod live;
 mod orgs;
 mod ready;
 mod response;
+#[cfg(feature = "ws")]
+mod websocket;
 
 pub use self::account::account_routes;
 pub use self::fresh::fresh_within;
 pub use self::orgs::{Authorize, org_routes};
 pub use self::ready::readiness_route;
+#[cfg(feature = "ws")]
+pub use self::websocket::{LiveWebSocket, LiveWebSocketUpgrade};

@@ -1,4 +1,4 @@
-//! The examples `axum` and `console`, as a person in a real browser meets them.
+//! The examples `axum`, `console` and `live`, as a person in a real browser meets them.
 //!
 //! They need Chromium and its driver. Where these are missing the tests are skipped, unless
 //! `CURFEW_REQUIRE_BROWSER` is 1. The tour of the console needs more for some of its parts, see
@@ -7,6 +7,7 @@
 
 mod audit;
 mod browser;
+mod live;
 mod page;
 mod place;
 mod server;

@@ -11,6 +11,8 @@ mod caches;
 mod caps;
 mod carriers;
 mod configuration;
+#[cfg(feature = "ws")]
+mod connections;
 mod cookies;
 mod copies;
 mod devices;
