@@ -55,6 +55,7 @@
 //! - `redis`: the same on Redis or Valkey; `redis-tls` encrypts its connections.
 //! - `serde`: `Serialize` for what answers in JSON carry; `axum` brings it.
 //! - `ws`: WebSockets that end with the session, for axum.
+//! - `near`: a bounded cache in front of a store on another machine.
 //! - `metrics`: counts requests and calls of the store for the recorder of the app.
 //! - `conformance`: the store contract as tests, for a store of your own.
 #![cfg_attr(docsrs, feature(doc_cfg))]

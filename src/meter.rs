@@ -101,3 +101,17 @@ pub(crate) fn store_call(call: &'static str, outcome: &'static str, timer: Optio
         }
     }
 }
+
+/// A load that was answered from the cache, or not.
+#[cfg(feature = "near")]
+pub(crate) fn near(outcome: &'static str) {
+    #[cfg(feature = "metrics")]
+    ::metrics::counter!("tower_curfew_near_loads_total", "outcome" => outcome).increment(1);
+}
+
+/// For how long something was told from the cache that was known to be out of date.
+#[cfg(feature = "near")]
+pub(crate) fn near_staleness(stale: Duration) {
+    #[cfg(feature = "metrics")]
+    ::metrics::histogram!("tower_curfew_near_staleness_seconds").record(stale.as_seconds_f64());
+}

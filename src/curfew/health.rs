@@ -29,6 +29,9 @@ pub struct Health {
     pub rules_behind: Duration,
     /// The last calls of the store that failed on this node, the latest at the end, at most eight.
     pub last_failures: Vec<FailedCall>,
+    /// How the [cache](crate::store::Store::near) in front of the store is doing, if there is one.
+    #[cfg(feature = "near")]
+    pub near: Option<crate::store::NearHealth>,
 }
 
 impl Health {
@@ -67,6 +70,8 @@ impl Curfew {
             store_clock_ahead: None,
             rules_behind: Duration::ZERO,
             last_failures: Vec::new(),
+            #[cfg(feature = "near")]
+            near: self.inner.store.near_health(),
         };
         health.problem = self.examine(&mut health).await.err();
         health.last_failures = self.inner.failures.last();

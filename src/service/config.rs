@@ -10,6 +10,8 @@ pub(super) struct Config {
     pub(super) open: Vec<String>,
     /// Patterns of paths whose requests are no activity.
     pub(super) passive: Vec<String>,
+    /// Patterns of paths for which the store is asked, whatever is cached.
+    pub(super) uncached: Vec<String>,
 }
 
 /// Whom the layer turns away.

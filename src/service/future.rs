@@ -16,7 +16,7 @@ use super::config::Config;
 use super::context::Context;
 use super::gate::{Decision, decide};
 use crate::cookie::{SetCookie, is_publicly_cacheable, keep_from_caches};
-use crate::curfew::{Activity, Checked, Curfew, Error};
+use crate::curfew::{Activity, Checked, Curfew, Error, GoesBy};
 use crate::meter;
 use crate::reject::RejectionCause;
 use crate::request::{Asked, RequestKind, drops_secure_cookies};
@@ -55,12 +55,19 @@ pub(super) struct Admission<M> {
     config: Arc<Config>,
     is_open: bool,
     activity: Activity,
+    goes_by: GoesBy,
     body: M,
 }
 
 impl<M: Clone> Admission<M> {
-    pub(super) fn new(config: &Arc<Config>, is_open: bool, activity: Activity, body: &M) -> Self {
-        Self { config: config.clone(), is_open, activity, body: body.clone() }
+    pub(super) fn new(
+        config: &Arc<Config>,
+        is_open: bool,
+        activity: Activity,
+        goes_by: GoesBy,
+        body: &M,
+    ) -> Self {
+        Self { config: config.clone(), is_open, activity, goes_by, body: body.clone() }
     }
 }
 
@@ -97,10 +104,11 @@ where
         B: Send + 'static,
     {
         let (curfew, activity) = (admission.config.curfew.clone(), admission.activity);
+        let goes_by = admission.goes_by;
         let (parts, body) = request.into_parts();
         let check = Box::pin(async move {
             let client = || curfew.client_reader().read(&parts.headers, &parts.extensions);
-            let checked = curfew.check(&token, activity, client).await;
+            let checked = curfew.check(&token, activity, goes_by, client).await;
             (Request::from_parts(parts, body), checked)
         });
         Self { state: State::Checking { check, inner, admission } }
@@ -118,7 +126,7 @@ where
         inner: &mut S,
         admission: &Admission<M>,
     ) -> Self {
-        let Admission { config, is_open, activity, body } = admission;
+        let Admission { config, is_open, activity, body, .. } = admission;
         let curfew = &config.curfew;
         let turned_away = |cause| {
             let response = curfew.turn_away(cause, &Asked::by(&request));

@@ -64,6 +64,7 @@ impl Curfew {
             mode: Mode::EndedNavigations,
             open: vec![login_path],
             passive: Vec::new(),
+            uncached: Vec::new(),
         };
         CurfewLayer { config: Arc::new(config), body: FromBytes }
     }
@@ -104,6 +105,19 @@ impl<M> CurfewLayer<M> {
     /// As [`open`](Self::open).
     pub fn passive(self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.with(|config| config.passive.extend(patterns(paths)))
+    }
+
+    /// Paths whose requests are checked by what the store says, in the form of [`open`](Self::open), even if
+    /// there is a [cache](crate::store::Store::near) in front of it: what a session that was revoked a
+    /// second ago must not do.
+    ///
+    /// # Panics
+    ///
+    /// As [`open`](Self::open).
+    #[cfg(feature = "near")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "near")))]
+    pub fn uncached(self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.with(|config| config.uncached.extend(patterns(paths)))
     }
 
     /// Answers rejections with bodies made by `make`, for services whose body type is not

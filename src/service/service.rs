@@ -11,7 +11,7 @@ use tower_service::Service;
 use super::body::MakeBody;
 use super::config::Config;
 use super::future::{Admission, ResponseFuture};
-use crate::curfew::Activity;
+use crate::curfew::{Activity, GoesBy};
 use crate::request::{is_plain_to_all, original_uri};
 
 /// The service that checks the session of each request, made by [`CurfewLayer`](super::CurfewLayer).
@@ -69,7 +69,9 @@ where
         let path = original_uri(request.uri(), request.extensions()).path();
         let is_passive = is_among(&config.passive, path);
         let activity = if is_passive { Activity::Passive } else { Activity::Active };
-        let admission = Admission::new(config, is_among(&config.open, path), activity, &self.body);
+        let is_open = is_among(&config.open, path);
+        let admission =
+            Admission::new(config, is_open, activity, goes_by(config, path), &self.body);
         match config.curfew.credentials().read(request.headers()) {
             Ok(Some(token)) => ResponseFuture::checking(request, token, inner, admission),
             Ok(None) => ResponseFuture::anonymous(request, inner, &admission),
@@ -88,14 +90,27 @@ fn is_preflight<B>(request: &Request<B>) -> bool {
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
+/// A path that others may read as another one may be among those for which the store is to be asked.
+fn goes_by(config: &Config, path: &str) -> GoesBy {
+    let patterns = &config.uncached;
+    match patterns.is_empty() || !is_meant(patterns, path) && is_plain_to_all(path) {
+        true => GoesBy::Cache,
+        false => GoesBy::Store,
+    }
+}
+
 /// Whether one of the patterns means this path. One that others may read as another path is meant
 /// by none.
 fn is_among(patterns: &[String], path: &str) -> bool {
+    is_meant(patterns, path) && is_plain_to_all(path)
+}
+
+fn is_meant(patterns: &[String], path: &str) -> bool {
     let means = |pattern: &String| match pattern.strip_suffix('*') {
         Some(start) => path.starts_with(start),
         None => path == pattern,
     };
-    patterns.iter().any(means) && is_plain_to_all(path)
+    patterns.iter().any(means)
 }
 
 impl<S, M> fmt::Debug for CurfewService<S, M> {

@@ -193,6 +193,37 @@ pub trait Store: Send + Sync + 'static {
     fn watch(&self) -> impl Future<Output = Result<Option<Changes>, StoreError>> + Send {
         async { Ok(None) }
     }
+
+    /// What is known of a session without asking anybody; `None` if nothing, as it is unless there is a
+    /// cache. A request goes by it only to let somebody in: it [loads](Self::load) the session before it
+    /// turns anybody away or changes anything.
+    fn cached(&self, id: SessionId) -> Option<Loaded> {
+        let _ = id;
+        None
+    }
+
+    /// Keeps sessions near the app, so that most requests need no server.
+    ///
+    /// Off by default, and for a store on another machine that [tells of changes](Self::watch). What ends
+    /// or changes a session, and what changes rules, is effective on every node within milliseconds, and
+    /// within the [bound](super::Near::bound) whatever fails: where changes are not told, or too late, the
+    /// store is asked each time. What is done in the name of a session asks the store itself, and so does
+    /// a route that is [uncached](crate::service::CurfewLayer::uncached).
+    #[cfg(feature = "near")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "near")))]
+    fn near(self, near: super::Near) -> super::NearStore<Self>
+    where
+        Self: Sized,
+    {
+        super::NearStore::new(self, near)
+    }
+
+    /// How a cache in front of it is doing; `None` if there is none. Only what caches implements this.
+    #[cfg(feature = "near")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "near")))]
+    fn near_health(&self) -> Option<super::NearHealth> {
+        None
+    }
 }
 
 /// How many records that have not ended there may be under a new record's first key. Exhaustive.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store};
 use super::error::StoreError;
+#[cfg(feature = "near")]
+use super::near::NearHealth;
 use super::watch::Changes;
 use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
@@ -40,6 +42,9 @@ pub(crate) trait ErasedStore: Send + Sync + 'static {
     ) -> StoreCall<'a, bool>;
     fn purge(&self, now: Timestamp, at_most: u32) -> StoreCall<'_, u64>;
     fn watch(&self) -> StoreCall<'_, Option<Changes>>;
+    fn cached(&self, id: SessionId) -> Option<Loaded>;
+    #[cfg(feature = "near")]
+    fn near_health(&self) -> Option<NearHealth>;
 }
 
 impl<S: Store> ErasedStore for S {
@@ -78,5 +83,14 @@ impl<S: Store> ErasedStore for S {
 
     fn watch(&self) -> StoreCall<'_, Option<Changes>> {
         StoreCall::new("watch", Store::watch(self))
+    }
+
+    fn cached(&self, id: SessionId) -> Option<Loaded> {
+        Store::cached(self, id)
+    }
+
+    #[cfg(feature = "near")]
+    fn near_health(&self) -> Option<NearHealth> {
+        Store::near_health(self)
     }
 }

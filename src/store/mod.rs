@@ -14,6 +14,8 @@ mod copy;
 mod erased;
 mod error;
 mod memory;
+#[cfg(feature = "near")]
+mod near;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod open_error;
 #[cfg(feature = "postgres")]
@@ -31,6 +33,9 @@ pub use self::copy::{Copied, CopyError, Progress, copy};
 pub(crate) use self::erased::{ErasedStore, StoreCall};
 pub use self::error::StoreError;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "near")]
+#[cfg_attr(docsrs, doc(cfg(feature = "near")))]
+pub use self::near::{Near, NearHealth, NearStore};
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub use self::open_error::OpenError;
 #[cfg(feature = "postgres")]

@@ -132,6 +132,12 @@ impl Watchers {
         }
     }
 
+    /// Ends the changes of all.
+    #[cfg(feature = "near")]
+    pub(super) fn end(&self) {
+        self.change(|senders| senders.drain(..).for_each(|sender| sender.end()));
+    }
+
     fn change(&self, change: impl FnOnce(&mut Vec<ChangeSender>)) {
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut senders);

@@ -12,10 +12,10 @@ use public_api::{Builder, PublicApi};
 
 /// The most public paths: modules (pages of the docs too), types, traits, functions, macros and
 /// constants. Methods, fields and variants are none.
-const MAX_PATHS: usize = 120;
+const MAX_PATHS: usize = 132;
 
 /// The most of them directly at the root, modules not counted.
-const MAX_AT_THE_ROOT: usize = 45;
+const MAX_AT_THE_ROOT: usize = 48;
 
 #[test]
 fn the_public_api_is_small_and_what_the_file_says() {

@@ -7,6 +7,8 @@ mod backup;
 mod crowd;
 #[cfg(feature = "redis")]
 mod failovers;
+#[cfg(all(feature = "near", any(feature = "postgres", feature = "redis")))]
+mod near;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod remote;
 #[cfg(any(feature = "postgres", feature = "redis"))]

@@ -69,7 +69,7 @@ impl Scene {
     }
 }
 
-async fn store_on(engine: Engine, url: &str) -> AnyStore {
+pub(super) async fn store_on(engine: Engine, url: &str) -> AnyStore {
     match engine {
         #[cfg(feature = "redis")]
         Engine::Redis => AnyStore::redis_without_a_user(url).await,

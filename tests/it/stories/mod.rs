@@ -37,6 +37,8 @@ mod members;
 mod metrics;
 mod model;
 mod moving;
+#[cfg(feature = "near")]
+mod near;
 mod nodes;
 mod org_refusals;
 mod org_routes;

@@ -178,6 +178,20 @@ impl AnyStore {
         Self::Redis { store, url: url.to_owned(), prefix }
     }
 
+    /// The same store on a server, over this way to it.
+    #[cfg(all(feature = "near", any(feature = "postgres", feature = "redis")))]
+    pub async fn over(&self, way_to: &str) -> Self {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres { schema, way, .. } => {
+                Self::postgres_in(way_to, schema.clone(), way.clone()).await
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis { prefix, .. } => Self::connected(way_to, way_to, prefix.clone()).await,
+            other => panic!("{other:?} is on no server"),
+        }
+    }
+
     /// The same store, with connections of its own where it has any.
     pub async fn elsewhere(&self) -> Self {
         match self {

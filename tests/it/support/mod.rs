@@ -105,18 +105,51 @@ impl Site {
         Self::node(self.store.clone(), clock, self.is_patient, configure)
     }
 
+    /// One more node of this site, which keeps sessions near.
+    #[cfg(feature = "near")]
+    pub async fn near(&self, near: tower_curfew::store::Near) -> Self {
+        use tower_curfew::store::Store as _;
+
+        let store = self.store.elsewhere().await;
+        let cached = store.clone().near(near);
+        Self::node_over(cached, store, self.clock.clone(), self.is_patient, |builder| builder)
+    }
+
+    /// The same over another way to the store, and not patient with it.
+    #[cfg(all(feature = "near", any(feature = "postgres", feature = "redis")))]
+    pub async fn near_over(&self, store: AnyStore, near: tower_curfew::store::Near) -> Self {
+        use tower_curfew::store::Store as _;
+
+        let store = Probe::new(store);
+        let cached = store.clone().near(near);
+        Self::node_over(cached, store, self.clock.clone(), false, |builder| builder)
+    }
+
     fn node(
         store: Probe,
         clock: ManualClock,
         is_patient: bool,
         configure: impl FnOnce(Builder) -> Builder,
     ) -> Self {
-        let mut builder = Curfew::builder(store.clone(), keyring()).clock(clock.clone());
+        Self::node_over(store.clone(), store, clock, is_patient, configure)
+    }
+
+    /// Over a store, at the bottom of which is this one.
+    fn node_over(
+        top: impl tower_curfew::store::Store,
+        store: Probe,
+        clock: ManualClock,
+        is_patient: bool,
+        configure: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let mut builder = Curfew::builder(top, keyring()).clock(clock.clone());
         if is_patient {
             builder = builder.timeout(Duration::MINUTE);
         }
         let curfew = configure(builder).build().unwrap();
         let layer = curfew.layer().passive(["/account/session"]);
+        #[cfg(feature = "near")]
+        let layer = layer.uncached(["/presence"]);
         let router = routes().layer(layer).with_state(curfew.clone());
         Self { curfew, clock, store, router, is_patient }
     }

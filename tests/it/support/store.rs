@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use tower_curfew::SessionId;
 use tower_curfew::clock::Timestamp;
 use tower_curfew::store::{
-    Cap, ChangedRules, Changes, Inserted, Key, Listed, Loaded, OrgRules, Page, Record, Replaced,
-    Revision, RulesChanged, Store, StoreError, Unreadable,
+    Cap, Change, ChangedRules, Changes, Inserted, Key, Listed, Loaded, OrgRules, Page, Record,
+    Replaced, Revision, RulesChanged, Store, StoreError, Unreadable,
 };
 
 use super::any_store::AnyStore;
@@ -59,6 +59,8 @@ pub enum WatchFault {
     Cut,
     /// Nothing is told any more, and nobody says so.
     Swallow,
+    /// Heartbeats say that all is told, and nothing else is.
+    Withhold,
     /// Not from the beginning: the store cannot tell.
     Unable,
 }
@@ -399,6 +401,10 @@ impl Store for Probe {
     async fn watch(&self) -> Result<Option<Changes>, StoreError> {
         let store = self.store();
         let state = self.state.clone();
+        let shows = {
+            let state = self.state.clone();
+            move || state.lock().unwrap().clock
+        };
         let watch = move || state.lock().unwrap().watch;
         let changes = self.called("watch", store.watch()).await?;
         let Some(mut changes) = changes.filter(|_| watch() != WatchFault::Unable) else {
@@ -406,10 +412,15 @@ impl Store for Probe {
         };
         let (told, passed_on) = Changes::channel();
         tokio::spawn(async move {
-            while let Some(change) = changes.next().await {
+            while let Some(mut change) = changes.next().await {
+                if let Change::Heartbeat(heartbeat) = &mut change {
+                    heartbeat.clock = shows().or(heartbeat.clock);
+                }
                 let goes_on = match watch() {
                     WatchFault::Cut => false,
                     WatchFault::Swallow => true,
+                    WatchFault::Withhold if !matches!(change, Change::Heartbeat(_)) => true,
+                    WatchFault::Withhold => told.tell(change),
                     WatchFault::None | WatchFault::Unable => told.tell(change),
                 };
                 if !goes_on {

@@ -1,0 +1,218 @@
+//! What is kept, and when it may be told.
+//!
+//! Nothing here waits or reads a clock: times are how long the cache has been there.
+//!
+//! - An entry remembers the mark that its id had when its load *began*. Whoever learns that a session has
+//!   changed makes another mark, so that neither the entry counts any more nor what loads under way bring.
+//! - A heartbeat that was asked at some time comes after all changes that were made before. So at that time
+//!   nothing was stale, and an entry is told only for a bounded time after it.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache as Entries, DefaultLifecycle};
+
+use time::Duration;
+
+use super::hasher::IdHasher;
+use crate::clock::Timestamp;
+use crate::session::{Record, Revision, SessionId};
+use crate::store::contract::Loaded;
+
+pub(super) struct Cache {
+    bound: i64,
+    entries: Entries<SessionId, Entry, UnitWeighter, IdHasher>,
+    /// For each id one of these, which it shares with others: a change of one makes others be asked again.
+    marks: Box<[AtomicU64]>,
+    /// The same for all ids.
+    epoch: AtomicU64,
+    /// All changes up to this time are known, in microseconds; negative if there is no such time.
+    caught_up: AtomicI64,
+    /// No entry is told unless all changes up to this time are known.
+    not_before: AtomicI64,
+    /// By how much the store's clock is ahead of the time here, in milliseconds, or `NO_CLOCK`.
+    clock: AtomicI64,
+    rules: Rules,
+    /// Held while an entry is put in the place of another one.
+    filling: Box<[Mutex<()>]>,
+}
+
+/// The revision at which all rules stand, as far as is known.
+#[derive(Default)]
+struct Rules {
+    revision: AtomicU64,
+    /// When the answer came that has said so.
+    since: Mutex<i64>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    record: Arc<Record>,
+    mark: Mark,
+}
+
+/// What may change between the beginning of a load and the time at which its answer is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    epoch: u64,
+    id: u64,
+}
+
+/// The beginning of a load.
+pub(super) struct Ticket {
+    id: SessionId,
+    mark: Mark,
+}
+
+const MARKS: usize = 1 << 14;
+const FILLING: usize = 64;
+const NO_CLOCK: i64 = i64::MIN;
+const NEVER: i64 = i64::MIN / 2;
+
+impl Cache {
+    pub(super) fn new(bound: Duration, entries: usize) -> Self {
+        Self::with_marks(bound, entries, MARKS)
+    }
+
+    fn with_marks(bound: Duration, entries: usize, marks: usize) -> Self {
+        let lifecycle = DefaultLifecycle::default();
+        let room = entries as u64;
+        Self {
+            bound: micros(bound),
+            entries: Entries::with(entries, room, UnitWeighter, IdHasher::default(), lifecycle),
+            marks: (0..marks).map(|_| AtomicU64::new(0)).collect(),
+            epoch: AtomicU64::new(0),
+            caught_up: AtomicI64::new(NEVER),
+            not_before: AtomicI64::new(NEVER),
+            clock: AtomicI64::new(NO_CLOCK),
+            rules: Rules::default(),
+            filling: (0..FILLING.min(marks)).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// What may be told of a session without asking the store.
+    pub(super) fn get(&self, id: SessionId, now: Duration) -> Option<Loaded> {
+        let now = micros(now);
+        let caught_up = self.caught_up.load(Ordering::SeqCst);
+        let not_before = self.not_before.load(Ordering::SeqCst);
+        if caught_up <= not_before || caught_up + self.bound <= now {
+            return None;
+        }
+        let Entry { record, mark } = self.entries.get(&id)?;
+        // Looked at after the entry was taken, so that no change in between is missed.
+        (mark == self.mark(id)).then(|| Loaded {
+            record,
+            rules: Revision::from_u64(self.rules.revision.load(Ordering::SeqCst)),
+            clock: self.clock(now),
+        })
+    }
+
+    /// To be taken before the store is asked.
+    pub(super) fn ticket(&self, id: SessionId) -> Ticket {
+        Ticket { id, mark: self.mark(id) }
+    }
+
+    /// Keeps what a load has brought, unless something has changed since it began.
+    pub(super) fn fill(&self, Ticket { id, mark }: Ticket, record: &Arc<Record>) {
+        let _turn = lock(&self.filling[bits(id) % self.filling.len()]);
+        if self.is_overtaken(id, mark) {
+            return;
+        }
+        let newer =
+            |there: &Entry| there.mark == mark && record.revision() < there.record.revision();
+        if !self.entries.peek(&id).as_ref().is_some_and(newer) {
+            self.entries.insert(id, Entry { record: record.clone(), mark });
+        }
+    }
+
+    fn is_overtaken(&self, id: SessionId, mark: Mark) -> bool {
+        mark != self.mark(id)
+    }
+
+    /// A session has changed, or may have.
+    pub(super) fn changed(&self, id: SessionId) {
+        self.marks[bits(id) % self.marks.len()].fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Any session may have changed.
+    pub(super) fn all_changed(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Changes may be missed from now on.
+    pub(super) fn lost(&self) {
+        self.caught_up.store(NEVER, Ordering::SeqCst);
+        self.all_changed();
+    }
+
+    /// All changes up to the time at which the store was asked are known.
+    pub(super) fn caught_up(&self, asked: Duration, clock: Option<Timestamp>) {
+        let millis = |time: Timestamp| time.unix_millis() - micros(asked) / 1000;
+        self.clock.store(clock.map_or(NO_CLOCK, millis), Ordering::SeqCst);
+        self.caught_up.fetch_max(micros(asked), Ordering::SeqCst);
+    }
+
+    /// Nothing is told until all changes up to now are known.
+    pub(super) fn wait_for_changes(&self, now: Duration) {
+        self.not_before.fetch_max(micros(now), Ordering::SeqCst);
+    }
+
+    /// Takes down what an answer said of the rules.
+    pub(super) fn rules_stand(&self, revision: Revision, asked: Duration, now: Duration) {
+        let mut since = lock(&self.rules.since);
+        let known = self.rules.revision.load(Ordering::SeqCst);
+        let (revision, asked) = (revision.as_u64(), micros(asked));
+        let are_lost = revision < known && *since < asked;
+        if known < revision || are_lost {
+            self.rules.revision.store(revision, Ordering::SeqCst);
+            *since = micros(now);
+        }
+        if are_lost {
+            // So may be changes of sessions.
+            self.all_changed();
+        }
+    }
+
+    /// How long ago all changes were known.
+    pub(super) fn behind(&self, now: Duration) -> Option<Duration> {
+        let caught_up = self.caught_up.load(Ordering::SeqCst);
+        (caught_up != NEVER).then(|| now - Duration::microseconds(caught_up))
+    }
+
+    pub(super) fn promises_less_than(&self, stale: Duration) -> bool {
+        self.bound < micros(stale)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn mark(&self, id: SessionId) -> Mark {
+        Mark {
+            epoch: self.epoch.load(Ordering::SeqCst),
+            id: self.marks[bits(id) % self.marks.len()].load(Ordering::SeqCst),
+        }
+    }
+
+    fn clock(&self, now: i64) -> Option<Timestamp> {
+        let ahead = self.clock.load(Ordering::SeqCst);
+        (ahead != NO_CLOCK).then(|| Timestamp::from_unix_millis(ahead + now / 1000))
+    }
+}
+
+/// Not those by which entries are found.
+fn bits(id: SessionId) -> usize {
+    usize::from(u16::from_le_bytes([id.as_bytes()[0], id.as_bytes()[1]]))
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.whole_microseconds()).unwrap_or(i64::MAX / 2)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod search;
