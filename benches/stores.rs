@@ -7,9 +7,10 @@
 //! cargo bench --manifest-path benches/Cargo.toml --bench stores
 //! ```
 //!
-//! A server that is not named is left out; `-- redis` at the end runs that store alone. The cases take turns, many times, so that a machine that
-//! grows slower does so for all of them; what is printed is the median of all turns, and ratios are
-//! taken turn by turn. Processor time is that of this process, without the server's.
+//! A server that is not named is left out; `-- redis` at the end runs that store alone, and `-- near` a cache
+//! in front of Redis beside memory. The cases take turns, many times, so that a machine that grows slower
+//! does so for all of them; what is printed is the median of all turns, and ratios are taken turn by turn.
+//! Processor time is that of this process, without the server's.
 
 use std::env;
 use std::future::Future;
@@ -28,7 +29,7 @@ use redis::AsyncCommands;
 use tokio_postgres::NoTls;
 use tower::ServiceExt;
 use tower_curfew::SessionId;
-use tower_curfew::store::{MemoryStore, PostgresStore, RedisStore, SqliteStore, Store};
+use tower_curfew::store::{MemoryStore, Near, PostgresStore, RedisStore, SqliteStore, Store};
 use tower_curfew::{ClientInfo, Curfew, Keyring, NewSession, Session};
 use tower_sessions::cookie::Key;
 use tower_sessions::{Expiry, SessionManagerLayer, SessionStore};
@@ -49,6 +50,12 @@ where
     Case { name, call: Arc::new(move || Box::pin(call())) }
 }
 
+impl Case {
+    fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     // Cargo adds `--bench`.
@@ -65,6 +72,11 @@ async fn main() {
         && let Ok(url) = env::var("CURFEW_TEST_REDIS")
     {
         redis(&url).await;
+    }
+    if is_wanted("near")
+        && let Ok(url) = env::var("CURFEW_TEST_REDIS")
+    {
+        near(&url).await;
     }
     if is_wanted("postgres")
         && let Ok(url) = env::var("CURFEW_TEST_POSTGRES")
@@ -134,6 +146,23 @@ async fn redis(url: &str) {
     let () = connection.del(keys).await.expect("a server");
 }
 
+/// What a cache in front of a server costs, beside memory alone: neither asks anybody.
+async fn near(url: &str) {
+    let store = RedisStore::options(url).prefix(NEAR_PREFIX).connect();
+    let store = store.await.expect("a server").near(Near::default());
+    let (over_memory, _) = app(MemoryStore::new()).await;
+    let (near, _) = app(store).await;
+    compare("near", vec![over_memory.named(MEMORY), near.named(NEAR)]).await;
+    let client = redis::Client::open(url).expect("a URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("a server");
+    let keys: Vec<Vec<u8>> = connection.keys(format!("{NEAR_PREFIX}*")).await.expect("a server");
+    let () = connection.del(keys).await.expect("a server");
+}
+
+const NEAR_PREFIX: &str = "curfew-bench-near:";
+const MEMORY: &str = "tower-curfew over memory";
+const NEAR: &str = "tower-curfew near Redis";
+
 const REDIS_PREFIX: &str = "curfew-bench:";
 
 async fn postgres(url: &str) {
@@ -180,12 +209,7 @@ async fn ours(
     store: impl Store + Clone,
     bare: &(dyn Fn(SessionId) -> Vec<Case> + Sync),
 ) -> Vec<Case> {
-    let keyring = Keyring::from_bytes([7; 32]).expect("32 bytes");
-    let curfew = Curfew::builder(store.clone(), keyring).build().expect("defaults");
-    let user = USER;
-    let new = NewSession::for_user(user).orgs(["acme"]);
-    let cookie = curfew.start(new, &ClientInfo::for_tests()).await.expect("a store");
-    let id = curfew.list(user).await.expect("a store")[0].id();
+    let (request, id) = app(store.clone()).await;
     let mut cases = bare(id);
     cases.push(case("tower-curfew, load", move || {
         let store = store.clone();
@@ -193,11 +217,21 @@ async fn ours(
             assert!(store.load(id).await.expect("a store").is_some());
         }
     }));
+    cases.push(request);
+    cases
+}
+
+/// Whole requests of that person, and their session.
+async fn app(store: impl Store) -> (Case, SessionId) {
+    let keyring = Keyring::from_bytes([7; 32]).expect("32 bytes");
+    let curfew = Curfew::builder(store, keyring).build().expect("defaults");
+    let new = NewSession::for_user(USER).orgs(["acme"]);
+    let cookie = curfew.start(new, &ClientInfo::for_tests()).await.expect("a store");
+    let id = curfew.list(USER).await.expect("a store")[0].id();
     let app = Router::new()
         .route("/", get(async |session: Session| session.user().to_owned()))
         .layer(curfew.layer());
-    cases.push(whole_request(OURS, app, cookie.request_header()));
-    cases
+    (whole_request(OURS, app, cookie.request_header()), id)
 }
 
 /// Whole requests of the same person with tower-sessions, its cookie signed, and no activity to record.
@@ -303,10 +337,15 @@ async fn compare(store: &str, cases: Vec<Case>) {
             median(pairs.map(|(one, other)| part(one) / part(other)).collect())
         };
         let (rate, cpu) = (of(|turn| turn.rate), of(|turn| turn.cpu));
-        println!("{what}: {rate:.2} times as many a second, {cpu:.2} of the CPU");
+        let pairs = turns[one].iter().zip(&turns[other]);
+        let more = median(pairs.map(|(one, other)| one.alone - other.alone).collect()) * 1e9;
+        println!(
+            "{what}: {rate:.2} times as many a second, {cpu:.2} of the CPU; alone {more:.0} ns more"
+        );
     };
     ratio("load against a bare read", place("tower-curfew, load"), place(BARE));
     ratio("whole request against tower-sessions", place(OURS), place(PEER));
+    ratio("near against memory", place(NEAR), place(MEMORY));
     println!();
 }
 
