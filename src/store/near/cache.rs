@@ -2,8 +2,8 @@
 //!
 //! Nothing here waits or reads a clock: times are how long the cache has been there.
 //!
-//! - An entry remembers the mark that its id had when its load *began*. Whoever learns that a session has
-//!   changed makes another mark, so that neither the entry counts any more nor what loads under way bring.
+//! - A load remembers the mark that its id had when it *began*. Whoever learns that a session has changed
+//!   makes another mark, so that what loads under way bring does not count, and removes the entry.
 //! - A heartbeat that was asked at some time comes after all changes that were made before. So at that time
 //!   nothing was stale, and an entry is told only for a bounded time after it.
 
@@ -23,7 +23,9 @@ use crate::store::contract::Loaded;
 pub(super) struct Cache {
     bound: i64,
     entries: Entries<SessionId, Entry, UnitWeighter, IdHasher>,
-    /// For each id one of these, which it shares with others: a change of one makes others be asked again.
+    /// For each id one of these, which it shares with others: a change of one makes loads of others that are
+    /// under way keep nothing. An entry does not depend on it: where sessions change all the time, each of
+    /// these does so every other second.
     marks: Box<[AtomicU64]>,
     /// The same for all ids.
     epoch: AtomicU64,
@@ -34,7 +36,7 @@ pub(super) struct Cache {
     /// By how much the store's clock is ahead of the time here, in milliseconds, or `NO_CLOCK`.
     clock: AtomicI64,
     rules: Rules,
-    /// Held while an entry is put in the place of another one.
+    /// Held while an entry is put in the place of another one, or removed.
     filling: Box<[Mutex<()>]>,
 }
 
@@ -49,7 +51,7 @@ struct Rules {
 #[derive(Clone)]
 struct Entry {
     record: Arc<Record>,
-    mark: Mark,
+    epoch: u64,
 }
 
 /// What may change between the beginning of a load and the time at which its answer is used.
@@ -99,9 +101,9 @@ impl Cache {
         if caught_up <= not_before || caught_up + self.bound <= now {
             return None;
         }
-        let Entry { record, mark } = self.entries.get(&id)?;
+        let Entry { record, epoch } = self.entries.get(&id)?;
         // Looked at after the entry was taken, so that no change in between is missed.
-        (mark == self.mark(id)).then(|| Loaded {
+        (epoch == self.epoch.load(Ordering::SeqCst)).then(|| Loaded {
             record,
             rules: Revision::from_u64(self.rules.revision.load(Ordering::SeqCst)),
             clock: self.clock(now),
@@ -115,14 +117,15 @@ impl Cache {
 
     /// Keeps what a load has brought, unless something has changed since it began.
     pub(super) fn fill(&self, Ticket { id, mark }: Ticket, record: &Arc<Record>) {
-        let _turn = lock(&self.filling[bits(id) % self.filling.len()]);
+        let _turn = self.turn(id);
         if self.is_overtaken(id, mark) {
             return;
         }
+        let epoch = mark.epoch;
         let newer =
-            |there: &Entry| there.mark == mark && record.revision() < there.record.revision();
+            |there: &Entry| there.epoch == epoch && record.revision() < there.record.revision();
         if !self.entries.peek(&id).as_ref().is_some_and(newer) {
-            self.entries.insert(id, Entry { record: record.clone(), mark });
+            self.entries.insert(id, Entry { record: record.clone(), epoch });
         }
     }
 
@@ -132,7 +135,9 @@ impl Cache {
 
     /// A session has changed, or may have.
     pub(super) fn changed(&self, id: SessionId) {
+        let _turn = self.turn(id);
         self.marks[bits(id) % self.marks.len()].fetch_add(1, Ordering::SeqCst);
+        self.entries.remove(&id);
     }
 
     /// Any session may have changed.
@@ -195,6 +200,10 @@ impl Cache {
         }
     }
 
+    fn turn(&self, id: SessionId) -> MutexGuard<'_, ()> {
+        lock(&self.filling[bits(id) % self.filling.len()])
+    }
+
     fn clock(&self, now: i64) -> Option<Timestamp> {
         let ahead = self.clock.load(Ordering::SeqCst);
         (ahead != NO_CLOCK).then(|| Timestamp::from_unix_millis(ahead + now / 1000))
@@ -216,3 +225,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod search;
+#[cfg(test)]
+mod tests;

@@ -189,7 +189,7 @@ impl World {
         let entry = self.cache.entries.peek(&id).map(|entry| {
             let revision = entry.record.revision();
             let number = self.revisions.iter().position(|record| record.revision() == revision);
-            (number, current(entry.mark))
+            (number, entry.epoch == self.cache.mark(id).epoch)
         });
         let load = match &self.load {
             Load::None => None,
