@@ -11,8 +11,8 @@ use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Connection, Erro
 
 use super::connection_string;
 use super::error::refused;
+use super::notified::Notified;
 use super::tls_options::{TlsFiles, TlsOptions};
-use super::watch::Notified;
 use crate::store::open_error::OpenError;
 
 /// What is at the other end of a connection.

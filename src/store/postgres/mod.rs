@@ -15,6 +15,7 @@ mod keeper;
 #[cfg(feature = "deadpool")]
 mod lent;
 mod moving;
+mod notified;
 mod open;
 mod open_failure;
 mod opened;

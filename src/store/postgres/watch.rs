@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Statement;
 
@@ -17,33 +17,8 @@ use super::opened::Opened;
 use super::read::revision;
 use super::values::ClockTime;
 use crate::clock::Stopwatch;
-use crate::session::SessionId;
 use crate::store::error::StoreError;
-use crate::store::watch::{Change, ChangeSender, Changes, Heartbeat, Watchers};
-
-/// What the server notifies a connection of that listens.
-#[derive(Default)]
-pub(super) struct Notified {
-    watchers: Watchers,
-    rules: watch::Sender<()>,
-    /// Held while such a connection is opened, so that a server that hangs does not collect them.
-    opening: Arc<Mutex<()>>,
-}
-
-impl Notified {
-    pub(super) fn take(&self, payload: &str) {
-        match session(payload) {
-            Some(id) => self.watchers.tell(Change::Session(id)),
-            None => self.rules.send_replace(()),
-        }
-    }
-}
-
-/// A session by its id; for rules there is nothing to say.
-fn session(payload: &str) -> Option<SessionId> {
-    let number = u128::from_str_radix(payload, 16).ok()?;
-    Some(SessionId::from_bytes(number.to_be_bytes()))
-}
+use crate::store::watch::{Change, ChangeSender, Changes, Heartbeat};
 
 /// `None` where nothing can listen: behind a pooler, and with a pool of the app's.
 pub(super) async fn watch(store: &Shared) -> Result<Option<Changes>, StoreError> {

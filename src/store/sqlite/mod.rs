@@ -5,6 +5,7 @@ mod log;
 mod moving;
 mod open;
 mod read;
+mod teller;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -21,7 +22,7 @@ use tokio::sync::oneshot;
 use self::log::Log;
 use self::open::Connections;
 use self::read::Readers;
-use self::watch::{Teller, Tells};
+use self::teller::{Teller, Tells};
 use self::writer::Writer;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store};
 use super::error::StoreError;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use super::error::{Obstacle, is_busy};
-use super::{moving, read, watch, write};
+use super::{moving, read, teller, write};
 use crate::clock::Deadline;
 use crate::store::open_error::OpenError;
 use crate::token::random_id;
@@ -121,7 +121,7 @@ fn are_complete(tables: &Connection) -> Result<(), Obstacle> {
         write::DUE,
         write::FILE,
         moving::SCAN,
-        watch::RAISE,
+        teller::RAISE,
     ] {
         tables.prepare(sql).map_err(|_| Obstacle::Advice(INCOMPLETE))?;
     }

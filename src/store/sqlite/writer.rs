@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::error::Failure;
 use super::log::Log;
-use super::watch::{Teller, Tells};
+use super::teller::{Teller, Tells};
 use crate::session::Revision;
 use crate::store::error::StoreError;
 
