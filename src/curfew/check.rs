@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::budget::TimeBudget;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
+use super::touch::Recorded;
 use super::verdict::{Judged, MAX_TRIES, check_clock};
 use crate::clock::Timestamp;
 use crate::cookie::SetCookie;
@@ -12,7 +13,7 @@ use crate::event::{EventKind, RefusalReason};
 use crate::judge::{LiveState, Verdict};
 use crate::meter;
 use crate::session::{ClientDetails, Presence, Record, Session, SessionId, SessionKind};
-use crate::store::{Loaded, Replaced};
+use crate::store::Loaded;
 use crate::token::Token;
 
 /// What the check of a request found.
@@ -116,7 +117,7 @@ impl Curfew {
                     Some(Checked::admitted(judged.record, live, judged.now))
                 }
                 Verdict::Live(ref live) if live.touch_at <= judged.now => {
-                    Box::pin(self.record_activity(token, judged, client(), &mut budget)).await?
+                    Box::pin(self.touch_and_admit(token, judged, client(), &mut budget)).await?
                 }
                 Verdict::Live(live) => {
                     Some(self.admit(token, judged.record, live, false, judged.now))
@@ -168,26 +169,18 @@ impl Curfew {
 
     /// Records the activity of a living session and lets it in; `None` if somebody else has changed it
     /// since it was loaded.
-    async fn record_activity(
+    async fn touch_and_admit(
         &self,
         token: &Token,
         judged: Judged,
         client: ClientDetails,
         budget: &mut TimeBudget,
     ) -> Result<Option<Checked>, Error> {
-        let Some((next, Verdict::Live(live))) = self.active(&judged, Some(&client))? else {
-            return Ok(None);
-        };
         let now = judged.now;
-        Ok(match self.ask_within(budget, self.inner.store.replace(next.clone())).await {
-            Ok(Replaced::Done) => {
-                meter::activity_recorded();
-                Some(self.admit(token, next, live, true, now))
-            }
-            Ok(Replaced::Stale | Replaced::Gone) => None,
-            // Who it is is known all the same, and the next request tries again.
-            Err(error) => {
-                tracing::warn!(error = %error.with_causes(), "activity could not be recorded");
+        Ok(match self.record_activity(budget, &judged, Some(&client)).await? {
+            Recorded::As(next, live) => Some(self.admit(token, next, live, true, now)),
+            Recorded::Stale => None,
+            Recorded::NotNow => {
                 let Verdict::Live(live) = judged.verdict else { return Ok(None) };
                 Some(self.admit(token, judged.record, live, false, now))
             }

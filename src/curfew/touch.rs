@@ -1,12 +1,14 @@
 //! Activity in a session that comes as no request.
 
+use std::sync::Arc;
+
 use super::budget::TimeBudget;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
-use super::verdict::MAX_TRIES;
-use crate::judge::Verdict;
+use super::verdict::{Judged, MAX_TRIES};
+use crate::judge::{LiveState, Verdict};
 use crate::meter;
-use crate::session::{Session, SessionId};
+use crate::session::{ClientDetails, Record, Session, SessionId};
 use crate::store::Replaced;
 
 impl Curfew {
@@ -44,19 +46,43 @@ impl Curfew {
                 Verdict::Live(_) => {}
                 Verdict::Over(_) | Verdict::Gone => return Err(Error::sign_in_required()),
             }
-            let Some((next, Verdict::Live(_))) = self.active(&judged, None)? else { continue };
-            match self.ask_within(&mut budget, self.inner.store.replace(next)).await {
-                Ok(Replaced::Done) => {
-                    meter::activity_recorded();
-                    return Ok(());
-                }
-                Ok(Replaced::Stale | Replaced::Gone) => {}
-                Err(error) => {
-                    tracing::warn!(error = %error.with_causes(), "activity could not be recorded");
-                    return Ok(());
-                }
+            match self.record_activity(&mut budget, &judged, None).await? {
+                Recorded::As(..) | Recorded::NotNow => return Ok(()),
+                Recorded::Stale => {}
             }
         }
         Err(Error::unavailable(Contended))
     }
+
+    /// Records that a living session is used. A client that is not known stays as it was.
+    pub(super) async fn record_activity(
+        &self,
+        budget: &mut TimeBudget,
+        judged: &Judged,
+        client: Option<&ClientDetails>,
+    ) -> Result<Recorded, Error> {
+        let Some((next, Verdict::Live(live))) = self.active(judged, client)? else {
+            return Ok(Recorded::Stale);
+        };
+        Ok(match self.ask_within(budget, self.inner.store.replace(next.clone())).await {
+            Ok(Replaced::Done) => {
+                meter::activity_recorded();
+                Recorded::As(next, live)
+            }
+            Ok(Replaced::Stale | Replaced::Gone) => Recorded::Stale,
+            Err(error) => {
+                tracing::warn!(error = %error.with_causes(), "activity could not be recorded");
+                Recorded::NotNow
+            }
+        })
+    }
+}
+
+/// What became of it.
+pub(super) enum Recorded {
+    As(Arc<Record>, LiveState),
+    /// Somebody else has changed the session since it was loaded.
+    Stale,
+    /// The store did not do it. Who it is is known all the same, and whoever comes next tries again.
+    NotNow,
 }
