@@ -138,20 +138,10 @@ async fn carry(
                     Some(message) => if socket.send(message).await.is_err() { return },
                     None => return,
                 },
-                place = received.reserve(), if !is_handled => {
-                    let Ok(place) = place else { return };
-                    tokio::select! {
-                        () = &mut handled => is_handled = true,
-                        message = socket.recv() => match message {
-                            Some(Ok(message)) => place.send(message),
-                            Some(Err(_)) | None => return,
-                        },
-                        message = to_send.recv() => match message {
-                            Some(message) => if socket.send(message).await.is_err() { return },
-                            None => return,
-                        },
-                    }
-                }
+                message = next(&mut socket, &received), if !is_handled => match message {
+                    Some((place, message)) => place.send(message),
+                    None => return,
+                },
             }
         }
     };
@@ -163,6 +153,15 @@ async fn carry(
         // A client that reads nothing is not waited for.
         let _ = timeout(MAX_GOODBYE, socket.send(goodbye(&ended))).await;
     }
+}
+
+/// The next message, and the place for it. Nothing is read before there is one.
+async fn next<'r>(
+    socket: &mut WebSocket,
+    received: &'r mpsc::Sender<Message>,
+) -> Option<(mpsc::Permit<'r, Message>, Message)> {
+    let place = received.reserve().await.ok()?;
+    Some((place, socket.recv().await?.ok()?))
 }
 
 fn goodbye(ended: &Ended) -> Message {
