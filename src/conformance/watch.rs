@@ -1,8 +1,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::{active, ended, insert, minute, race, record, replace, replace_rules, stands, unique};
 use crate::clock::Stopwatch;
 use crate::policy::OrgRules;
@@ -72,8 +70,7 @@ async fn watched(store: &impl Store) -> Option<Changes> {
 }
 
 async fn next(changes: &mut Changes) -> Change {
-    let next = timeout(MAX_SILENCE, changes.next()).await;
-    next.expect("a store that is watched is never silent").expect("the changes go on")
+    changes.next().await.expect("a store that is watched is never silent, and its changes go on")
 }
 
 async fn heartbeat(changes: &mut Changes) -> Heartbeat {
@@ -87,7 +84,7 @@ async fn heartbeat(changes: &mut Changes) -> Heartbeat {
 async fn told(changes: &mut Changes, id: SessionId) {
     let began = Stopwatch::start();
     while !tells(&next(changes).await, id) {
-        assert!(began.elapsed() < MAX_SILENCE, "a change was left out");
+        assert!(began.elapsed() < LATEST, "a change was left out");
     }
 }
 
@@ -105,4 +102,4 @@ fn is_later(one: Stopwatch, other: Stopwatch) -> bool {
 }
 
 /// However busy the machine is.
-const MAX_SILENCE: Duration = Duration::from_secs(20);
+const LATEST: Duration = Duration::from_secs(20);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::budget::TimeBudget;
 use super::error::Error;
@@ -23,9 +23,6 @@ const WATCH_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// After an error of the store.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
-
-/// A store that is silent for so long has changes that one misses.
-const MAX_SILENCE: Duration = Duration::from_millis(3 * Changes::HEARTBEAT.as_millis() as u64);
 
 /// Runs from the time on at which somebody first waits for an end, as long as the handle lives.
 pub(super) fn keep_running(curfew: &Curfew) {
@@ -92,14 +89,13 @@ impl Node {
 
     /// Looks at what changes, until some of it may be missed or the handle is gone.
     async fn follow(&mut self, mut changes: Changes) {
-        let (mut stands, mut heard) = (self.judged_by, Stopwatch::start());
+        let mut stands = self.judged_by;
         while self.look_by(stands).await.is_some() {
-            let silence = MAX_SILENCE.saturating_sub(heard.elapsed().unsigned_abs());
             tokio::select! {
-                change = timeout(silence, changes.next()) => {
-                    let Ok(Some(change)) = change else { return };
-                    heard = Stopwatch::start();
-                    let mut next = Some(change);
+                mut next = changes.next() => {
+                    if next.is_none() {
+                        return;
+                    }
                     while let Some(change) = next {
                         match change {
                             Change::Session(id) => self.waiting.doubt(id),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::timeout;
 
 use crate::clock::{Stopwatch, Timestamp};
 use crate::session::{Revision, SessionId};
@@ -38,6 +39,8 @@ pub struct Heartbeat {
 pub struct Changes {
     changes: mpsc::Receiver<Change>,
     has_ended: Arc<AtomicBool>,
+    /// Runs since the last change; nobody has waited for one yet otherwise.
+    heard: Option<Stopwatch>,
 }
 
 /// Where a store tells its changes. When all clones are dropped the changes end.
@@ -48,20 +51,24 @@ pub struct ChangeSender {
 }
 
 impl Changes {
-    /// A store that is silent for longer than two of these is taken for lost.
+    /// A store that is silent for three of these is taken for lost.
     pub const HEARTBEAT: Duration = Duration::from_millis(500);
 
     /// Both ends of a way for changes.
     pub fn channel() -> (ChangeSender, Self) {
         let (sender, changes) = mpsc::channel(MOST_UNREAD);
         let has_ended = Arc::<AtomicBool>::default();
-        (ChangeSender { sender, has_ended: has_ended.clone() }, Self { changes, has_ended })
+        let watched = Self { changes, has_ended: has_ended.clone(), heard: None };
+        (ChangeSender { sender, has_ended }, watched)
     }
 
-    /// The next change; `None` if whatever follows is missed, so that one has to watch anew and to
-    /// take everything for changed.
+    /// The next change; `None` if whatever follows is missed, or the store is silent for too long, so that
+    /// one has to watch anew and to take everything for changed. It may be dropped at any time.
     pub async fn next(&mut self) -> Option<Change> {
-        let next = self.changes.recv().await;
+        let heard = self.heard.get_or_insert_with(Stopwatch::start);
+        let silence = MAX_SILENCE.saturating_sub(heard.elapsed().unsigned_abs());
+        let next = timeout(silence, self.changes.recv()).await.ok().flatten();
+        self.heard = Some(Stopwatch::start());
         next.filter(|_| !self.has_ended.load(Ordering::SeqCst))
     }
 
@@ -97,6 +104,8 @@ impl ChangeSender {
         self.sender.closed().await;
     }
 }
+
+const MAX_SILENCE: Duration = Changes::HEARTBEAT.saturating_mul(3);
 
 /// Whoever is further behind sees all of it as changed, which is less work.
 const MOST_UNREAD: usize = 16_384;

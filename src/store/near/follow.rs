@@ -50,7 +50,7 @@ async fn run<S: Store>(shared: Weak<Shared<S>>) {
 
 /// Takes down what is told, until some of it may be missed.
 async fn follow<S: Store>(shared: &Weak<Shared<S>>, mut changes: Changes) {
-    while let Ok(Some(change)) = timeout(MAX_SILENCE, changes.next()).await
+    while let Some(change) = changes.next().await
         && let Some(node) = shared.upgrade()
     {
         match change {
@@ -95,7 +95,3 @@ const WATCH_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(
 
 /// After an error of the store.
 const TRY_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(250);
-
-/// A store that is silent for so long has changes that one misses.
-const MAX_SILENCE: std::time::Duration =
-    std::time::Duration::from_millis(3 * Changes::HEARTBEAT.as_millis() as u64);
