@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{insert, load, record, replace_rules, unique};
+use super::{active, ended, insert, load, record, replace, replace_rules, unique};
 use crate::policy::OrgRules;
 use crate::store::Store;
 use crate::token::{nonce, random_id};
@@ -11,6 +11,27 @@ pub async fn load_of_an_unknown_session_is_none<S: Store>(store: Arc<S>) {
     for _ in 0..2 {
         assert!(store.load(id).await.unwrap().is_none());
     }
+}
+
+/// What is known without waiting is what the store would say, whatever has happened to the session.
+pub async fn load_now_says_nothing_else_than_load<S: Store>(store: Arc<S>) {
+    let same = async |id| {
+        let loaded = store.load(id).await.unwrap();
+        if let Some(now) = store.load_now(id) {
+            let loaded = loaded.expect("there is no such session");
+            assert_eq!(now.record, loaded.record);
+            assert_eq!(now.rules, loaded.rules);
+        }
+    };
+    same(random_id()).await;
+    let session = insert(&*store, record(&unique("user"))).await;
+    same(session.id()).await;
+    let session = replace(&*store, active(&session, 2)).await;
+    same(session.id()).await;
+    assert!(replace_rules(&*store, &unique("org"), &OrgRules::none()).await);
+    same(session.id()).await;
+    replace(&*store, ended(&session)).await;
+    same(session.id()).await;
 }
 
 /// With each record comes the revision of all rules, which every change raises: whoever has read it has

@@ -96,6 +96,7 @@ macro_rules! store_tests {
             insert_does_not_count_what_has_ended
             insert_holds_the_cap_among_racers
             load_of_an_unknown_session_is_none
+            load_now_says_nothing_else_than_load
             load_says_at_which_revision_the_rules_stand
             replace_keeps_what_the_caller_set
             replace_again_is_the_same_replace

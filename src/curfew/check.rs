@@ -34,15 +34,6 @@ impl Checked {
     }
 }
 
-/// What a check may go by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GoesBy {
-    /// What is kept near of a session will do, if there is a cache.
-    Cache,
-    /// Only what the store says.
-    Store,
-}
-
 /// What a request is to the session that it comes with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activity {
@@ -59,14 +50,8 @@ impl Curfew {
         &self,
         token: &Token,
         activity: Activity,
-        goes_by: GoesBy,
         client: impl Fn() -> ClientDetails,
     ) -> Result<Checked, Error> {
-        if goes_by == GoesBy::Cache
-            && let Some(checked) = self.check_cached(token, activity)
-        {
-            return Ok(checked);
-        }
         let checked = self.try_check(token, activity, client).await;
         if checked.is_err() {
             self.refused(RefusalReason::Unavailable, Some(token.id), None);
@@ -74,11 +59,11 @@ impl Curfew {
         checked
     }
 
-    /// Lets a request in by what is kept near of its session, if nothing else is to be done. Whoever is not
-    /// let in so is not turned away either, but the store is asked.
-    fn check_cached(&self, token: &Token, activity: Activity) -> Option<Checked> {
+    /// Lets a request in by what is known of its session without waiting, if nothing else is to be done.
+    /// Whoever is not let in so is not turned away either: then [`check`](Self::check) it.
+    pub(crate) fn check_now(&self, token: &Token, activity: Activity) -> Option<Checked> {
         let now = self.now();
-        let Loaded { record, rules: stands, clock } = self.inner.store.cached(token.id)?;
+        let Loaded { record, rules: stands, clock } = self.inner.store.load_now(token.id)?;
         check_clock(clock, now).ok()?;
         if record.secret_hash() != token.secret.hash() || self.inner.rules.revision() != stands {
             return None;

@@ -35,7 +35,7 @@ mod waiting;
 mod watching;
 
 pub use self::builder::Builder;
-pub(crate) use self::check::{Activity, Checked, GoesBy};
+pub(crate) use self::check::{Activity, Checked};
 pub use self::end::Revoked;
 pub use self::error::{ConfigError, Error, ErrorKind};
 pub use self::failures::FailedCall;

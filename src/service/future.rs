@@ -16,7 +16,7 @@ use super::config::Config;
 use super::context::Context;
 use super::gate::{Decision, decide};
 use crate::cookie::{SetCookie, is_publicly_cacheable, keep_from_caches};
-use crate::curfew::{Activity, Checked, Curfew, Error, GoesBy};
+use crate::curfew::{Activity, Checked, Curfew, Error};
 use crate::meter;
 use crate::reject::RejectionCause;
 use crate::request::{Asked, RequestKind, drops_secure_cookies};
@@ -55,19 +55,12 @@ pub(super) struct Admission<M> {
     config: Arc<Config>,
     is_open: bool,
     activity: Activity,
-    goes_by: GoesBy,
     body: M,
 }
 
 impl<M: Clone> Admission<M> {
-    pub(super) fn new(
-        config: &Arc<Config>,
-        is_open: bool,
-        activity: Activity,
-        goes_by: GoesBy,
-        body: &M,
-    ) -> Self {
-        Self { config: config.clone(), is_open, activity, goes_by, body: body.clone() }
+    pub(super) fn new(config: &Arc<Config>, is_open: bool, activity: Activity, body: &M) -> Self {
+        Self { config: config.clone(), is_open, activity, body: body.clone() }
     }
 }
 
@@ -84,13 +77,13 @@ where
     M: MakeBody<R>,
 {
     /// Goes on with a request that is none of ours to check.
-    pub(super) fn unchecked(request: Request<B>, mut inner: S, config: &Config) -> Self {
+    pub(super) fn unchecked(request: Request<B>, inner: &mut S, config: &Config) -> Self {
         let context = Context {
             presence: Presence::Anonymous,
             curfew: config.curfew.clone(),
             activity: Activity::Active,
         };
-        Self::admitted(request, context, None, &mut inner)
+        Self::admitted(request, context, None, inner)
     }
 
     /// Checks the token that a request has presented.
@@ -104,23 +97,23 @@ where
         B: Send + 'static,
     {
         let (curfew, activity) = (admission.config.curfew.clone(), admission.activity);
-        let goes_by = admission.goes_by;
         let (parts, body) = request.into_parts();
         let check = Box::pin(async move {
             let client = || curfew.client_reader().read(&parts.headers, &parts.extensions);
-            let checked = curfew.check(&token, activity, goes_by, client).await;
+            let checked = curfew.check(&token, activity, client).await;
             (Request::from_parts(parts, body), checked)
         });
         Self { state: State::Checking { check, inner, admission } }
     }
 
     /// Decides on a request that presents nothing that counts.
-    pub(super) fn anonymous(request: Request<B>, mut inner: S, admission: &Admission<M>) -> Self {
+    pub(super) fn anonymous(request: Request<B>, inner: &mut S, admission: &Admission<M>) -> Self {
         let nobody = Checked::without_refresh(Presence::Anonymous);
-        Self::decided(request, Ok(nobody), &mut inner, admission)
+        Self::decided(request, Ok(nobody), inner, admission)
     }
 
-    fn decided(
+    /// Decides on a request by what its check has found.
+    pub(super) fn decided(
         request: Request<B>,
         checked: Result<Checked, Error>,
         inner: &mut S,

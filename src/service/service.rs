@@ -11,7 +11,7 @@ use tower_service::Service;
 use super::body::MakeBody;
 use super::config::Config;
 use super::future::{Admission, ResponseFuture};
-use crate::curfew::{Activity, GoesBy};
+use crate::curfew::Activity;
 use crate::request::{is_plain_to_all, original_uri};
 
 /// The service that checks the session of each request, made by [`CurfewLayer`](super::CurfewLayer).
@@ -58,28 +58,31 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        // The clone may not be ready; the original is. See "Be careful when cloning inner services"
-        // in tower-service.
-        let clone = self.inner.clone();
-        let inner = mem::replace(&mut self.inner, clone);
         let config = &self.config;
         if is_preflight(&request) {
-            return ResponseFuture::unchecked(request, inner, config);
+            return ResponseFuture::unchecked(request, &mut self.inner, config);
         }
         let path = original_uri(request.uri(), request.extensions()).path();
         let is_passive = is_among(&config.passive, path);
         let activity = if is_passive { Activity::Passive } else { Activity::Active };
-        let is_open = is_among(&config.open, path);
-        let admission =
-            Admission::new(config, is_open, activity, goes_by(config, path), &self.body);
-        match config.curfew.credentials().read(request.headers()) {
-            Ok(Some(token)) => ResponseFuture::checking(request, token, inner, admission),
-            Ok(None) => ResponseFuture::anonymous(request, inner, &admission),
+        let must_ask = is_uncached(config, path);
+        let admission = Admission::new(config, is_among(&config.open, path), activity, &self.body);
+        let token = match config.curfew.credentials().read(request.headers()) {
+            Ok(Some(token)) => token,
+            Ok(None) => return ResponseFuture::anonymous(request, &mut self.inner, &admission),
             Err(why) => {
                 config.curfew.refused(why, None, None);
-                ResponseFuture::anonymous(request, inner, &admission)
+                return ResponseFuture::anonymous(request, &mut self.inner, &admission);
             }
+        };
+        if !must_ask && let Some(checked) = config.curfew.check_now(&token, activity) {
+            return ResponseFuture::decided(request, Ok(checked), &mut self.inner, &admission);
         }
+        // The clone may not be ready; the original is. See "Be careful when cloning inner services"
+        // in tower-service.
+        let clone = self.inner.clone();
+        let inner = mem::replace(&mut self.inner, clone);
+        ResponseFuture::checking(request, token, inner, admission)
     }
 }
 
@@ -90,13 +93,10 @@ fn is_preflight<B>(request: &Request<B>) -> bool {
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// A path that others may read as another one may be among those for which the store is to be asked.
-fn goes_by(config: &Config, path: &str) -> GoesBy {
+/// Whether the store is to be asked. A path that others may read as another one may be among those.
+fn is_uncached(config: &Config, path: &str) -> bool {
     let patterns = &config.uncached;
-    match patterns.is_empty() || !is_meant(patterns, path) && is_plain_to_all(path) {
-        true => GoesBy::Cache,
-        false => GoesBy::Store,
-    }
+    !patterns.is_empty() && (is_meant(patterns, path) || !is_plain_to_all(path))
 }
 
 /// Whether one of the patterns means this path. One that others may read as another path is meant

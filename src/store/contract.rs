@@ -194,10 +194,10 @@ pub trait Store: Send + Sync + 'static {
         async { Ok(None) }
     }
 
-    /// What is known of a session without asking anybody; `None` if nothing, as it is unless there is a
-    /// cache. A request goes by it only to let somebody in: it [loads](Self::load) the session before it
-    /// turns anybody away or changes anything.
-    fn cached(&self, id: SessionId) -> Option<Loaded> {
+    /// What is known of a session without waiting for anybody; `None` if nothing. A store in this process
+    /// knows all, a cache in front of another one what it keeps. A request goes by it only to let somebody
+    /// in: it [loads](Self::load) the session before it turns anybody away or changes anything.
+    fn load_now(&self, id: SessionId) -> Option<Loaded> {
         let _ = id;
         None
     }

@@ -42,7 +42,7 @@ pub(crate) trait ErasedStore: Send + Sync + 'static {
     ) -> StoreCall<'a, bool>;
     fn purge(&self, now: Timestamp, at_most: u32) -> StoreCall<'_, u64>;
     fn watch(&self) -> StoreCall<'_, Option<Changes>>;
-    fn cached(&self, id: SessionId) -> Option<Loaded>;
+    fn load_now(&self, id: SessionId) -> Option<Loaded>;
     #[cfg(feature = "near")]
     fn near_health(&self) -> Option<NearHealth>;
 }
@@ -85,8 +85,8 @@ impl<S: Store> ErasedStore for S {
         StoreCall::new("watch", Store::watch(self))
     }
 
-    fn cached(&self, id: SessionId) -> Option<Loaded> {
-        Store::cached(self, id)
+    fn load_now(&self, id: SessionId) -> Option<Loaded> {
+        Store::load_now(self, id)
     }
 
     #[cfg(feature = "near")]

@@ -64,6 +64,10 @@ impl Store for MemoryStore {
         Ok(read::load(&self.0, id))
     }
 
+    fn load_now(&self, id: SessionId) -> Option<Loaded> {
+        read::load(&self.0, id)
+    }
+
     async fn replace(&self, record: Arc<Record>) -> Result<Replaced, StoreError> {
         Ok(write::replace(&self.0, record))
     }

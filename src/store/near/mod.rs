@@ -160,7 +160,7 @@ impl<S: Store> Store for NearStore<S> {
         Ok(loaded)
     }
 
-    fn cached(&self, id: SessionId) -> Option<Loaded> {
+    fn load_now(&self, id: SessionId) -> Option<Loaded> {
         let shared = &self.0;
         let cached = shared.cache.get(id, shared.age.elapsed());
         let Some(loaded) = cached.filter(|_| !shared.samples.is_off()) else {
