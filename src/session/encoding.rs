@@ -14,6 +14,7 @@ use super::labels::Labels;
 use super::record::{Link, Membership, Rare, Record, Stamp};
 use super::revision::Revision;
 use super::schedule::FixedDeadline;
+use super::steps::unless_default;
 use crate::clock::Timestamp;
 use crate::encoding::{Out, Unreadable, Writer, fact, personal, read};
 
@@ -64,8 +65,7 @@ impl Record {
         facts.maybe(ENDS_BY, self.fixed_deadline(), |out, FixedDeadline { at, org }| {
             out.encode((at.unix_millis(), org.as_deref()))
         });
-        let everyone = (self.everyone != Stamp::default()).then_some(self.everyone);
-        facts.maybe(EVERYONE, everyone, |out, stamp| {
+        facts.maybe(EVERYONE, self.everyone.as_deref(), |out, stamp| {
             out.encode((stamp.generation, stamp.version, stamp.known))
         });
         facts.maybe(MEMBERSHIPS, some(!self.memberships.is_empty()), |out, ()| {
@@ -207,7 +207,7 @@ impl Found {
             seen: self.seen.unwrap_or(created),
             purge_after: self.purge_after?,
             idle: self.idle,
-            everyone: self.everyone,
+            everyone: unless_default(self.everyone),
             memberships: self.memberships,
             address: self.address,
             labels: self.labels,

@@ -35,13 +35,14 @@ pub struct Record {
     pub(super) purge_after: Timestamp,
     // In milliseconds.
     pub(super) idle: Option<NonZeroI64>,
-    pub(super) everyone: Stamp,
     pub(super) memberships: Box<[Membership]>,
     pub(super) address: Option<IpAddr>,
     pub(super) labels: Option<Labels>,
     // What few records have is kept apart, or all of them would have the room for it.
     pub(super) fixed_deadline: Option<Box<FixedDeadline>>,
     pub(super) ended: Option<Box<Ended>>,
+    // Only where it is not the default.
+    pub(super) everyone: Option<Box<Stamp>>,
     pub(super) rare: Option<Box<Rare>>,
 }
 
@@ -165,7 +166,7 @@ impl Record {
 
     /// Where it stands in the history of the rules for everyone.
     pub fn everyone(&self) -> Stamp {
-        self.everyone
+        self.everyone.as_deref().copied().unwrap_or_default()
     }
 
     /// The organizations whose policies bind it, sorted by name, each once.

@@ -35,7 +35,7 @@ impl Record {
             seen: created,
             purge_after: created,
             idle: None,
-            everyone: Stamp::default(),
+            everyone: None,
             memberships: Box::default(),
             address: None,
             labels: None,
@@ -125,7 +125,7 @@ impl Record {
     /// With this place in the history of the rules for everyone.
     #[must_use]
     pub fn with_everyone(self, everyone: Stamp) -> Self {
-        Self { everyone, ..self }
+        Self { everyone: unless_default(everyone), ..self }
     }
 
     /// With other places in the history of all rules that bind it: `restamp` is shown each, with the
@@ -134,7 +134,7 @@ impl Record {
         mut self,
         restamp: impl Fn(&str, Stamp) -> Result<Stamp, E>,
     ) -> Result<Self, E> {
-        self.everyone = restamp("", self.everyone)?;
+        self.everyone = unless_default(restamp("", self.everyone())?);
         for membership in &mut self.memberships {
             membership.stamp = restamp(&membership.org, membership.stamp)?;
         }
@@ -199,4 +199,9 @@ impl Record {
     fn rare_mut(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
+}
+
+/// As a record has it.
+pub(super) fn unless_default(stamp: Stamp) -> Option<Box<Stamp>> {
+    (stamp != Stamp::default()).then(|| Box::new(stamp))
 }

@@ -15,6 +15,9 @@ pub(super) struct SortedSet<T> {
 /// The most entries of a run: so few that moving them takes no time.
 const RUN: usize = 64;
 
+/// Runs grow and shrink by so many places, or each would have room for `RUN`.
+const STEP: usize = 8;
+
 impl<T> Default for SortedSet<T> {
     fn default() -> Self {
         Self { runs: BTreeMap::new() }
@@ -25,7 +28,7 @@ impl<T: Ord + Copy> SortedSet<T> {
     pub(super) fn insert(&mut self, entry: T) {
         let Some((_, run)) = self.runs.range_mut(..=entry).next_back() else {
             // Before all others: the first run gets a lower bound.
-            let run = self.runs.pop_first().map_or_else(new_run, |(_, run)| run);
+            let run = self.runs.pop_first().map(|(_, run)| run).unwrap_or_default();
             self.runs.insert(entry, run);
             return self.insert(entry);
         };
@@ -33,13 +36,15 @@ impl<T: Ord + Copy> SortedSet<T> {
             return;
         };
         if run.len() < RUN {
+            if run.len() == run.capacity() {
+                run.reserve_exact(STEP);
+            }
             run.insert(at, entry);
             return;
         }
         // Where entries ascend, in one place or in many, what is behind them stays full.
-        let rest = run.split_off(if at == RUN { RUN } else { at.clamp(RUN / 4, RUN / 4 * 3) });
-        let mut next = new_run();
-        next.extend(rest);
+        let next = run.split_off(if at == RUN { RUN } else { at.clamp(RUN / 4, RUN / 4 * 3) });
+        run.shrink_to_fit();
         self.runs.insert(next.first().copied().unwrap_or(entry), next);
         self.insert(entry);
     }
@@ -50,6 +55,9 @@ impl<T: Ord + Copy> SortedSet<T> {
         };
         if let Ok(at) = run.binary_search(&entry) {
             run.remove(at);
+        }
+        if 2 * STEP <= run.capacity() - run.len() {
+            run.shrink_to(run.len() + STEP);
         }
         if run.is_empty() {
             let bound = *bound;
@@ -69,10 +77,6 @@ impl<T: Ord + Copy> SortedSet<T> {
             run[..below].iter().rev().copied()
         })
     }
-}
-
-fn new_run<T>() -> Vec<T> {
-    Vec::with_capacity(RUN)
 }
 
 #[cfg(test)]
