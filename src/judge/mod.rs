@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use time::Duration;
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, millis};
 use crate::encoding::Unreadable;
 use crate::limits::{GRACE, Limit, Limits, shorter};
 use crate::policy::{OrgRules, Rules};
@@ -113,7 +113,7 @@ pub(crate) fn judge(
         let earliest = match bound.limit {
             Limit::Absolute => &mut absolute,
             Limit::Idle => {
-                touch_every = touch_every.min(bound.length / 10);
+                touch_every = touch_every.min(Duration::milliseconds(millis(bound.length) / 10));
                 &mut idle
             }
         };

@@ -24,7 +24,7 @@ use crate::cases::Case;
 /// axum, and instructions for each one of a layer that does nothing. After a change that is worth it,
 /// write here what this prints.
 const COMMITTED: [(Case, u64, f64); 3] =
-    [(Case::Plain, 6, 2.690), (Case::Known, 6, 2.709), (Case::UnderPolicy, 6, 2.769)];
+    [(Case::Plain, 6, 2.672), (Case::Known, 6, 2.691), (Case::UnderPolicy, 6, 2.751)];
 
 /// By how much more or less instructions may be than is written here.
 const TOLERANCE: f64 = 0.05;
