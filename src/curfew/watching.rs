@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::budget::TimeBudget;
@@ -179,6 +180,9 @@ impl Node {
     }
 }
 
+/// So many sessions are judged until others have their turn.
+const BETWEEN_TURNS: usize = 250;
+
 impl Curfew {
     /// Judges all sessions that somebody waits for by rules that are no older than this. Those that may be
     /// over are to be looked at.
@@ -187,7 +191,10 @@ impl Curfew {
             self.renew_rules(&mut TimeBudget::default()).await?;
         }
         let now = self.now();
-        for (id, record) in waiting.all() {
+        for (number, (id, record)) in waiting.all().into_iter().enumerate() {
+            if number % BETWEEN_TURNS == BETWEEN_TURNS - 1 {
+                yield_now().await;
+            }
             match self.judge_by_copy(&record, stands, now) {
                 Ok(Some(Verdict::Live(live))) if !live.above_rules => {
                     waiting.keep(record, live.schedule.at());
@@ -211,5 +218,39 @@ impl Curfew {
             Some((_, Verdict::Gone)) | None => waiting.tell(id, &Ended::revoked(self.now())),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future as _, poll_fn};
+    use std::pin::pin;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::session::Record;
+    use crate::store::MemoryStore;
+    use crate::token::{Keyring, Secret, nonce, random_id};
+
+    #[tokio::test]
+    async fn trap_40_others_have_their_turn_while_many_are_judged() {
+        let keyring = Keyring::from_bytes([7; 32]).unwrap();
+        let curfew = Curfew::builder(MemoryStore::new(), keyring).build().unwrap();
+        let waiting = Arc::<Waiting>::default();
+        let waiters = (0..10 * BETWEEN_TURNS).map(|_| {
+            let hash = Secret::random().hash();
+            let record = Record::begin(random_id(), hash, "ada", curfew.now(), nonce());
+            waiting.add(&Arc::new(record), Timestamp::NEVER)
+        });
+        let _waiters = waiters.collect::<Vec<_>>();
+
+        let mut turns = 0;
+        let mut judging = pin!(curfew.judge_all(&waiting, Revision::NONE));
+        let judged = poll_fn(|cx| {
+            turns += 1;
+            judging.as_mut().poll(cx)
+        });
+        judged.await.unwrap();
+        assert_eq!(turns, 11);
     }
 }
