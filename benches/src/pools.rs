@@ -1,49 +1,25 @@
 //! The connections of the PostgreSQL store beside a pool of deadpool-postgres: the same statements over
-//! as many connections, one call and 64 under way.
-//!
-//! ```text
-//! export CURFEW_TEST_POSTGRES=postgres://user@127.0.0.1/database
-//! cargo bench --manifest-path benches/Cargo.toml --bench pools
-//! ```
-//!
-//! With `CURFEW_TEST_POSTGRES_POOLER`, the URL of a PgBouncer before the same server, the store goes
-//! through that too. The cases take turns; what is printed is the median of all turns, and ratios are
-//! taken turn by turn, against the pool.
+//! as many connections. With `CURFEW_TEST_POSTGRES_POOLER`, the URL of a PgBouncer before the same
+//! server, the store goes through that too.
 
 use std::env;
-use std::future::Future;
 use std::hint::black_box;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use deadpool_postgres::{Manager, Pool};
+use tokio::runtime::Builder;
 use tokio_postgres::NoTls;
 use tower_curfew::SessionId;
 use tower_curfew::clock::Timestamp;
 use tower_curfew::store::{Inserted, PostgresStore, Record, Replaced, SecretHash, Store};
 
-type Call = Arc<dyn Fn(usize) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
-
-struct Case {
-    name: &'static str,
-    call: Call,
-}
-
-fn case<F>(name: &'static str, call: impl Fn(usize) -> F + Send + Sync + 'static) -> Case
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    Case { name, call: Arc::new(move |caller| Box::pin(call(caller))) }
-}
+use crate::report::Report;
+use crate::settings::{Server, Settings};
+use crate::turns::{COLUMNS, Case, Turns, UNDER_WAY, case};
 
 const SCHEMA: &str = "curfew_bench_pools";
 const CONNECTIONS: usize = 4;
-const UNDER_WAY: usize = 64;
-const CALLS: usize = 100;
-const ALONE: usize = 500;
-const TURNS: usize = 15;
 
 const LOAD: &str = "SELECT (SELECT body FROM curfew_bench_pools.curfew_sessions WHERE id = $1), \
                     rules FROM curfew_bench_pools.curfew_schema";
@@ -53,18 +29,32 @@ const TOUCH: &str = "WITH replaced AS (UPDATE curfew_bench_pools.curfew_sessions
                      WHERE id = $1 AND revision = $2 AND ended_at IS NULL RETURNING id) \
                      SELECT count(*) FROM replaced";
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    let Ok(url) = env::var("CURFEW_TEST_POSTGRES") else {
-        eprintln!("set CURFEW_TEST_POSTGRES");
-        return;
-    };
+pub fn run(settings: &Settings, report: &mut Report) {
+    settings.tell_what_is_left_out(report, &[Server::Postgres]);
+    let Some(url) = &settings.postgres else { return };
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     // Of a run that was stopped.
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("a server");
+    runtime.block_on(clear(url));
+    let (loads, touches) = runtime.block_on(cases(url));
+    for (what, cases) in [("loads", loads), ("touches", touches)] {
+        let turns = Turns::of(settings, &runtime, cases);
+        let columns = Vec::from_iter([what].into_iter().chain(COLUMNS));
+        report.table(&columns, &turns.rows(POOL));
+    }
+    report.text(&format!("Ratios are to `{POOL}`."));
+    runtime.block_on(clear(url));
+}
+
+async fn clear(url: &str) {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("a server");
     tokio::spawn(connection);
     let drop_schema = format!("DROP SCHEMA IF EXISTS {SCHEMA} CASCADE");
     client.batch_execute(&drop_schema).await.expect("it is ours");
-    let own = PostgresStore::options(&url).schema(SCHEMA).connections(CONNECTIONS);
+}
+
+/// Loads, and touches.
+async fn cases(url: &str) -> (Vec<Case>, Vec<Case>) {
+    let own = PostgresStore::options(url).schema(SCHEMA).connections(CONNECTIONS);
     let own = own.without_clock_check().connect().await.expect("a server");
     let manager = Manager::new(url.parse().expect("a URL"), NoTls);
     let pool = Pool::builder(manager).max_size(CONNECTIONS).build().expect("a pool");
@@ -113,7 +103,7 @@ async fn main() {
             assert_eq!(rows[0].get::<_, i64>(0), 1);
         }
     }));
-    for (name, store) in stores.clone() {
+    for (name, store) in stores {
         let (of, people) = (store.clone(), sessions.clone());
         loads.push(case(name, move |caller| {
             let (store, id) = (of.clone(), people.id(caller));
@@ -125,10 +115,7 @@ async fn main() {
             async move { assert_eq!(store.replace(next).await.expect("a store"), Replaced::Done) }
         }));
     }
-    compare("loads", &loads).await;
-    compare("touches", &touches).await;
-    drop((stores, loads, touches));
-    client.batch_execute(&drop_schema).await.expect("it is ours");
+    (loads, touches)
 }
 
 const POOL: &str = "deadpool-postgres, bare";
@@ -169,72 +156,4 @@ impl People {
 fn nonce() -> u32 {
     static COUNT: AtomicU32 = AtomicU32::new(1);
     COUNT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// What one turn of a case took.
-#[derive(Clone, Copy)]
-struct Turn {
-    /// Seconds of a call while no other is under way: the median.
-    alone: f64,
-    /// Calls a second while so many are under way.
-    rate: f64,
-}
-
-impl Turn {
-    async fn of(case: &Case) -> Self {
-        let mut times = Vec::with_capacity(ALONE);
-        for _ in 0..ALONE {
-            let began = Instant::now();
-            (case.call)(0).await;
-            times.push(began.elapsed().as_secs_f64());
-        }
-        let began = Instant::now();
-        let callers = (0..UNDER_WAY).map(|caller| {
-            let call = case.call.clone();
-            tokio::spawn(async move {
-                for _ in 0..CALLS {
-                    call(caller).await;
-                }
-            })
-        });
-        for caller in callers.collect::<Vec<_>>() {
-            caller.await.expect("no call panics");
-        }
-        let rate = (UNDER_WAY * CALLS) as f64 / began.elapsed().as_secs_f64();
-        Self { alone: median(times), rate }
-    }
-}
-
-async fn compare(what: &str, cases: &[Case]) {
-    let mut turns = vec![Vec::with_capacity(TURNS); cases.len()];
-    for number in 0..=TURNS {
-        for (case, turns) in cases.iter().zip(&mut turns) {
-            let turn = Turn::of(case).await;
-            // The first one warms up.
-            if number > 0 {
-                turns.push(turn);
-            }
-        }
-    }
-    println!("{what:<28}   one alone            64 under way");
-    for (case, own) in cases.iter().zip(&turns) {
-        let of = |part: fn(&Turn) -> f64| median(own.iter().map(part).collect());
-        let against = |part: fn(&Turn) -> f64| {
-            median(own.iter().zip(&turns[0]).map(|(one, pool)| part(one) / part(pool)).collect())
-        };
-        println!(
-            "{:<28} {:>8.1} µs ({:.2}) {:>9.0}/s ({:.2})",
-            case.name,
-            of(|turn| turn.alone) * 1e6,
-            against(|turn| turn.alone),
-            of(|turn| turn.rate),
-            against(|turn| turn.rate),
-        );
-    }
-    println!();
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -1,14 +1,9 @@
 //! What it takes to wait for the ends of 10,000 sessions: memory, processor time at rest, and how long it
 //! takes until all are told that everyone was revoked.
 //!
-//! ```text
-//! cargo bench --manifest-path benches/Cargo.toml --bench waiting
-//! ```
-//!
 //! Memory is what the process has more when they wait (Linux only), tasks that wait included. The sessions
 //! are in memory, and were there before.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -16,21 +11,29 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use axum::routing::get;
 use cpu_time::ProcessTime;
+use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tower::ServiceExt;
 use tower_curfew::store::MemoryStore;
-use tower_curfew::{ClientInfo, Curfew, Keyring, NewSession, Session};
+use tower_curfew::{ClientInfo, Curfew, NewSession, Session};
 
-const WAITERS: usize = 10_000;
-const AT_REST: Duration = Duration::from_secs(20);
+use crate::apps;
+use crate::report::Report;
+use crate::room::resident;
+use crate::settings::Settings;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    let keyring = Keyring::from_bytes([7; 32]).expect("32 bytes");
-    let curfew = Curfew::builder(MemoryStore::new(), keyring).build().expect("defaults");
-    let mut sessions = Vec::with_capacity(WAITERS);
-    for number in 0..WAITERS {
+pub fn run(settings: &Settings, report: &mut Report) {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(measure(settings, report));
+}
+
+async fn measure(settings: &Settings, report: &mut Report) {
+    let waiters = settings.count(10_000, 100);
+    let at_rest = Duration::from_secs(settings.count(20, 1) as u64);
+    let curfew = apps::curfew(MemoryStore::new());
+    let mut sessions = Vec::with_capacity(waiters);
+    for number in 0..waiters {
         sessions.push(session(&curfew, number).await);
     }
     let before = resident();
@@ -40,20 +43,23 @@ async fn main() {
     }
     // Each of them is looked at once.
     sleep(Duration::from_secs(2)).await;
-    if let (Some(before), Some(after)) = (before, resident()) {
-        println!("{} bytes for each of {WAITERS} who wait", (after - before) / WAITERS);
-    }
+    let bytes = (resident() - before) / waiters as u64;
     let cpu = ProcessTime::now();
-    sleep(AT_REST).await;
-    let share = cpu.elapsed().as_secs_f64() / AT_REST.as_secs_f64();
-    println!("{:.3} % of a processor at rest", share * 100.0);
+    sleep(at_rest).await;
+    let share = cpu.elapsed().as_secs_f64() / at_rest.as_secs_f64();
 
     let began = Instant::now();
     curfew.operator("bench").revoke_everyone().await.expect("a store");
     while let Some(ended) = waiting.join_next().await {
         ended.expect("none panics");
     }
-    println!("all told {:.0} ms after everyone was revoked", began.elapsed().as_secs_f64() * 1e3);
+    let told = began.elapsed().as_secs_f64() * 1e3;
+    let rows = [
+        vec!["bytes for each of them".to_owned(), bytes.to_string()],
+        vec!["% of a processor at rest".to_owned(), format!("{:.3}", share * 100.0)],
+        vec!["ms until all were told that everyone was revoked".to_owned(), format!("{told:.0}")],
+    ];
+    report.table(&[&format!("{waiters} who wait"), ""], &rows);
 }
 
 async fn session(curfew: &Curfew, number: usize) -> Session {
@@ -64,10 +70,4 @@ async fn session(curfew: &Curfew, number: usize) -> Session {
     let request = Request::get("/").header(header::COOKIE, cookie.request_header());
     let Ok(response) = app.oneshot(request.body(Body::empty()).expect("a request")).await;
     response.extensions().get::<Session>().expect("it is signed in").clone()
-}
-
-/// How many bytes of memory this process has.
-fn resident() -> Option<usize> {
-    let pages = fs::read_to_string("/proc/self/statm").ok()?;
-    Some(pages.split(' ').nth(1)?.parse::<usize>().ok()? * 4096)
 }
