@@ -28,7 +28,8 @@ pub async fn load_now_says_nothing_else_than_load<S: Store>(store: Arc<S>) {
     same(session.id()).await;
     let session = replace(&*store, active(&session, 2)).await;
     same(session.id()).await;
-    assert!(replace_rules(&*store, &unique("org"), &OrgRules::none()).await);
+    let rules = OrgRules::none().with_revocation(super::minute(1), nonce());
+    assert!(replace_rules(&*store, &unique("org"), &rules).await);
     same(session.id()).await;
     replace(&*store, ended(&session)).await;
     same(session.id()).await;

@@ -132,6 +132,7 @@ impl Curfew {
         }
         let next = next.with_stamps(|org, stamp| Ok::<_, Error>(rules.of(org)?.restamp(stamp)))?;
         let next = next.with_purge_after(purge_after(&judged.record, rules, app, now)?);
+        let next = next.as_activity();
         let verdict = judge(&next, rules, app, now)?;
         Ok(Some((Arc::new(next), verdict)))
     }

@@ -42,6 +42,7 @@ impl Record {
             fixed_deadline: None,
             ended: None,
             rare: None,
+            is_activity: false,
         }
     }
 
@@ -49,18 +50,56 @@ impl Record {
     #[must_use]
     pub fn next(&self, nonce: u32) -> Self {
         let revision = self.revision.next(nonce);
-        let mut next = Self { revision, previous: self.revision, ..self.clone() };
+        let mut next =
+            Self { revision, previous: self.revision, is_activity: false, ..self.clone() };
         if let Some(rare) = &mut next.rare {
             rare.previous_keys = None;
         }
         next
     }
 
+    /// The same, as one that nobody has to be told of who keeps the previous state: it says when the session
+    /// was used and by which client, and by which rules that was judged. Whoever goes by the previous
+    /// state takes the session for over too soon, and asks the store before acting on that.
+    #[must_use]
+    pub fn as_activity(self) -> Self {
+        Self { is_activity: true, ..self }
+    }
+
+    /// Whether it differs from the previous state by [activity](Self::as_activity) alone. A store need not
+    /// [tell](crate::store::Store::watch) of that.
+    pub fn is_activity(&self) -> bool {
+        self.is_activity
+    }
+
+    /// Whether another state of the same session differs by nothing but activity.
+    #[cfg(feature = "near")]
+    pub(crate) fn differs_by_activity_alone(&self, other: &Self) -> bool {
+        let mut same = Self {
+            revision: other.revision,
+            previous: other.previous,
+            is_activity: other.is_activity,
+            seen: other.seen,
+            purge_after: other.purge_after,
+            everyone: other.everyone.clone(),
+            address: other.address,
+            labels: other.labels.clone(),
+            ..self.clone()
+        };
+        for (same, other) in same.memberships.iter_mut().zip(&other.memberships) {
+            same.stamp = other.stamp;
+        }
+        if let (Some(same), Some(other)) = (&mut same.rare, &other.rare) {
+            same.previous_keys.clone_from(&other.previous_keys);
+        }
+        same == *other
+    }
+
     /// The same record as one that was read from a store, which does not know what it took the place of.
     pub(crate) fn as_read(mut record: Arc<Self>) -> Arc<Self> {
         if record.previous != Revision::NONE {
             let read = Arc::make_mut(&mut record);
-            read.previous = Revision::NONE;
+            (read.previous, read.is_activity) = (Revision::NONE, false);
             if let Some(rare) = &mut read.rare {
                 rare.previous_keys = None;
             }

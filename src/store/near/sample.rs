@@ -54,7 +54,7 @@ pub(super) fn again<S: Store>(shared: &Arc<Shared<S>>, told: &Arc<Record>) {
 /// If another revision is there by now, measures for how long the one before goes on being told.
 async fn measure<S: Store>(shared: &Arc<Shared<S>>, told: &Record) {
     let Ok(there) = shared.store.load(told.id()).await else { return };
-    if there.is_some_and(|there| there.record.revision() == told.revision()) {
+    if there.is_some_and(|there| there.record.differs_by_activity_alone(told)) {
         return;
     }
     let known = Stopwatch::start();

@@ -51,6 +51,8 @@ pub(super) struct Statements {
     pub(super) insert: Sql,
     pub(super) body: Sql,
     pub(super) replace: Sql,
+    /// As `replace`, and nobody is told: commits that tell wait for one another.
+    pub(super) touch: Sql,
     /// As `replace`, for a session that is to be listed elsewhere.
     pub(super) relist: Sql,
     pub(super) state: Sql,
@@ -92,8 +94,9 @@ impl Statements {
             "UPDATE {sessions} SET revision = $3, last_seen = $4, ended_at = $5, \
              ended_reason = $6, purge_after = $7, body = $8, \
              purge_check = least(purge_check, $7) \
-             WHERE id = $1 AND revision = $2 AND ended_at IS NULL RETURNING id, {tells_session}"
+             WHERE id = $1 AND revision = $2 AND ended_at IS NULL RETURNING id"
         );
+        let replace_and_tell = format!("{replace}, {tells_session}");
         let due = |lock: &str| {
             format!(
                 "SELECT id, body, purge_after FROM {sessions} WHERE purge_check <= $1 \
@@ -142,7 +145,7 @@ impl Statements {
             .takes(&INSERTED),
             body: sql(format!("SELECT body FROM {sessions} WHERE id = $1")).takes(&[ID]),
             relist: sql(format!(
-                "WITH replaced AS ({replace}), left_keys AS (DELETE FROM {keys} \
+                "WITH replaced AS ({replace_and_tell}), left_keys AS (DELETE FROM {keys} \
                  WHERE key = ANY ($10::bigint[]) AND created = $9 AND session = $1 \
                  AND EXISTS (SELECT FROM replaced)), \
                  entered_keys AS (INSERT INTO {keys} (key, created, session) \
@@ -151,7 +154,11 @@ impl Statements {
                  SELECT count(*) FROM replaced"
             ))
             .takes(&RELISTED),
-            replace: sql(format!("WITH replaced AS ({replace}) SELECT count(*) FROM replaced"))
+            replace: sql(format!(
+                "WITH replaced AS ({replace_and_tell}) SELECT count(*) FROM replaced"
+            ))
+            .takes(&REPLACED),
+            touch: sql(format!("WITH replaced AS ({replace}) SELECT count(*) FROM replaced"))
                 .takes(&REPLACED),
             confirm: sql("SELECT pg_logical_emit_message(true, 'tower-curfew', '')".into()),
             state: sql(format!(
