@@ -11,6 +11,8 @@ mod write;
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::task::yield_now;
+
 use self::open::Tables;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store};
 use super::error::StoreError;
@@ -94,7 +96,16 @@ impl Store for MemoryStore {
     }
 
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
-        Ok(write::purge(&self.0, now, at_most))
+        let mut purged = 0;
+        loop {
+            let portion = write::AT_ONCE.min(at_most - purged);
+            let deleted = write::purge(&self.0, now, portion);
+            purged += deleted;
+            if deleted < portion || purged == at_most {
+                return Ok(purged.into());
+            }
+            yield_now().await;
+        }
     }
 
     async fn scan(&self, after: Option<ScanPlace>, at_most: u32) -> Result<Scanned, StoreError> {

@@ -20,7 +20,7 @@ pub(super) fn insert(
     cap: Option<Cap>,
 ) -> Result<Inserted, StoreError> {
     if tables.capacity <= tables.len() {
-        purge(tables, record.created(), MAKES_ROOM);
+        purge(tables, record.created(), AT_ONCE);
     }
     let mut index = tables.index();
     let mut shard = tables.shard_mut(record.id());
@@ -84,7 +84,7 @@ pub(super) fn replace_rules(tables: &Tables, org: &str, new: OrgRules, now: Time
 }
 
 /// Looks at no record that is not due.
-pub(super) fn purge(tables: &Tables, now: Timestamp, at_most: u32) -> u64 {
+pub(super) fn purge(tables: &Tables, now: Timestamp, at_most: u32) -> u32 {
     let due = tables
         .shards()
         .flat_map(|shard| {
@@ -202,15 +202,19 @@ fn known<T: ?Sized + Eq + std::hash::Hash>(known: &mut HashSet<Arc<T>>, item: &m
 
 const MOST_SHARED: usize = 4096;
 
-/// A full store frees so many records at once, before it refuses a sign-in.
-const MAKES_ROOM: u32 = 250;
+/// So many records are deleted at once: more would keep others waiting, since they are all over the
+/// memory.
+pub(super) const AT_ONCE: u32 = 32;
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
+
     use time::Duration;
 
     use super::*;
     use crate::session::SecretHash;
+    use crate::store::{MemoryStore, Store as _};
 
     fn at(day: i64) -> Timestamp {
         Timestamp::from_unix_millis(0) + Duration::days(day)
@@ -242,6 +246,21 @@ mod tests {
         assert_eq!((purge(&tables, at(8), 250), looked_at(&tables)), (0, 0));
     }
 
+    #[tokio::test]
+    async fn trap_40_a_purge_lets_others_have_their_turn() {
+        let store = MemoryStore::default();
+        for number in 0..1_000 {
+            filed(&store.0, number, at(0)).unwrap();
+        }
+        let mut purge = Box::pin(store.purge(at(1), 900));
+        let mut turns = 0;
+        while let Poll::Pending = futures_util::poll!(&mut purge) {
+            assert_eq!(looked_at(&store.0), AT_ONCE as usize);
+            turns += 1;
+        }
+        assert_eq!((turns, looked_at(&store.0), store.0.len()), (28, 4, 100));
+    }
+
     #[test]
     fn trap_52_a_sign_in_at_capacity_looks_at_no_record_that_is_not_due() {
         let tables = Tables::new(1_000);
@@ -261,7 +280,7 @@ mod tests {
             filed(&tables, number, if number < 300 { at(0) } else { at(9) }).unwrap();
         }
         filed(&tables, 1_000, at(9)).unwrap();
-        assert_eq!(tables.len(), 1_001 - MAKES_ROOM as usize);
-        assert_eq!(looked_at(&tables), MAKES_ROOM as usize);
+        assert_eq!(tables.len(), 1_001 - AT_ONCE as usize);
+        assert_eq!(looked_at(&tables), AT_ONCE as usize);
     }
 }
