@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{active, ended, insert, load, record, replace, replace_rules, unique};
+use super::{active, ended, insert, load, race, record, replace, replace_rules, unique};
 use crate::policy::OrgRules;
 use crate::store::Store;
 use crate::token::{nonce, random_id};
@@ -33,6 +33,26 @@ pub async fn load_now_says_nothing_else_than_load<S: Store>(store: Arc<S>) {
     same(session.id()).await;
     replace(&*store, ended(&session)).await;
     same(session.id()).await;
+}
+
+/// Whoever asks together with others is answered with nobody else's session.
+pub async fn load_of_many_at_once_finds_each_its_own<S: Store>(store: Arc<S>) {
+    let user = unique("user");
+    let mut sessions = Vec::new();
+    for _ in 0..50 {
+        sessions.push((insert(&*store, record(&user)).await.id(), true));
+        sessions.push((random_id(), false));
+    }
+    let loads = sessions.into_iter().map(|(id, is_there)| {
+        let store = store.clone();
+        async move {
+            for _ in 0..10 {
+                let loaded = store.load(id).await.unwrap();
+                assert_eq!(loaded.map(|loaded| loaded.record.id()), is_there.then_some(id));
+            }
+        }
+    });
+    race(loads).await;
 }
 
 /// With each record comes the revision of all rules, which every change raises: whoever has read it has

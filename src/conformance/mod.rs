@@ -97,6 +97,7 @@ macro_rules! store_tests {
             insert_holds_the_cap_among_racers
             load_of_an_unknown_session_is_none
             load_now_says_nothing_else_than_load
+            load_of_many_at_once_finds_each_its_own
             load_says_at_which_revision_the_rules_stand
             replace_keeps_what_the_caller_set
             replace_again_is_the_same_replace

@@ -9,6 +9,8 @@
 //! and run the tests of the `conformance` module (feature `conformance`) over it. [`copy()`] moves all that
 //! one store keeps into another.
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod batch;
 mod contract;
 mod copy;
 mod erased;

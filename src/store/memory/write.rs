@@ -208,8 +208,6 @@ pub(super) const AT_ONCE: u32 = 32;
 
 #[cfg(test)]
 mod tests {
-    use std::task::Poll;
-
     use time::Duration;
 
     use super::*;
@@ -254,7 +252,7 @@ mod tests {
         }
         let mut purge = Box::pin(store.purge(at(1), 900));
         let mut turns = 0;
-        while let Poll::Pending = futures_util::poll!(&mut purge) {
+        while futures_util::poll!(&mut purge).is_pending() {
             assert_eq!(looked_at(&store.0), AT_ONCE as usize);
             turns += 1;
         }

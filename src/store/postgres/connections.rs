@@ -4,11 +4,10 @@
 //! are never more than there are tasks.
 //!
 //! This is not deadpool-postgres because a pool lends a connection to one call at a time. Reads here
-//! share connections without waiting for one another: over as many connections, the same load takes
-//! 0.60 of the time when it is alone, and 1.42 times as many are answered when 64 are under way
-//! (`benches/pools.rs`). Writes are the price: only half of the connections write, so of four
-//! connections 0.76 to 0.86 times as many touches a second come through as over a pool of four, where
-//! commits cost nothing. Requests are mostly reads.
+//! share connections without waiting for one another, so over as many connections more of them are
+//! answered. Writes are the price: only half of the connections write, so somewhat fewer touches come
+//! through than over a pool, where commits cost nothing. Requests are mostly reads. `pools` in `benches`
+//! measures both.
 
 use std::pin::pin;
 use std::sync::Arc;

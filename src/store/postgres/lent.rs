@@ -13,6 +13,7 @@ use super::source::Source;
 use super::statements::Statements;
 use super::{PostgresStore, Shared, Tasks};
 use crate::clock::ServerClock;
+use crate::store::batch::Batcher;
 use crate::store::open_error::OpenError;
 
 /// Opens a store over the connections of this pool. `only_own` is an option that it leaves no room
@@ -36,6 +37,7 @@ pub(super) async fn open(
         .map_err(|_| OpenFailure::Silent)??;
     let shared = Shared {
         readers: Source::Pool(pool.clone()),
+        loads: Batcher::new(),
         writers: Source::Pool(pool),
         sql: Statements::new(&names),
         names,

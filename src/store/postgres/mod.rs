@@ -45,6 +45,7 @@ pub use self::open::PostgresOptions;
 use self::schema::Names;
 use self::source::Source;
 use self::statements::Statements;
+use super::batch::Batcher;
 use super::contract::{Cap, Inserted, Listed, Loaded, Page, Replaced, Store};
 use super::error::StoreError;
 use super::open_error::OpenError;
@@ -57,7 +58,8 @@ use crate::session::{Key, Record, Revision, SessionId};
 /// Keeps sessions in a PostgreSQL database, for apps on several machines.
 ///
 /// **Cost.** A request is one read, one round trip; and once per touch interval one write, one round
-/// trip and one commit, which changes no index. A sign-in is one read and a transaction of three round
+/// trip and one commit, which changes no index. On a busy node requests share reads: while more than 16
+/// are under way, those that come at once are one statement. A sign-in is one read and a transaction of three round
 /// trips, of four with a cap; and one more round trip and commit for the session that it replaces. A
 /// page of a list is two reads, and a change of rules a transaction of six round trips.
 ///
@@ -134,6 +136,7 @@ pub struct PostgresStore(Arc<Shared>);
 
 struct Shared {
     readers: Source,
+    loads: Batcher<SessionId, read::Found>,
     writers: Source,
     sql: Statements,
     names: Names,

@@ -21,6 +21,7 @@ use super::statements::{Sql, Statements};
 use super::tls_options::TlsFiles;
 use super::{PostgresStore, Shared, Tasks};
 use crate::clock::ServerClock;
+use crate::store::batch::Batcher;
 use crate::store::open_error::OpenError;
 
 /// How a [`PostgresStore`] is set up.
@@ -199,7 +200,8 @@ impl PostgresOptions {
             }
             Connections::new(sharing, slots, hosts.clone(), freed)
         };
-        let readers = open(Sharing::Shared, readers, sql.load.to_vec());
+        let readers =
+            open(Sharing::Shared, readers, sql.load.iter().chain(&sql.load_all).cloned().collect());
         let writers = open(
             Sharing::Exclusive,
             self.connections - readers.slots().len(),
@@ -214,6 +216,7 @@ impl PostgresOptions {
         let server_clock = ServerClock::new(self.checks_clock);
         let shared = Shared {
             readers: Source::Own(readers),
+            loads: Batcher::new(),
             writers: Source::Own(writers),
             sql,
             names,

@@ -11,19 +11,47 @@ use crate::clock::{ServerTime, Timestamp};
 use crate::encoding::Unreadable;
 use crate::policy::{ChangedRules, Incarnation, OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
+use crate::store::batch::{self, Batched, Batcher};
 use crate::store::contract::{Listed, Loaded, Page};
 
-pub(super) async fn load(store: &Shared, id: SessionId) -> Result<Option<Loaded>, Failure> {
-    let time = store.server_clock.now();
-    let sql = &store.sql.load[usize::from(time.is_due)];
-    let found = store.readers.read(sql, &[&Hidden(&id.as_bytes()[..])]).await?;
-    let row = found.first().ok_or(Unreadable)?;
-    let clock = store.clock(time, row, 2)?;
+/// What was found of one session.
+pub(super) struct Found {
+    row: Row,
+    clock: Option<Timestamp>,
+}
+
+pub(super) async fn load(store: &Arc<Shared>, id: SessionId) -> Result<Option<Loaded>, Failure> {
+    let Found { row, clock } = batch::ask(store, id).await?.ok_or(Unreadable)?;
     let Some(body) = row.try_get(0)? else {
         return Ok(None);
     };
     let record = Arc::new(Record::decode(body)?);
-    Ok(Some(Loaded { record, rules: revision(row, 1)?, clock }))
+    if record.id() != id {
+        return Err(Unreadable.into());
+    }
+    Ok(Some(Loaded { record, rules: revision(&row, 1)?, clock }))
+}
+
+impl Batched for Arc<Shared> {
+    type Key = SessionId;
+    type Answer = Found;
+    type Failure = Failure;
+
+    fn batcher(&self) -> &Batcher<SessionId, Found> {
+        &self.loads
+    }
+
+    async fn ask(&self, ids: &[SessionId]) -> Result<Vec<Found>, Failure> {
+        let time = self.server_clock.now();
+        let with_time = usize::from(time.is_due);
+        let ids = ids.iter().map(|id| &id.as_bytes()[..]).collect::<Vec<_>>();
+        let rows = match &ids[..] {
+            [id] => self.readers.read(&self.sql.load[with_time], &[&Hidden(*id)]).await?,
+            _ => self.readers.read(&self.sql.load_all[with_time], &[&Hidden(ids)]).await?,
+        };
+        let clock = self.clock(time, rows.first().ok_or(Unreadable)?, 2)?;
+        Ok(rows.into_iter().map(|row| Found { row, clock }).collect())
+    }
 }
 
 pub(super) async fn list(store: &Shared, key: &Key, page: Page) -> Result<Listed, Failure> {

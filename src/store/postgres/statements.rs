@@ -42,6 +42,8 @@ static RELISTED: [Type; 11] =
 pub(super) struct Statements {
     /// A record and the revision of all rules; the second with the server's time.
     pub(super) load: [Sql; 2],
+    /// Records, in the order of their ids, each with the revision of all rules.
+    pub(super) load_all: [Sql; 2],
     /// The revision of all rules; the second with the server's time.
     pub(super) head: [Sql; 2],
     pub(super) list: Sql,
@@ -107,6 +109,16 @@ impl Statements {
             // Without a head there is no row, which is not the same as no session.
             load: with_time(&format!("(SELECT body FROM {sessions} WHERE id = $1), rules"), head)
                 .map(|text| sql(text).takes(&[ID])),
+            // No joins, so that the server, which may not know yet how large the tables are, has no
+            // choice among plans.
+            load_all: with_time(
+                &format!(
+                    "(SELECT body FROM {sessions} AS s WHERE s.id = asked.id), \
+                     (SELECT rules FROM {head})"
+                ),
+                "unnest($1::bytea[]) WITH ORDINALITY AS asked (id, place) ORDER BY asked.place",
+            )
+            .map(|text| sql(text).takes(&[IDS])),
             head: with_time("rules", head).map(&mut sql),
             list: sql(format!(
                 "SELECT k.created, k.session, s.body FROM {keys} AS k \

@@ -14,4 +14,8 @@ impl Call {
     pub(super) fn new(key: impl Into<Vec<u8>>, cmd: Cmd) -> Self {
         Self { key: key.into(), cmd, replicas: None }
     }
+
+    pub(super) fn get(key: &[u8]) -> Self {
+        Self::new(key, Cmd::get(key))
+    }
 }

@@ -82,6 +82,12 @@ impl Cluster {
         answers
     }
 
+    /// The node that is responsible for a key, as far as the map knows.
+    pub(super) fn server_of(&self, key: &[u8]) -> Option<Arc<Server>> {
+        let map = self.0.map();
+        map.responsible(slot_of(key)).map(|node| self.0.server_at(&map, node))
+    }
+
     /// The nodes that are responsible for slots.
     pub(super) async fn primaries(&self) -> Result<Vec<(Node, Arc<Server>)>, Failure> {
         let shared = &self.0;

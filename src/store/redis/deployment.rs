@@ -1,5 +1,7 @@
 //! One server or a cluster: calls are made alike.
 
+use std::sync::Arc;
+
 use redis::{Cmd, Value};
 
 use super::call::Call;
@@ -8,7 +10,7 @@ use super::error::Failure;
 use super::server::Server;
 
 pub(super) enum Deployment {
-    One(Server),
+    One(Arc<Server>),
     Cluster(Cluster),
 }
 
@@ -32,6 +34,7 @@ impl Deployment {
     pub(super) async fn all(&self, calls: Vec<Call>) -> Result<Vec<Value>, Failure> {
         match self {
             _ if calls.is_empty() => Ok(Vec::new()),
+            Self::One(server) if calls.len() == 1 => Ok(vec![server.call(&calls[0].cmd).await?]),
             Self::One(server) => {
                 let answers = server.run(&pipeline(calls)).await?;
                 Ok(answers.into_iter().map(Value::extract_error).collect::<Result<_, _>>()?)

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use redis::{FromRedisValue, Value};
 
+use super::answer::time;
 use super::call::Call;
 use super::deployment::Deployment;
 use super::error::{Failure, NO_CLUSTER, SLOTS_MISSING, TOO_FEW_RIGHTS, refused};
-use super::read::time;
 use super::scripts::Scripts;
 use super::server::Server;
 use crate::clock::{Clock as _, ServerClock, SystemClock};

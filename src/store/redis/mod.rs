@@ -1,6 +1,7 @@
 //! A store on Redis or Valkey.
 
 mod address;
+mod answer;
 mod asking;
 mod call;
 mod cluster;
@@ -56,8 +57,9 @@ use crate::session::{Key, Record, Revision, SessionId};
 ///
 /// A request costs one round trip, an `MGET` of the session and of the revision of all rules; and once
 /// per touch interval two more. A sign-in takes three. On a cluster a request is two `GET`s at once, and
-/// recording activity takes one round trip more. Calls share two connections to each server, which come
-/// back by themselves. Reads and changes are made again once if theirs breaks. While nobody can connect
+/// recording activity takes one round trip more. On a busy node requests share them: while more than 16
+/// loads are under way at a server, those that come at once are one call. Calls share two connections to
+/// each server, which come back by themselves. Reads and changes are made again once if theirs breaks. While nobody can connect
 /// each call fails at once; a call that waits, for an answer or for a connection to open, waits for as
 /// long as its caller does, which is the [`timeout`](crate::Builder::timeout) of the handle. A connection
 /// on which four calls in a row were given up is opened anew.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::Shared;
+use super::answer::{items, maybe_bytes};
 use super::call::Call;
 use super::error::Failure;
-use super::read::{ENDED, LIVING, decoded, items, maybe_bytes, value};
-use super::write::{get, life};
+use super::read::{ENDED, LIVING, decoded, value};
+use super::write::life;
 use crate::encoding::Unreadable;
 use crate::session::{Record, SessionId};
 use crate::store::scan::{ScanPlace, Scanned};
@@ -43,7 +44,7 @@ pub(super) async fn scan(
             None => scanned.unreadable += 1,
         }
     }
-    let calls = ids.iter().map(|id| get(&store.session_key(*id))).collect();
+    let calls = ids.iter().map(|id| Call::get(&store.session_key(*id))).collect();
     for (id, found) in ids.into_iter().zip(store.deployment.all(calls).await?) {
         // One that is gone by now was not there throughout.
         match maybe_bytes(found)?.map(|found| decoded(id, &found)) {
@@ -119,7 +120,7 @@ pub(super) async fn import(store: &Shared, records: &[Arc<Record>]) -> Result<u6
             _ => new += 1,
         }
     }
-    let calls = there.iter().map(|record| get(&store.session_key(record.id()))).collect();
+    let calls = there.iter().map(|record| Call::get(&store.session_key(record.id()))).collect();
     for (record, found) in there.iter().zip(store.deployment.all(calls).await?) {
         let found = maybe_bytes(found)?.ok_or(Unreadable)?;
         if decoded(record.id(), &found)?.revision() != record.revision() {

@@ -188,7 +188,7 @@ fn deployment(
             login: login.clone(),
         },
     };
-    Deployment::One(Server::new(connector, target, scripts))
+    Deployment::One(Arc::new(Server::new(connector, target, scripts)))
 }
 
 impl fmt::Debug for RedisOptions {

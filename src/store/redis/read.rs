@@ -5,20 +5,26 @@ use std::sync::Arc;
 use redis::Value;
 
 use super::Shared;
+use super::answer::{Found, bytes, items, maybe_bytes, place_of, places, revision, text, time};
 use super::call::Call;
 use super::deployment::Deployment;
 use super::error::Failure;
+use super::server::Server;
 use crate::clock::{ServerTime, Timestamp};
 use crate::encoding::Unreadable;
 use crate::policy::{ChangedRules, Incarnation, OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
+use crate::store::batch::{self, Batched, Batcher};
 use crate::store::contract::{Listed, Loaded, Page};
 
-pub(super) async fn load(store: &Shared, id: SessionId) -> Result<Option<Loaded>, Failure> {
-    let (mut found, rules, clock) = records(store, &[id]).await?;
-    let Some(value) = found.pop().flatten() else {
-        return Ok(None);
+pub(super) async fn load(store: &Arc<Shared>, id: SessionId) -> Result<Option<Loaded>, Failure> {
+    let found = match store.server_of(id) {
+        Some(server) => batch::ask(&Asked { store: store.clone(), server }, id).await?,
+        // Whoever looks for it finds out.
+        None => find(store, &[id]).await?.pop(),
     };
+    let Found { value, rules, clock } = found.ok_or(Unreadable)?;
+    let Some(value) = value else { return Ok(None) };
     let record = Arc::new(decoded(id, &value)?);
     store.settle(id, &value).await?;
     Ok(Some(Loaded { record, rules, clock }))
@@ -28,6 +34,32 @@ pub(super) async fn load(store: &Shared, id: SessionId) -> Result<Option<Loaded>
 pub(super) async fn stands(store: &Shared) -> Result<(Revision, Option<Timestamp>), Failure> {
     let (_, rules, clock) = records(store, &[]).await?;
     Ok((rules, clock))
+}
+
+/// The server that is asked: each has batches of its own, so that none waits for another one.
+#[derive(Clone)]
+struct Asked {
+    store: Arc<Shared>,
+    server: Arc<Server>,
+}
+
+impl Batched for Asked {
+    type Key = SessionId;
+    type Answer = Found;
+    type Failure = Failure;
+
+    fn batcher(&self) -> &Batcher<SessionId, Found> {
+        &self.server.loads
+    }
+
+    async fn ask(&self, ids: &[SessionId]) -> Result<Vec<Found>, Failure> {
+        find(&self.store, ids).await
+    }
+}
+
+async fn find(store: &Shared, ids: &[SessionId]) -> Result<Vec<Found>, Failure> {
+    let (values, rules, clock) = records(store, ids).await?;
+    Ok(values.into_iter().map(|value| Found { value, rules, clock }).collect())
 }
 
 /// The values of some sessions, and the revision of all rules, in one round trip.
@@ -48,12 +80,7 @@ async fn records(
         // Each of them may be on another node.
         Deployment::Cluster(_) => {
             let keys = ids.iter().map(|id| store.session_key(*id)).chain([head.clone()]);
-            keys.map(|key| {
-                let mut get = redis::cmd("GET");
-                get.arg(&key);
-                Call::new(key, get)
-            })
-            .collect()
+            keys.map(|key| Call::get(&key)).collect()
         }
     };
     let (mut values, clock) = match store.server_clock.now() {
@@ -172,10 +199,10 @@ pub(super) fn revision_bytes(revision: Revision) -> [u8; HEAD] {
     revision.as_u64().to_be_bytes()
 }
 
-const HEAD: usize = 8;
-
 /// The digits of the revision of all rules.
 const PLACE: usize = 16;
+
+const HEAD: usize = 8;
 
 pub(super) fn has_ended(value: &[u8]) -> bool {
     matches!(value.get(HEAD), Some(&(ENDED | ENDED_HERE)))
@@ -184,75 +211,6 @@ pub(super) fn has_ended(value: &[u8]) -> bool {
 pub(super) fn decoded(id: SessionId, value: &[u8]) -> Result<Record, Unreadable> {
     let record = Record::decode(value.get(HEAD + 1..).ok_or(Unreadable)?)?;
     if record.id() == id { Ok(record) } else { Err(Unreadable) }
-}
-
-/// Where entries of a list stand.
-pub(super) fn places(answer: Value) -> Result<Vec<(Timestamp, SessionId)>, Failure> {
-    let mut items = items(Some(answer))?.into_iter();
-    let mut places = Vec::with_capacity(items.len() / 2);
-    while let Some(id) = items.next() {
-        let id = bytes(Some(id))?.try_into().map_err(|_| Unreadable)?;
-        let score = text(bytes(items.next())?)?.parse::<f64>().map_err(|_| Unreadable)?;
-        places.push((Timestamp::from_unix_millis(score as i64), SessionId::from_bytes(id)));
-    }
-    Ok(places)
-}
-
-/// Seconds, and microseconds within the second.
-pub(super) fn time(answer: Option<Value>) -> Result<Timestamp, Failure> {
-    let mut parts = items(answer)?.into_iter();
-    let mut number = || -> Result<i64, Failure> {
-        Ok(text(bytes(parts.next())?)?.parse().map_err(|_| Unreadable)?)
-    };
-    Ok(Timestamp::from_unix_millis(number()?.saturating_mul(1000) + number()? / 1000))
-}
-
-/// One of the words that scripts answer with.
-pub(super) fn word(answer: Value) -> Result<String, Failure> {
-    text(bytes(Some(answer))?)
-}
-
-pub(super) fn items(answer: Option<Value>) -> Result<Vec<Value>, Failure> {
-    match answer {
-        Some(Value::Array(items)) => Ok(items),
-        _ => Err(Unreadable.into()),
-    }
-}
-
-pub(super) fn maybe_bytes(answer: Value) -> Result<Option<Vec<u8>>, Failure> {
-    match answer {
-        Value::Nil => Ok(None),
-        answer => bytes(Some(answer)).map(Some),
-    }
-}
-
-fn bytes(answer: Option<Value>) -> Result<Vec<u8>, Failure> {
-    match answer {
-        Some(Value::BulkString(bytes)) => Ok(bytes),
-        Some(Value::SimpleString(text)) => Ok(text.into_bytes()),
-        Some(Value::VerbatimString { text, .. }) => Ok(text.into_bytes()),
-        _ => Err(Unreadable.into()),
-    }
-}
-
-fn text(bytes: Vec<u8>) -> Result<String, Failure> {
-    Ok(String::from_utf8(bytes).map_err(|_| Unreadable)?)
-}
-
-/// The revision of all rules, where there may be none yet.
-fn revision(answer: Option<Value>) -> Result<Revision, Failure> {
-    match answer {
-        None | Some(Value::Nil) => Ok(Revision::NONE),
-        answer => match bytes(answer)? {
-            empty if empty.is_empty() => Ok(Revision::NONE),
-            digits => place_of(&digits),
-        },
-    }
-}
-
-fn place_of(digits: &[u8]) -> Result<Revision, Failure> {
-    let digits = str::from_utf8(digits).map_err(|_| Unreadable)?;
-    Ok(Revision::from_u64(u64::from_str_radix(digits, 16).map_err(|_| Unreadable)?))
 }
 
 impl Shared {
@@ -273,6 +231,14 @@ impl Shared {
         let mut mark = self.scripts.settle.over(std::slice::from_ref(&key));
         mark.arg(revision).arg(&[state][..]);
         Call::new(key, mark)
+    }
+
+    /// The server that is responsible for a session, if that is known.
+    fn server_of(&self, id: SessionId) -> Option<Arc<Server>> {
+        match &self.deployment {
+            Deployment::One(server) => Some(server.clone()),
+            Deployment::Cluster(cluster) => cluster.server_of(&self.session_key(id)),
+        }
     }
 
     pub(super) fn session_key(&self, id: SessionId) -> Vec<u8> {

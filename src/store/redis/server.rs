@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, Pipeline, RedisResult, ServerErrorKind, Value};
 
+use super::answer::Found;
 use super::connection::Connection;
 use super::connector::Connector;
 use super::error::{Failure, READ_ONLY};
 use super::primary::{Primary, Target};
 use super::scripts::Scripts;
+use crate::session::SessionId;
+use crate::store::batch::Batcher;
 
 /// A few connections to one server: one alone would be the limit where many calls are under way.
 ///
@@ -21,6 +24,7 @@ pub(super) struct Server {
     waiting: [Connection; 4],
     next: AtomicUsize,
     scripts: Arc<Scripts>,
+    pub(super) loads: Batcher<SessionId, Found>,
 }
 
 impl Server {
@@ -33,6 +37,7 @@ impl Server {
             next: AtomicUsize::new(0),
             primary,
             scripts,
+            loads: Batcher::new(),
         }
     }
 

@@ -7,11 +7,10 @@ use redis::Value;
 use time::Duration;
 
 use super::Shared;
+use super::answer::{maybe_bytes, places, time, word};
 use super::call::Call;
 use super::error::Failure;
-use super::read::{
-    ENDED, ENDED_HERE, LIVING, decoded, maybe_bytes, places, revision_bytes, time, value, word,
-};
+use super::read::{ENDED, ENDED_HERE, LIVING, decoded, revision_bytes, value};
 use crate::clock::{ServerClock, ServerTime, Timestamp};
 use crate::encoding::Unreadable;
 use crate::policy::{OrgRules, RANDOM_BITS};
@@ -31,7 +30,8 @@ pub(super) async fn insert(
         set.arg("PX").arg(life);
     }
     if store.deployment.call(Call::new(&*key, set)).await? == Value::Nil {
-        let there = maybe_bytes(store.deployment.call(get(&key)).await?)?.ok_or(Unreadable)?;
+        let there =
+            maybe_bytes(store.deployment.call(Call::get(&key)).await?)?.ok_or(Unreadable)?;
         let there = decoded(record.id(), &there)?;
         if there.secret_hash() != record.secret_hash() {
             return Err(Failure::Exists);
@@ -51,12 +51,6 @@ pub(super) async fn insert(
     calls.push(store.due(record));
     store.deployment.all(calls).await?;
     Ok(Inserted::Done)
-}
-
-pub(super) fn get(key: &[u8]) -> Call {
-    let mut get = redis::cmd("GET");
-    get.arg(key);
-    Call::new(key, get)
 }
 
 pub(super) async fn replace(store: &Shared, record: &Record) -> Result<Replaced, Failure> {
@@ -124,7 +118,7 @@ pub(super) async fn purge(store: &Shared, now: Timestamp, at_most: u32) -> Resul
         if due.is_empty() {
             break;
         }
-        let calls = due.iter().map(|id| get(&store.session_key(*id))).collect();
+        let calls = due.iter().map(|id| Call::get(&store.session_key(*id))).collect();
         let found = store.deployment.all(calls).await?;
         for (id, found) in due.into_iter().zip(found) {
             if u64::from(at_most) <= purged {

@@ -84,6 +84,8 @@ async fn each_statement_has_its_index() {
         // Without the server's time, and with it.
         ("SELECT (SELECT body FROM curfew_sessions WHERE id", vec![record]),
         ("SELECT (SELECT body FROM curfew_sessions WHERE id", vec![record]),
+        ("SELECT (SELECT body FROM curfew_sessions AS s", vec![record]),
+        ("SELECT (SELECT body FROM curfew_sessions AS s", vec![record]),
         ("SELECT k.created, k.session, s.body FROM", vec![key, record]),
         ("SELECT h.rules, ", vec![place]),
         ("SELECT pg_advisory_xact_lock", vec![]),

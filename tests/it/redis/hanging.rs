@@ -21,7 +21,7 @@ async fn calls_that_nobody_waits_for_any_more_leave_nothing_behind() {
     let mut crowded = 0;
     for _ in 0..3 {
         let mut calls = JoinSet::new();
-        for _ in 0..3000 {
+        for _ in 0..6000 {
             let (store, id) = (place.store.clone(), session.id());
             calls.spawn(async move { timeout(SECOND, store.load(id)).await });
         }
