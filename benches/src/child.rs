@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
-use crate::{apps, room, server};
+use crate::{apps, growth, room, server, waiting};
 
 pub const FLAG: &str = "--child";
 
@@ -17,11 +17,13 @@ pub fn run(arguments: &[String]) {
     };
     match &task[..] {
         "actix" => apps::actix::measure_and_tell(arguments),
+        "growth" => growth::measure_and_tell(arguments),
         "room" => room::peers::measure_and_tell(arguments),
         "serve" => {
             end_with_parent();
             server::served::serve(arguments);
         }
+        "waiting" => waiting::measure_and_tell(arguments),
         task => panic!("there is no task `{task}`"),
     }
 }
@@ -33,7 +35,14 @@ pub fn start(arguments: &[&str]) -> Child {
 
 /// Runs one to its end, and says what it printed.
 pub fn output(arguments: &[&str]) -> String {
-    let output = command(arguments).stderr(Stdio::inherit()).output().expect("it starts");
+    output_with(arguments, &[])
+}
+
+/// The same, with these variables in its environment.
+pub fn output_with(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut command = command(arguments);
+    command.envs(variables.iter().copied());
+    let output = command.stderr(Stdio::inherit()).output().expect("it starts");
     assert!(ExitStatus::success(&output.status), "{arguments:?} failed");
     String::from_utf8(output.stdout).expect("it prints text")
 }

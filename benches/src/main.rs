@@ -5,27 +5,33 @@
 //! export CURFEW_TEST_REDIS=redis://127.0.0.1:6379/
 //! export CURFEW_TEST_POSTGRES=postgres://user@127.0.0.1/database
 //! export CURFEW_TEST_REDIS_CLUSTER=redis-cluster://127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003/
-//! cargo run --release --manifest-path benches/Cargo.toml -- [SECTION...] [--markdown FOLDER] [--quick] [--huge]
+//! cargo run --release --manifest-path benches/Cargo.toml -- [SECTION...] [--markdown FILE] [--quick] [--huge]
 //! ```
 //!
 //! Without a section it runs all of [`SECTIONS`]. A server that is not named is left out, which the page
-//! says. With `--markdown` each section leaves a page and its pictures in that folder. `--quick` has
+//! says. With `--markdown` it leaves a page with pictures there. `--quick` has
 //! counts so small that its figures say nothing but that it runs; `--huge` adds ten million sessions to
 //! the curves.
 //!
 //! The machine is noisy. So the cases of a section take turns, and ratios are taken round by round:
 //! compare within one run.
+//!
+//! Two more words stand alone: `costs` measures what one call costs a server, and `scale` computes from that
+//! what a very large site takes.
 
 mod apps;
 mod child;
+mod costs;
 mod counting;
 mod growth;
+mod machine;
 mod pools;
 mod process;
 mod records;
 mod report;
 mod room;
 mod rounds;
+mod scale;
 mod server;
 mod settings;
 mod stalls;
@@ -41,45 +47,57 @@ use self::settings::Settings;
 
 type Section = fn(&Settings, &mut Report);
 
-const SECTIONS: &[(&str, Section)] = &[
-    ("process", process::run),
-    ("stores", stores::run),
-    ("server", server::run),
-    ("room", room::run),
-    ("growth", growth::run),
-    ("waiting", waiting::run),
-    ("stalls", stalls::run),
-    ("pools", pools::run),
+/// The name of each, how the page calls it, and what measures it.
+const SECTIONS: &[(&str, &str, Section)] = &[
+    ("machine", "The machine", machine::run),
+    ("process", "In one process", process::run),
+    ("stores", "Over stores", stores::run),
+    ("server", "A server", server::run),
+    ("room", "Room", room::run),
+    ("growth", "Growth", growth::run),
+    ("waiting", "Live connections", waiting::run),
+    ("stalls", "Long work", stalls::run),
+    ("pools", "Beside a pool of connections", pools::run),
 ];
 
 fn main() -> ExitCode {
     let arguments = env::args().skip(1).collect::<Vec<_>>();
-    if let [flag, of_child @ ..] = &arguments[..]
-        && flag == child::FLAG
-    {
-        child::run(of_child);
-        return ExitCode::SUCCESS;
+    match &Vec::from_iter(arguments.iter().map(String::as_str))[..] {
+        [child::FLAG, ..] => {
+            child::run(&arguments[1..]);
+            return ExitCode::SUCCESS;
+        }
+        ["costs"] => {
+            costs::run();
+            return ExitCode::SUCCESS;
+        }
+        ["scale", options @ ..] => return scale::run(options),
+        _ => {}
     }
     let (settings, named) = match Settings::parse(arguments) {
         Ok(parsed) => parsed,
         Err(refused) => return usage(&refused),
     };
-    let unknown = named.iter().find(|name| !SECTIONS.iter().any(|(known, _)| known == name));
+    let unknown = named.iter().find(|name| !SECTIONS.iter().any(|(known, ..)| known == name));
     if let Some(unknown) = unknown {
         return usage(&format!("there is no section `{unknown}`"));
     }
-    for (name, section) in SECTIONS {
+    let mut report = Report::default();
+    for (name, title, section) in SECTIONS {
         if named.is_empty() || named.iter().any(|wanted| wanted == name) {
-            let mut report = Report::begin(name, settings.folder.clone());
+            report.section(title);
             section(&settings, &mut report);
-            report.finish();
         }
+    }
+    if let Some(file) = &settings.page {
+        report.save(file);
     }
     ExitCode::SUCCESS
 }
 
 fn usage(refused: &str) -> ExitCode {
-    let names = SECTIONS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" | ");
-    eprintln!("{refused}\nusage: [{names}]... [--markdown FOLDER] [--quick] [--huge]");
+    let names = SECTIONS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(" | ");
+    eprintln!("{refused}\nusage: [{names}]... [--markdown FILE] [--quick] [--huge]");
+    eprintln!("       costs\n       scale [--write | --check]");
     ExitCode::FAILURE
 }

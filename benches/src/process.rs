@@ -59,13 +59,13 @@ struct Measured {
 pub fn run(settings: &Settings, report: &mut Report) {
     let (rounds, calls) = (settings.count(400, 3), settings.count(200, 20));
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    for (heading, name, others) in
-        [("The cookie alone", "alone", ""), ("Among other cookies", "among", apps::OTHER_COOKIES)]
+    for (heading, others) in
+        [("The cookie alone", ""), ("Among other cookies", apps::OTHER_COOKIES)]
     {
         let mut measured = in_this_process(&runtime, rounds, calls, others);
         measured.push(in_another(rounds, calls, others));
         report.heading(heading);
-        tell(report, name, &measured);
+        tell(report, &measured);
     }
     report.text(
         "Over bare axum, that of actix over bare actix in a process of its own. Nanoseconds are the \
@@ -108,7 +108,7 @@ fn in_this_process(runtime: &Runtime, rounds: usize, calls: usize, others: &str)
     over_bare.collect()
 }
 
-fn tell(report: &mut Report, name: &str, measured: &[Measured]) {
+fn tell(report: &mut Report, measured: &[Measured]) {
     let named = |name| measured.iter().find(|case| case.name == name).expect("it was measured");
     let share = |case: &Measured, of: &Measured| match (&case.rounds, &of.rounds) {
         (Some(own), Some(others)) => median(own.iter().zip(others).map(|(own, other)| own / other)),
@@ -128,5 +128,5 @@ fn tell(report: &mut Report, name: &str, measured: &[Measured]) {
         ["over bare", "ns of CPU", "of tower-sessions", "of it, always saving", "allocations"];
     report.table(&columns, &Vec::from_iter(measured.iter().map(row)));
     let bars = measured.iter().map(|case| (case.name.to_owned(), case.nanoseconds));
-    report.bars(name, "nanoseconds a request over bare axum", &Vec::from_iter(bars));
+    report.bars("nanoseconds a request over bare axum", &Vec::from_iter(bars));
 }

@@ -1,14 +1,13 @@
-//! The page of a section: Markdown, on the standard output as it comes, and in a folder with pictures.
+//! What was measured: tables as they come on the standard output, and a page of them with pictures.
 
 use std::fmt::Display;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use plotters::prelude::*;
 
+#[derive(Default)]
 pub struct Report {
-    section: &'static str,
-    folder: Option<PathBuf>,
     page: String,
 }
 
@@ -16,13 +15,8 @@ pub struct Report {
 pub type Curve = (String, Vec<(f64, f64)>);
 
 impl Report {
-    pub fn begin(section: &'static str, folder: Option<PathBuf>) -> Self {
-        if let Some(folder) = &folder {
-            fs::create_dir_all(folder).expect("the folder can be made");
-        }
-        let mut report = Self { section, folder, page: String::new() };
-        report.write(&format!("# {section}\n"));
-        report
+    pub fn section(&mut self, title: &str) {
+        self.write(&format!("# {title}\n"));
     }
 
     pub fn heading(&mut self, text: &str) {
@@ -49,36 +43,39 @@ impl Report {
     }
 
     /// A picture of bars that lie on each other, the first on top.
-    pub fn bars(&mut self, name: &str, title: &str, bars: &[(String, f64)]) {
-        let Some(file) = self.picture(name) else { return };
+    pub fn bars(&mut self, title: &str, bars: &[(String, f64)]) {
+        let mut picture = String::new();
         let most = bars.iter().map(|(_, value)| *value).fold(0.0, f64::max);
         let size = (WIDTH, 70 + 26 * bars.len() as u32);
-        let area = SVGBackend::new(&file, size).into_drawing_area();
+        let area = SVGBackend::with_string(&mut picture, size).into_drawing_area();
         area.fill(&WHITE).expect("it can be drawn");
         let style = ("sans-serif", 14).into_font();
-        let area = area.titled(title, ("sans-serif", 18)).expect("it can be drawn");
+        let titled = area.titled(title, ("sans-serif", 18)).expect("it can be drawn");
         let room = f64::from(WIDTH - LABELS - 90);
         for (at, (label, value)) in bars.iter().enumerate() {
             let (top, end) = (10 + 26 * at as i32, LABELS as i32 + (value / most * room) as i32);
             let bar = Rectangle::new([(LABELS as i32, top), (end, top + 18)], INK.filled());
-            area.draw(&bar).expect("it can be drawn");
-            area.draw(&Text::new(label.clone(), (8, top + 2), style.clone()))
+            titled.draw(&bar).expect("it can be drawn");
+            titled
+                .draw(&Text::new(label.clone(), (8, top + 2), style.clone()))
                 .expect("it can be drawn");
             let said = Text::new(short(*value), (end + 6, top + 2), style.clone());
-            area.draw(&said).expect("it can be drawn");
+            titled.draw(&said).expect("it can be drawn");
         }
-        area.present().expect("the picture can be written");
+        area.present().expect("it can be drawn");
+        drop((titled, area));
+        self.page += &format!("{picture}\n");
     }
 
     /// A picture of curves, with both scales logarithmic.
-    pub fn curves(&mut self, name: &str, title: &str, axes: (&str, &str), curves: &[Curve]) {
-        let Some(file) = self.picture(name) else { return };
+    pub fn curves(&mut self, title: &str, axes: (&str, &str), curves: &[Curve]) {
+        let mut picture = String::new();
         let points = || curves.iter().flat_map(|(_, points)| points);
         let least = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(f64::MAX, f64::min);
         let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(f64::MIN_POSITIVE, f64::max);
         // To the right there is room for the names of the curves.
         let (across, up) = (least(|at| at.0)..most(|at| at.0) * 8.0, 0.1..most(|at| at.1) * 2.0);
-        let area = SVGBackend::new(&file, (WIDTH, 480)).into_drawing_area();
+        let area = SVGBackend::with_string(&mut picture, (WIDTH, 480)).into_drawing_area();
         area.fill(&WHITE).expect("it can be drawn");
         let mut chart = ChartBuilder::on(&area)
             .caption(title, ("sans-serif", 18))
@@ -101,23 +98,14 @@ impl Report {
             .border_style(BLACK.mix(0.3))
             .draw()
             .expect("it can be drawn");
-        area.present().expect("the picture can be written");
+        area.present().expect("it can be drawn");
+        drop((chart, area));
+        self.page += &format!("{picture}\n");
     }
 
-    /// Where a picture is drawn; nowhere without a folder. The page refers to it.
-    fn picture(&mut self, name: &str) -> Option<PathBuf> {
-        let folder = self.folder.as_ref()?;
-        let file = format!("{}-{name}.svg", self.section);
-        let path = folder.join(&file);
-        self.page += &format!("![{name}]({file})\n\n");
-        Some(path)
-    }
-
-    pub fn finish(self) {
-        if let Some(folder) = self.folder {
-            let page = folder.join(format!("{}.md", self.section));
-            fs::write(page, self.page).expect("the page can be written");
-        }
+    /// The page, in which pictures stand as they are.
+    pub fn save(&self, file: &Path) {
+        fs::write(file, &self.page).expect("the page can be written");
     }
 }
 

@@ -11,8 +11,8 @@ pub struct Settings {
     pub quick: bool,
     /// With ten million sessions.
     pub huge: bool,
-    /// Where pages and pictures are left.
-    pub folder: Option<PathBuf>,
+    /// Where the page is left.
+    pub page: Option<PathBuf>,
     pub redis: Option<String>,
     pub redis_cluster: Option<String>,
     pub postgres: Option<String>,
@@ -29,7 +29,7 @@ impl Settings {
         let mut settings = Self {
             quick: false,
             huge: false,
-            folder: None,
+            page: None,
             redis: named(REDIS),
             redis_cluster: named(REDIS_CLUSTER),
             postgres: named(POSTGRES),
@@ -40,8 +40,8 @@ impl Settings {
                 "--quick" => settings.quick = true,
                 "--huge" => settings.huge = true,
                 "--markdown" => {
-                    let folder = arguments.next().ok_or("`--markdown` needs a folder")?;
-                    settings.folder = Some(folder.into());
+                    let page = arguments.next().ok_or("`--markdown` needs a file")?;
+                    settings.page = Some(page.into());
                 }
                 option if option.starts_with('-') => {
                     return Err(format!("there is no option `{option}`"));

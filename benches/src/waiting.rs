@@ -2,7 +2,7 @@
 //! takes until all are told that everyone was revoked.
 //!
 //! Memory is what the process has more when they wait (Linux only), tasks that wait included. The sessions
-//! are in memory, and were there before.
+//! are in memory, and were there before. It is a process of its own: one that has freed much does not grow.
 
 use std::time::{Duration, Instant};
 
@@ -18,19 +18,34 @@ use tower::ServiceExt;
 use tower_curfew::store::MemoryStore;
 use tower_curfew::{ClientInfo, Curfew, NewSession, Session};
 
-use crate::apps;
 use crate::report::Report;
 use crate::room::resident;
 use crate::settings::Settings;
+use crate::{apps, child};
 
 pub fn run(settings: &Settings, report: &mut Report) {
-    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(measure(settings, report));
+    let waiters = settings.count(10_000, 100);
+    let seconds = settings.count(20, 1);
+    let printed = child::output(&["waiting", &waiters.to_string(), &seconds.to_string()]);
+    let measured = printed.lines().map(str::to_owned);
+    let names = [
+        "bytes for each of them",
+        "% of a processor at rest",
+        "ms until all were told that everyone was revoked",
+    ];
+    let rows = names.into_iter().zip(measured).map(|(name, value)| vec![name.to_owned(), value]);
+    report.table(&[&format!("{waiters} who wait"), ""], &Vec::from_iter(rows));
 }
 
-async fn measure(settings: &Settings, report: &mut Report) {
-    let waiters = settings.count(10_000, 100);
-    let at_rest = Duration::from_secs(settings.count(20, 1) as u64);
+/// What the child does: it prints a line for each figure.
+pub fn measure_and_tell(arguments: &[String]) {
+    let numbers = Vec::from_iter(arguments.iter().map(|number| number.parse().expect("a number")));
+    let [waiters, seconds] = numbers[..] else { panic!("how many, and for how long?") };
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(measure(waiters, Duration::from_secs(seconds as u64)));
+}
+
+async fn measure(waiters: usize, at_rest: Duration) {
     let curfew = apps::curfew(MemoryStore::new());
     let mut sessions = Vec::with_capacity(waiters);
     for number in 0..waiters {
@@ -54,12 +69,7 @@ async fn measure(settings: &Settings, report: &mut Report) {
         ended.expect("none panics");
     }
     let told = began.elapsed().as_secs_f64() * 1e3;
-    let rows = [
-        vec!["bytes for each of them".to_owned(), bytes.to_string()],
-        vec!["% of a processor at rest".to_owned(), format!("{:.3}", share * 100.0)],
-        vec!["ms until all were told that everyone was revoked".to_owned(), format!("{told:.0}")],
-    ];
-    report.table(&[&format!("{waiters} who wait"), ""], &rows);
+    println!("{bytes}\n{:.3}\n{told:.0}", share * 100.0);
 }
 
 async fn session(curfew: &Curfew, number: usize) -> Session {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 use self::calls::Figures;
+use crate::child;
 use crate::report::{Curve, Report, short};
 use crate::settings::{Server, Settings};
 
@@ -25,7 +26,8 @@ pub fn run(settings: &Settings, report: &mut Report) {
     let growth = Growth { settings, runtime: runtime() };
     let memory = growth.over("Memory", &sizes, stores::memory);
     tell(report, &memory);
-    tell_of_threads(report, &memory);
+    let last = sizes[sizes.len() - 1];
+    tell_of_threads(report, &memory, &held_without_fast_bins(settings, last));
     tell(report, &growth.over("SQLite", small, stores::sqlite));
     if let Some(url) = &settings.postgres {
         let over = async |size, counts| stores::postgres(url, size, counts).await;
@@ -103,22 +105,55 @@ fn tell(report: &mut Report, Measured { store, sizes }: &Measured) {
     };
     let curves = Vec::from_iter((0..calls.len()).map(curve));
     let title = format!("{store}: microseconds a call, by how many sessions there are");
-    report.curves(&store.to_lowercase(), &title, ("sessions", "µs"), &curves);
+    report.curves(&title, ("sessions", "µs"), &curves);
+}
+
+/// For how long calls over memory hold the thread where the allocator of glibc keeps no fast bins: what
+/// is in these it merges in one go, on the thread of whoever frees something.
+fn held_without_fast_bins(settings: &Settings, sessions: u64) -> Vec<String> {
+    let quick = if settings.quick { "--quick" } else { "--whole" };
+    let keeps_none = ("GLIBC_TUNABLES", "glibc.malloc.mxfast=0");
+    let printed = child::output_with(&["growth", &sessions.to_string(), quick], &[keeps_none]);
+    printed.lines().map(str::to_owned).collect()
+}
+
+/// What the child does: it prints a line for each call.
+pub fn measure_and_tell(arguments: &[String]) {
+    let [sessions, quick] = arguments else { panic!("how many sessions, and how often?") };
+    let (settings, _) = Settings::parse(Vec::new()).expect("there is nothing to refuse");
+    let settings = Settings { quick: quick == "--quick", ..settings };
+    let growth = Growth { settings: &settings, runtime: runtime() };
+    let sessions = sessions.parse().expect("a number");
+    let memory = growth.over("Memory", &[sessions], stores::memory);
+    for call in &memory.sizes[0].1 {
+        println!("{}", micros(call.held));
+    }
+}
+
+fn micros(time: Duration) -> String {
+    short(time.as_secs_f64() * 1e6)
 }
 
 /// Only memory does its work on the threads of the executor.
-fn tell_of_threads(report: &mut Report, Measured { sizes, .. }: &Measured) {
+fn tell_of_threads(
+    report: &mut Report,
+    Measured { sizes, .. }: &Measured,
+    without_fast_bins: &[String],
+) {
     let calls = &sizes[0].1;
-    let micros = |held: Duration| short(held.as_secs_f64() * 1e6);
     let row = |at: usize| {
         let cells = sizes.iter().map(|(_, figures)| micros(figures[at].held));
-        Vec::from_iter([calls[at].name.to_owned()].into_iter().chain(cells))
+        let name = [calls[at].name.to_owned()].into_iter();
+        Vec::from_iter(name.chain(cells).chain([without_fast_bins[at].clone()]))
     };
-    let columns = columns(sizes, "µs of CPU");
+    let mut columns = columns(sizes, "µs of CPU");
+    columns.push("the most, without fast bins".to_owned());
     let columns = Vec::from_iter(columns.iter().map(String::as_str));
     report.table(&columns, &Vec::from_iter((0..calls.len()).map(row)));
     report.text(
         "For which a call over memory has held the thread of the executor at the longest, by the \
-         thread's processor time: until anybody else could go on.",
+         thread's processor time: until anybody else could go on. The allocator of glibc merges what is \
+         in its fast bins in one go, on the thread of whoever frees something, whatever program it is. \
+         In the last column it keeps none: `GLIBC_TUNABLES=glibc.malloc.mxfast=0`.",
     );
 }

@@ -40,7 +40,7 @@ async fn connected(url: &str) -> Client {
     client
 }
 
-const PREFIX: &str = "curfew_bench_growth:";
+const PREFIX: &str = "cgrowth:";
 
 pub async fn redis(url: &str, sessions: u64, counts: Counts) -> Figures {
     clear(url, PREFIX).await;

@@ -94,7 +94,7 @@ fn beside_peers(report: &mut Report, sessions: u64) {
          each. The peers' sessions hold a user, and an organization where they hold data of any kind.",
         short(sessions as f64)
     ));
-    report.bars("memory", "bytes a session in memory", &grown);
+    report.bars("bytes a session in memory", &grown);
 }
 
 /// Pages that the process has in memory, in bytes.

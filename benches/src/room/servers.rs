@@ -13,7 +13,8 @@ use crate::report::Report;
 use crate::settings::Settings;
 
 const SCHEMA: &str = "curfew_bench_room";
-const PREFIX: &str = "curfew_bench_room:";
+/// As long as the one by default.
+const PREFIX: &str = "croom:_";
 
 pub fn measure(settings: &Settings, runtime: &Runtime, report: &mut Report) {
     let sessions = settings.count(100_000, 2_000) as u64;

@@ -14,8 +14,9 @@ use crate::report::{Report, short};
 use crate::rounds::{interleave, median, ratio};
 use crate::settings::Settings;
 
-const APPS: [&str; 8] = [
+const APPS: [&str; 9] = [
     apps::BARE,
+    apps::EXTENSION,
     apps::OURS,
     apps::OURS_FULL,
     apps::TOWER_SESSIONS,
@@ -106,7 +107,7 @@ fn one_core(report: &mut Report, figures: &Figures<'_>) {
     );
     let bars =
         figures.iter().map(|(name, rounds)| ((*name).to_owned(), ratio(rate(rounds), rate(bare))));
-    report.bars("one-core", "requests a second on one core, of bare axum", &Vec::from_iter(bars));
+    report.bars("requests a second on one core, of bare axum", &Vec::from_iter(bars));
 }
 
 fn two_workers(report: &mut Report, figures: &Figures<'_>) {

@@ -73,8 +73,7 @@ impl Bench<'_> {
         report.text(&told);
         let rate = |name: &&'static str| (name.to_string(), turns.of_case(name, |turn| turn.rate));
         let bars = Vec::from_iter(turns.0.iter().map(|(name, _)| rate(name)));
-        let file = store.to_lowercase().replace(' ', "-");
-        report.bars(&file, &format!("{store}: a second, with 64 under way"), &bars);
+        report.bars(&format!("{store}: a second, with 64 under way"), &bars);
     }
 }
 
