@@ -42,7 +42,8 @@
 //!
 //! Pages: [the rules](docs::rules), [organizations and everyone](docs::organizations),
 //! [tokens](docs::tokens), [live connections](docs::live), [stores and upgrades](docs::stores),
-//! [operations](docs::operations), [privacy and the audit log](docs::privacy),
+//! [operations](docs::operations), [scale](docs::scale), [performance](docs::performance),
+//! [privacy and the audit log](docs::privacy),
 //! [security](docs::security), [recipes](docs::recipes), [testing](docs::testing).
 //! On the inside: [architecture](docs::architecture), [traps](docs::traps).
 //!
@@ -121,6 +122,10 @@ pub mod docs {
     #[doc = include_str!("docs/organizations.md")]
     pub mod organizations {}
 
+    #[doc = include_str!("docs/performance.md")]
+    #[doc = include_str!("docs/measured.md")]
+    pub mod performance {}
+
     #[doc = include_str!("docs/privacy.md")]
     pub mod privacy {}
 
@@ -129,6 +134,9 @@ pub mod docs {
 
     #[doc = include_str!("docs/rules.md")]
     pub mod rules {}
+
+    #[doc = include_str!("docs/scale.md")]
+    pub mod scale {}
 
     #[doc = include_str!("docs/security.md")]
     pub mod security {}
