@@ -132,7 +132,7 @@ impl Curfew {
         }
         let next = next.with_stamps(|org, stamp| Ok::<_, Error>(rules.of(org)?.restamp(stamp)))?;
         let next = next.with_purge_after(purge_after(&judged.record, rules, app, now)?);
-        let next = next.as_activity();
+        let next = next.as_quiet();
         let verdict = judge(&next, rules, app, now)?;
         Ok(Some((Arc::new(next), verdict)))
     }
@@ -176,8 +176,13 @@ impl Curfew {
         record: &Record,
         ended: &Ended,
     ) -> Result<Replaced, Error> {
-        let next = Arc::new(record.next(nonce()).with_end(ended.clone()));
-        let replaced = self.ask_within(budget, self.inner.store.replace(next)).await?;
+        let mut next = record.next(nonce()).with_end(ended.clone());
+        // What the rules revoke is over for each node that hears of them. The limits of the app may be
+        // others on another node, while it is deployed.
+        if ended.reason == EndReason::Revoked {
+            next = next.as_quiet();
+        }
+        let replaced = self.ask_within(budget, self.inner.store.replace(Arc::new(next))).await?;
         // Of one that waits to be purged nobody knows any more how it ended.
         if replaced == Replaced::Done && ended.at < record.purge_after() {
             let (user, session) = (record.user().clone(), record.id());

@@ -199,7 +199,7 @@ impl Found {
             id: self.id?,
             revision: self.revision?,
             previous: Revision::NONE,
-            is_activity: false,
+            is_quiet: false,
             secret_hash: self.secret_hash?,
             user: self.user?,
             kind: self.kind?,

@@ -41,7 +41,7 @@ pub struct Record {
     // What few records have is kept apart, or all of them would have the room for it.
     pub(super) fixed_deadline: Option<Box<FixedDeadline>>,
     pub(super) ended: Option<Box<Ended>>,
-    pub(super) is_activity: bool, // Not kept, like `previous`.
+    pub(super) is_quiet: bool, // Not kept, like `previous`.
     // Only where it is not the default.
     pub(super) everyone: Option<Box<Stamp>>,
     pub(super) rare: Option<Box<Rare>>,

@@ -42,7 +42,7 @@ impl Record {
             fixed_deadline: None,
             ended: None,
             rare: None,
-            is_activity: false,
+            is_quiet: false,
         }
     }
 
@@ -50,26 +50,26 @@ impl Record {
     #[must_use]
     pub fn next(&self, nonce: u32) -> Self {
         let revision = self.revision.next(nonce);
-        let mut next =
-            Self { revision, previous: self.revision, is_activity: false, ..self.clone() };
+        let mut next = Self { revision, previous: self.revision, is_quiet: false, ..self.clone() };
         if let Some(rare) = &mut next.rare {
             rare.previous_keys = None;
         }
         next
     }
 
-    /// The same, as one that nobody has to be told of who keeps the previous state: it says when the session
-    /// was used and by which client, and by which rules that was judged. Whoever goes by the previous
-    /// state takes the session for over too soon, and asks the store before acting on that.
+    /// The same, as one that nobody has to be told of who keeps the previous state and the rules. It says
+    /// when the session was used and by which client, or writes down that the rules have revoked it. Whoever
+    /// goes by the previous state takes the session for over at the latest then, and asks the store before
+    /// acting on that.
     #[must_use]
-    pub fn as_activity(self) -> Self {
-        Self { is_activity: true, ..self }
+    pub fn as_quiet(self) -> Self {
+        Self { is_quiet: true, ..self }
     }
 
-    /// Whether it differs from the previous state by [activity](Self::as_activity) alone. A store need not
-    /// [tell](crate::store::Store::watch) of that.
-    pub fn is_activity(&self) -> bool {
-        self.is_activity
+    /// Whether it is a [quiet](Self::as_quiet) change. A store need not [tell](crate::store::Store::watch)
+    /// of those.
+    pub fn is_quiet(&self) -> bool {
+        self.is_quiet
     }
 
     /// Whether another state of the same session differs by nothing but activity.
@@ -78,7 +78,7 @@ impl Record {
         let mut same = Self {
             revision: other.revision,
             previous: other.previous,
-            is_activity: other.is_activity,
+            is_quiet: other.is_quiet,
             seen: other.seen,
             purge_after: other.purge_after,
             everyone: other.everyone.clone(),
@@ -99,7 +99,7 @@ impl Record {
     pub(crate) fn as_read(mut record: Arc<Self>) -> Arc<Self> {
         if record.previous != Revision::NONE {
             let read = Arc::make_mut(&mut record);
-            (read.previous, read.is_activity) = (Revision::NONE, false);
+            (read.previous, read.is_quiet) = (Revision::NONE, false);
             if let Some(rare) = &mut read.rare {
                 rare.previous_keys = None;
             }

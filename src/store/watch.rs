@@ -15,8 +15,8 @@ use crate::session::{Revision, SessionId};
 /// What a store tells while it is [watched](super::Store::watch). Exhaustive: stores make it.
 #[derive(Clone, Copy, Debug)]
 pub enum Change {
-    /// The record of this session was replaced, by one that is no mere
-    /// [activity](super::Record::is_activity): of that a store need not tell.
+    /// The record of this session was replaced. Of a [quiet](super::Record::is_quiet) change a store need
+    /// not tell.
     Session(SessionId),
     /// Records were replaced, and the store cannot tell which.
     Any,

@@ -169,7 +169,7 @@ impl<S: Store> Store for NearStore<S> {
         };
         meter::near("hit");
         if shared.samples.is_due() {
-            sample::again(shared, &loaded.record);
+            sample::again(shared, &loaded);
         }
         Some(loaded)
     }

@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use super::Shared;
 use crate::clock::Stopwatch;
 use crate::meter;
-use crate::session::Record;
-use crate::store::contract::Store;
+use crate::session::EndReason;
+use crate::store::contract::{Loaded, Store};
 
 #[derive(Default)]
 pub(super) struct Samples {
@@ -43,7 +43,7 @@ impl Samples {
 }
 
 /// Asks the store for a session that was told from the cache.
-pub(super) fn again<S: Store>(shared: &Arc<Shared<S>>, told: &Arc<Record>) {
+pub(super) fn again<S: Store>(shared: &Arc<Shared<S>>, told: &Loaded) {
     let (shared, told) = (shared.clone(), told.clone());
     tokio::spawn(async move {
         measure(&shared, &told).await;
@@ -51,12 +51,23 @@ pub(super) fn again<S: Store>(shared: &Arc<Shared<S>>, told: &Arc<Record>) {
     });
 }
 
+/// Whether nobody had to be told of what is different: activity, or an end by rules that are newer.
+fn is_quiet(there: &Loaded, told: &Loaded) -> bool {
+    match there.record.ended() {
+        Some(ended) if !told.record.has_ended() => {
+            ended.reason == EndReason::Revoked && there.rules != told.rules
+        }
+        _ => there.record.differs_by_activity_alone(&told.record),
+    }
+}
+
 /// If another revision is there by now, measures for how long the one before goes on being told.
-async fn measure<S: Store>(shared: &Arc<Shared<S>>, told: &Record) {
-    let Ok(there) = shared.store.load(told.id()).await else { return };
-    if there.is_some_and(|there| there.record.differs_by_activity_alone(told)) {
+async fn measure<S: Store>(shared: &Arc<Shared<S>>, told: &Loaded) {
+    let Ok(there) = shared.store.load(told.record.id()).await else { return };
+    if there.is_some_and(|there| is_quiet(&there, told)) {
         return;
     }
+    let told = &told.record;
     let known = Stopwatch::start();
     let mut stale = Duration::ZERO;
     while shared

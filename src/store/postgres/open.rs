@@ -205,7 +205,7 @@ impl PostgresOptions {
         let writers = open(
             Sharing::Exclusive,
             self.connections - readers.slots().len(),
-            vec![sql.replace.clone()],
+            sql.replace.to_vec(),
         );
         for slot in readers.slots().iter().chain(writers.slots()) {
             opened(slot.state.clone()).await?;

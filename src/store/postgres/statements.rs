@@ -52,11 +52,10 @@ pub(super) struct Statements {
     pub(super) lock_key: Sql,
     pub(super) insert: Sql,
     pub(super) body: Sql,
-    pub(super) replace: Sql,
-    /// As `replace`, and nobody is told: commits that tell wait for one another.
-    pub(super) touch: Sql,
+    /// The second tells nobody: commits that tell wait for one another.
+    pub(super) replace: [Sql; 2],
     /// As `replace`, for a session that is to be listed elsewhere.
-    pub(super) relist: Sql,
+    pub(super) relist: [Sql; 2],
     pub(super) state: Sql,
     /// Changes nothing, but its commit waits for replicas as any other does.
     pub(super) confirm: Sql,
@@ -98,7 +97,7 @@ impl Statements {
              purge_check = least(purge_check, $7) \
              WHERE id = $1 AND revision = $2 AND ended_at IS NULL RETURNING id"
         );
-        let replace_and_tell = format!("{replace}, {tells_session}");
+        let replaced = [format!("{replace}, {tells_session}"), replace];
         let due = |lock: &str| {
             format!(
                 "SELECT id, body, purge_after FROM {sessions} WHERE purge_check <= $1 \
@@ -156,22 +155,22 @@ impl Statements {
             ))
             .takes(&INSERTED),
             body: sql(format!("SELECT body FROM {sessions} WHERE id = $1")).takes(&[ID]),
-            relist: sql(format!(
-                "WITH replaced AS ({replace_and_tell}), left_keys AS (DELETE FROM {keys} \
-                 WHERE key = ANY ($10::bigint[]) AND created = $9 AND session = $1 \
-                 AND EXISTS (SELECT FROM replaced)), \
-                 entered_keys AS (INSERT INTO {keys} (key, created, session) \
-                 SELECT key, $9, id FROM replaced, unnest($11::bigint[]) AS key \
-                 ON CONFLICT DO NOTHING) \
-                 SELECT count(*) FROM replaced"
-            ))
-            .takes(&RELISTED),
-            replace: sql(format!(
-                "WITH replaced AS ({replace_and_tell}) SELECT count(*) FROM replaced"
-            ))
-            .takes(&REPLACED),
-            touch: sql(format!("WITH replaced AS ({replace}) SELECT count(*) FROM replaced"))
-                .takes(&REPLACED),
+            relist: replaced.clone().map(|replaced| {
+                sql(format!(
+                    "WITH replaced AS ({replaced}), left_keys AS (DELETE FROM {keys} \
+                     WHERE key = ANY ($10::bigint[]) AND created = $9 AND session = $1 \
+                     AND EXISTS (SELECT FROM replaced)), \
+                     entered_keys AS (INSERT INTO {keys} (key, created, session) \
+                     SELECT key, $9, id FROM replaced, unnest($11::bigint[]) AS key \
+                     ON CONFLICT DO NOTHING) \
+                     SELECT count(*) FROM replaced"
+                ))
+                .takes(&RELISTED)
+            }),
+            replace: replaced.map(|replaced| {
+                sql(format!("WITH replaced AS ({replaced}) SELECT count(*) FROM replaced"))
+                    .takes(&REPLACED)
+            }),
             confirm: sql("SELECT pg_logical_emit_message(true, 'tower-curfew', '')".into()),
             state: sql(format!(
                 "SELECT revision, ended_at IS NOT NULL FROM {sessions} WHERE id = $1"

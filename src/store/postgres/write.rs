@@ -118,11 +118,9 @@ pub(super) async fn replace(store: &Shared, record: &Record) -> Result<Replaced,
     let params: Params<'_> =
         &[&id, &set.0, &set.1, &set.2, &set.3, &set.4, &set.5, &set.6, &created, &left, &entered];
     // A touch changes one row and no index; one statement in any case, so all of it or nothing.
-    let (sql, params) = match (stays, record.is_activity()) {
-        (true, true) => (&store.sql.touch, &params[..8]),
-        (true, false) => (&store.sql.replace, &params[..8]),
-        (false, _) => (&store.sql.relist, params),
-    };
+    let (sql, params) =
+        if stays { (&store.sql.replace, &params[..8]) } else { (&store.sql.relist, params) };
+    let sql = &sql[usize::from(record.is_quiet())];
     let replaced: i64 = cell(&store.writers.once(sql, params).await?)?;
     if replaced == 1 {
         return Ok(Replaced::Done);

@@ -1,6 +1,7 @@
 //! Rules: their changes are visible in the order of their revisions, and so nobody misses one.
 
-use tower_curfew::store::{PostgresStore, Revision, Store};
+use tower_curfew::store::{Change, PostgresStore, Revision, Store};
+use tower_curfew::{ClientInfo, Curfew, Keyring, NewSession, Selector};
 
 use super::races::{RACERS, race, two_nodes};
 use super::road::Road;
@@ -102,4 +103,39 @@ async fn changed_twice(road: &Road, store: &PostgresStore) -> (u64, Revision) {
 async fn orgs_since(store: &PostgresStore, revision: Revision) -> Vec<String> {
     let page = store.rules_since(revision, 1000).await.unwrap();
     page.changes.iter().map(|changed| changed.org.to_string()).collect()
+}
+
+/// Commits that tell wait for one another, so those that write down what everybody knows do not.
+#[tokio::test]
+async fn r41_what_the_rules_have_ended_is_not_told_once_more() {
+    let Some(schema) = Schema::new().await else { return };
+    let store = schema.store().await;
+    let keyring = Keyring::from_bytes([7; 32]).unwrap();
+    let curfew = Curfew::builder(store.clone(), keyring).build().unwrap();
+    let sign_in = async || {
+        let new = NewSession::for_user("ada");
+        let _ = curfew.start(new, &ClientInfo::for_tests()).await.unwrap();
+        curfew.list("ada").await.unwrap()[0].id()
+    };
+    let mut revoked = Vec::new();
+    for _ in 0..5 {
+        revoked.push(sign_in().await);
+    }
+    let mut changes = store.watch().await.unwrap().unwrap();
+    curfew.operator("tests").revoke_everyone().await.unwrap();
+    assert!(curfew.list("ada").await.unwrap().is_empty());
+    for id in &revoked {
+        assert!(store.load(*id).await.unwrap().unwrap().record.has_ended());
+    }
+    let signed_out = sign_in().await;
+    curfew.operator("tests").revoke(Selector::session(signed_out)).await.unwrap();
+    let mut told = Vec::new();
+    while !told.contains(&signed_out) {
+        if let Change::Session(id) = in_time(changes.next()).await.unwrap() {
+            told.push(id);
+        }
+    }
+    assert_eq!(told, [signed_out]);
+    drop((curfew, changes, store));
+    schema.drop().await;
 }
