@@ -109,7 +109,7 @@ impl<S: Store + Clone> Site<S> {
     }
 
     async fn touch(&mut self, at_each: usize) -> u32 {
-        self.change(at_each, |record| record.with_activity(SystemClock.now()).as_activity()).await
+        self.change(at_each, |record| record.with_activity(SystemClock.now()).as_quiet()).await
     }
 
     async fn end(&mut self, at_each: usize) -> u32 {
