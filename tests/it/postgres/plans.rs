@@ -92,7 +92,10 @@ async fn each_statement_has_its_index() {
         ("UPDATE curfew_schema SET rules", vec![]),
         ("WITH filed AS (INSERT INTO curfew_sessions", vec![key, record]),
         ("SELECT body FROM curfew_sessions WHERE id", vec![record]),
+        // What is told, and what is quiet.
         ("WITH replaced AS (UPDATE curfew_sessions", vec![record]),
+        ("WITH replaced AS (UPDATE curfew_sessions", vec![record]),
+        ("WITH replaced AS (UPDATE curfew_sessions", vec![key, record]),
         ("WITH replaced AS (UPDATE curfew_sessions", vec![key, record]),
         ("SELECT revision, ended_at IS NOT NULL FROM", vec![record]),
         ("SELECT revision FROM curfew_rules WHERE org", vec![rules]),
@@ -223,7 +226,8 @@ impl Crowd {
         let moved = second.next(nonce()).with_memberships(memberships(&["acme", "globex"]));
         let third = replaced(store, Arc::new(moved)).await;
         assert_eq!(store.replace(ended(&first)).await.unwrap(), Replaced::Stale);
-        replaced(store, ended(&third)).await;
+        let quiet = replaced(store, Arc::new(third.next(nonce()).as_quiet())).await;
+        replaced(store, Arc::new(Record::clone(&ended(&quiet)).as_quiet())).await;
 
         let cap = |at_most| Some(Cap { at_most, except: Some(id(own + 1)) });
         let new = Arc::new(record(SESSIONS + round, &user, &["acme"]));
