@@ -133,6 +133,12 @@ impl Cache {
         mark != self.mark(id)
     }
 
+    /// What is kept of a session was not enough for an answer.
+    pub(super) fn forget(&self, id: SessionId) {
+        let _turn = self.turn(id);
+        self.entries.remove(&id);
+    }
+
     /// A session has changed, or may have.
     pub(super) fn changed(&self, id: SessionId) {
         let _turn = self.turn(id);

@@ -151,6 +151,9 @@ impl<S: Store> Store for NearStore<S> {
     async fn load(&self, id: SessionId) -> Result<Option<Loaded>, StoreError> {
         let shared = &self.0;
         follow::keep_running(shared);
+        // Rules may have ended it, which is told of no session. Whoever asks may be gone before the answer
+        // is there, and what is kept would stay as it was.
+        shared.cache.forget(id);
         let (asked, ticket) = (shared.age.elapsed(), shared.cache.ticket(id));
         let loaded = shared.store.load(id).await?;
         if let Some(Loaded { record, rules, .. }) = &loaded {

@@ -9,7 +9,6 @@ use tokio::time::sleep;
 use super::Shared;
 use crate::clock::Stopwatch;
 use crate::meter;
-use crate::session::EndReason;
 use crate::store::contract::{Loaded, Store};
 
 #[derive(Default)]
@@ -51,20 +50,15 @@ pub(super) fn again<S: Store>(shared: &Arc<Shared<S>>, told: &Loaded) {
     });
 }
 
-/// Whether nobody had to be told of what is different: activity, or an end by rules that are newer.
-fn is_quiet(there: &Loaded, told: &Loaded) -> bool {
-    match there.record.ended() {
-        Some(ended) if !told.record.has_ended() => {
-            ended.reason == EndReason::Revoked && there.rules != told.rules
-        }
-        _ => there.record.differs_by_activity_alone(&told.record),
-    }
-}
-
 /// If another revision is there by now, measures for how long the one before goes on being told.
 async fn measure<S: Store>(shared: &Arc<Shared<S>>, told: &Loaded) {
     let Ok(there) = shared.store.load(told.record.id()).await else { return };
-    if there.is_some_and(|there| is_quiet(&there, told)) {
+    // Neither activity nor ends by rules are told. Where the rules are the same, what is kept of a session
+    // that they have ended lets nobody in.
+    let is_quiet = |there: &Loaded| {
+        there.rules != told.rules || there.record.differs_by_activity_alone(&told.record)
+    };
+    if there.as_ref().is_some_and(is_quiet) {
         return;
     }
     let told = &told.record;

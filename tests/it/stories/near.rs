@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep};
 use tower_curfew::store::Near;
 use tower_curfew::{ErrorKind, Limits, NewSession, OrgPolicy, Selector};
@@ -318,6 +319,29 @@ async fn r41_what_a_load_brings_that_was_overtaken_is_not_kept() {
     held.release();
     assert!(asks.await.unwrap(), "the store said so when it was asked");
     is_measured(&here).await;
+    let health = near.curfew.health().await.near.unwrap();
+    assert!(!health.is_off, "it has found itself stale: {health:?}");
+    assert!(!here.clone().is_signed_in().await);
+}
+
+/// A store need not tell of an end that rules have made. The request that learns of it there may be given up
+/// before the answer arrives.
+#[tokio::test(start_paused = true)]
+async fn r41_requests_that_are_given_up_leave_nothing_that_looks_stale() {
+    let site = Site::new();
+    let near = site.near(Near::default()).await;
+    let ada = site.signed_in("ada", &["acme"]).await;
+    let here = near.knows(&ada).await;
+    site.revoke_org("acme").await;
+    sleep(HEARTBEAT).await;
+    near.store.break_watch(WatchFault::Withhold);
+    assert!(!ada.at(&site.router).is_signed_in().await, "its end is written");
+    for _ in 0..1100 {
+        let _held = near.store.hold("load");
+        assert!(here.clone().is_signed_in().now_or_never().is_none(), "it asks the store");
+        sleep(Duration::from_millis(1)).await;
+    }
+    sleep(2 * BOUND).await;
     let health = near.curfew.health().await.near.unwrap();
     assert!(!health.is_off, "it has found itself stale: {health:?}");
     assert!(!here.clone().is_signed_in().await);
