@@ -6,27 +6,7 @@ use std::io::{self, Read as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
-use crate::{apps, growth, room, server, waiting};
-
 pub const FLAG: &str = "--child";
-
-/// What each of them does.
-pub fn run(arguments: &[String]) {
-    let [task, arguments @ ..] = arguments else {
-        panic!("a child needs a task");
-    };
-    match &task[..] {
-        "actix" => apps::actix::measure_and_tell(arguments),
-        "growth" => growth::measure_and_tell(arguments),
-        "room" => room::peers::measure_and_tell(arguments),
-        "serve" => {
-            end_with_parent();
-            server::served::serve(arguments);
-        }
-        "waiting" => waiting::measure_and_tell(arguments),
-        task => panic!("there is no task `{task}`"),
-    }
-}
 
 /// Starts one that goes on until it is ended.
 pub fn start(arguments: &[&str]) -> Child {
@@ -53,8 +33,8 @@ fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// However the parent ends, its end of the pipe is closed then.
-fn end_with_parent() {
+/// Ends this process when its parent does: however that comes, its end of the pipe is closed then.
+pub fn end_with_parent() {
     thread::spawn(|| {
         let _ = io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);

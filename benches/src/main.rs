@@ -63,8 +63,8 @@ const SECTIONS: &[(&str, &str, Section)] = &[
 fn main() -> ExitCode {
     let arguments = env::args().skip(1).collect::<Vec<_>>();
     match &Vec::from_iter(arguments.iter().map(String::as_str))[..] {
-        [child::FLAG, ..] => {
-            child::run(&arguments[1..]);
+        [child::FLAG, task, ..] => {
+            run_child(task, &arguments[2..]);
             return ExitCode::SUCCESS;
         }
         ["costs"] => {
@@ -93,6 +93,17 @@ fn main() -> ExitCode {
         report.save(file);
     }
     ExitCode::SUCCESS
+}
+
+fn run_child(task: &str, arguments: &[String]) {
+    match task {
+        "actix" => apps::actix::measure_and_tell(arguments),
+        "growth" => growth::measure_and_tell(arguments),
+        "room" => room::peers::measure_and_tell(arguments),
+        "serve" => server::served::serve(arguments),
+        "waiting" => waiting::measure_and_tell(arguments),
+        task => panic!("there is no task `{task}`"),
+    }
 }
 
 fn usage(refused: &str) -> ExitCode {

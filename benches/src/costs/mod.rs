@@ -20,16 +20,16 @@ mod sqlite;
 use std::env;
 use std::fs;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
+use tower_curfew::Ended;
 use tower_curfew::clock::{Clock as _, SystemClock};
-use tower_curfew::store::{
-    Cap, Inserted, Membership, Record, Replaced, Revision, SecretHash, Stamp, Store,
-};
-use tower_curfew::{ClientDetails, Ended, Limits, SessionId};
+use tower_curfew::store::{Cap, Inserted, Record, Replaced, Revision, Store};
+
+use crate::records::{Facts, Records};
 
 pub(crate) fn run() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -157,26 +157,11 @@ impl<S: Store + Clone> Site<S> {
     }
 }
 
-/// A session as `room` has them: somebody with a name of 36 characters, in one of a thousand
-/// organizations, with device and address.
+/// One more session, of somebody else.
 fn session() -> Arc<Record> {
+    static RECORDS: LazyLock<Records> = LazyLock::new(|| Records::new(SystemClock.now(), 1));
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let now = SystemClock.now();
-    let spread = u128::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-    let id = SessionId::from_bytes(spread.to_le_bytes());
-    let org = format!("organization {}", number % 1000).into();
-    let stamp = Stamp { generation: 1, version: 1, known: 1 };
-    let mut client = ClientDetails::default();
-    client.device = Some(format!("Browser {} on an operating system", number % 100).into());
-    client.address = Some(std::net::Ipv4Addr::from_bits(number as u32).into());
-    let user = format!("0190a5b2-7c4e-7d10-9f3a-{number:012x}");
-    let record = Record::begin(id, SecretHash::from_bytes([7; 32]), user, now, nonce())
-        .with_limits(Limits::idle(time::Duration::days(28)))
-        .with_memberships(vec![Membership { org, stamp, joined: now }])
-        .with_client(&client)
-        .with_purge_after(now + time::Duration::days(35));
-    Arc::new(record)
+    Arc::new(RECORDS.record(COUNT.fetch_add(1, Ordering::Relaxed), Facts::ALL))
 }
 
 fn nonce() -> u32 {

@@ -68,6 +68,7 @@ pub fn cores() -> CpuSet {
 
 /// For a child: serves an app until it is ended.
 pub fn serve(arguments: &[String]) {
+    child::end_with_parent();
     let [app, workers] = arguments else {
         panic!("an app, and how many workers");
     };
