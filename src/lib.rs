@@ -109,47 +109,63 @@ pub use self::session::{
 pub use self::token::{IssuedToken, Keyring, KeyringError};
 
 /// Pages that say more than an item can.
+// Their programs are tested by the member in `tests/docs`, which knows what stands around them.
+#[cfg(not(doctest))]
 pub mod docs {
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/live.md")]
     pub mod live {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/operations.md")]
     pub mod operations {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/organizations.md")]
     pub mod organizations {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/performance.md")]
     #[doc = include_str!("docs/measured.md")]
     pub mod performance {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/privacy.md")]
     pub mod privacy {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/recipes.md")]
     pub mod recipes {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/rules.md")]
     pub mod rules {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/scale.md")]
     pub mod scale {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/security.md")]
     pub mod security {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/stores.md")]
     pub mod stores {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/testing.md")]
     pub mod testing {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/tokens.md")]
     pub mod tokens {}
 
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/traps.md")]
     pub mod traps {}
 }
