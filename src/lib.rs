@@ -40,6 +40,7 @@
 //!
 //! It is no login framework: it knows no passwords, users or rights, and keeps no data of the app.
 //!
+//! To begin: [a tutorial](docs::tutorial), [troubleshooting](docs::troubleshooting), [questions](docs::faq).
 //! Pages: [the rules](docs::rules), [organizations and everyone](docs::organizations),
 //! [tokens](docs::tokens), [live connections](docs::live), [stores and upgrades](docs::stores),
 //! [operations](docs::operations), [scale](docs::scale), [performance](docs::performance),
@@ -117,6 +118,10 @@ pub mod docs {
     pub mod architecture {}
 
     #[doc = include_str!("docs/links.md")]
+    #[doc = include_str!("docs/faq.md")]
+    pub mod faq {}
+
+    #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/live.md")]
     pub mod live {}
 
@@ -168,6 +173,14 @@ pub mod docs {
     #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/traps.md")]
     pub mod traps {}
+
+    #[doc = include_str!("docs/links.md")]
+    #[doc = include_str!("docs/troubleshooting.md")]
+    pub mod troubleshooting {}
+
+    #[doc = include_str!("docs/links.md")]
+    #[doc = include_str!("docs/tutorial.md")]
+    pub mod tutorial {}
 }
 
 #[cfg(all(doctest, feature = "axum", feature = "sqlite"))]

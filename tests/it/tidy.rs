@@ -5,6 +5,7 @@
 
 mod source;
 mod the_rules_can_fail;
+mod words;
 
 use std::collections::HashSet;
 
@@ -82,6 +83,12 @@ fn types_say_whether_one_may_match_or_make_them_exhaustively() {
 #[test]
 fn docs_say_more_than_a_name() {
     refuse(&["src"], curt);
+}
+
+#[test]
+fn prose_is_plain() {
+    let pages = ["src", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
+    refuse(&pages, words::stilted);
 }
 
 #[test]

@@ -157,3 +157,14 @@ fn requirements_that_have_no_row() {
     assert_eq!(found[0], "src/docs/security.md:1: requirement 7.1.2 has no row");
     assert_eq!(found.len(), 22, "{found:?}");
 }
+
+#[test]
+fn words_that_a_reader_stops_at() {
+    let page = "Whoever signs in, for\ngood.\n```text\nwhoever\n```\n<!-- before:\nwhoever\n-->\n`whoever` the\nwhatever.";
+    assert_eq!(
+        lines(words::stilted, "src/docs/rules.md", page),
+        ["src/docs/rules.md:1", "src/docs/rules.md:1", "src/docs/rules.md:10"]
+    );
+    let code = "let whoever = \"whatever\"; // nobody is here\n/// `whoever`, with the\n/// door\nfn f() {}";
+    assert_eq!(lines(words::stilted, "src/limits.rs", code), ["src/limits.rs:1", "src/limits.rs:3"]);
+}
