@@ -40,7 +40,8 @@
 //!
 //! It is no login framework: it knows no passwords, users or rights, and keeps no data of the app.
 //!
-//! To begin: [a tutorial](docs::tutorial), [troubleshooting](docs::troubleshooting), [questions](docs::faq).
+//! To begin: [a tutorial](docs::tutorial), [troubleshooting](docs::troubleshooting), [questions](docs::faq),
+//! [migration](docs::migration) from other session libraries.
 //! Pages: [the rules](docs::rules), [organizations and everyone](docs::organizations),
 //! [tokens](docs::tokens), [live connections](docs::live), [stores and upgrades](docs::stores),
 //! [operations](docs::operations), [scale](docs::scale), [performance](docs::performance),
@@ -124,6 +125,10 @@ pub mod docs {
     #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/live.md")]
     pub mod live {}
+
+    #[doc = include_str!("docs/links.md")]
+    #[doc = include_str!("docs/migration.md")]
+    pub mod migration {}
 
     #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/operations.md")]

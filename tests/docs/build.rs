@@ -31,7 +31,10 @@ fn main() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let page = fs::read_to_string(&path).unwrap();
         fs::write(Path::new(&out).join(name), with_hidden_lines(&page)).unwrap();
-        modules += &format!("#[doc = include_str!({out:?})]\npub mod {name} {{}}\n", out = format!("{out}/{name}"));
+        modules += &format!(
+            "#[doc = include_str!({out:?})]\npub mod {name} {{}}\n",
+            out = format!("{out}/{name}")
+        );
     }
     fs::write(Path::new(&out).join("pages.rs"), modules).unwrap();
 }

@@ -94,16 +94,26 @@ impl Html {
 impl Page {
     fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap();
-        let values = |name: &str| {
-            let attributes = text.split(&format!(" {name}=\"")[..]).skip(1);
-            attributes.map(|rest| decoded(rest.split('"').next().unwrap())).collect::<Vec<_>>()
-        };
-        Self { links: values("href"), ids: values("id").into_iter().collect() }
+        // What comes then are the words of other crates, with links of theirs.
+        let own = text.split(" id=\"synthetic-implementations\"").next().unwrap();
+        Self { links: values(own, "href"), ids: values(&text, "id").into_iter().collect() }
     }
 }
 
+/// What attributes of this name say.
+fn values(text: &str, name: &str) -> Vec<String> {
+    let begin = format!(" {name}=\"");
+    let attributes = text.split(&begin).skip(1);
+    attributes.map(|rest| decoded(rest.split('"').next().unwrap())).collect()
+}
+
 fn decoded(value: &str) -> String {
-    value.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">").replace("%3C", "<").replace("%3E", ">")
+    value
+        .replace("&amp;", "&")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("%3C", "<")
+        .replace("%3E", ">")
 }
 
 /// The file that a relative link on a page means.

@@ -22,11 +22,23 @@ use self::markdown::Markdown;
 const HOSTED: &str = "https://docs.rs/tower-curfew/latest/tower_curfew/";
 
 /// What comes before the definitions for the repository.
-const DEFINITIONS: &str = "<!-- For readers in the repository. UPDATE=1 cargo test -p tower-curfew-docs writes them. -->";
+const DEFINITIONS: &str =
+    "<!-- For readers in the repository. UPDATE=1 cargo test -p tower-curfew-docs writes them. -->";
 
 /// What a block of code may be. Programs are compiled, the rest is marked as what it is.
 const LANGUAGES: &[&str] = &[
-    "diff", "html", "ini", "js", "json", "rust", "rust,compile_fail", "rust,no_run", "sh", "sql", "text", "toml",
+    "diff",
+    "html",
+    "ini",
+    "js",
+    "json",
+    "rust",
+    "rust,compile_fail",
+    "rust,no_run",
+    "sh",
+    "sql",
+    "text",
+    "toml",
 ];
 
 fn repository() -> PathBuf {
@@ -81,7 +93,7 @@ fn links_lead_somewhere_in_the_repository() {
         for link in page.links() {
             let is_there = if let Some(hosted) = link.strip_prefix(HOSTED) {
                 documentation.has(hosted)
-            } else if link.starts_with("https://") {
+            } else if link.starts_with("https://") || link.starts_with("http://localhost") {
                 true // Nothing here may ask the network.
             } else {
                 page.leads_to(&link, &pages)
@@ -90,7 +102,9 @@ fn links_lead_somewhere_in_the_repository() {
                 found.push(format!("{}: {link} leads nowhere", page.name()));
             }
         }
-        found.extend(page.undefined().map(|label| format!("{}: nothing defines [{label}]", page.name())));
+        found.extend(
+            page.undefined().map(|label| format!("{}: nothing defines [{label}]", page.name())),
+        );
     }
     refuse(&found);
 }
@@ -116,13 +130,19 @@ fn pages_define_for_the_repository_what_they_refer_to() {
             if env::var("UPDATE").is_ok_and(|update| update == "1") {
                 page.write(DEFINITIONS, &definitions);
             } else {
-                found.push(format!("{}: its definitions are others; UPDATE=1 writes them", page.name()));
+                found.push(format!(
+                    "{}: its definitions are others; UPDATE=1 writes them",
+                    page.name()
+                ));
             }
         }
     }
-    found.extend(labels.keys().filter(|label| !used.contains(*label)).map(|label| {
-        format!("src/docs/links.md: no page refers to [{label}]")
-    }));
+    found.extend(
+        labels
+            .keys()
+            .filter(|label| !used.contains(*label))
+            .map(|label| format!("src/docs/links.md: no page refers to [{label}]")),
+    );
     refuse(&found);
 }
 

@@ -46,7 +46,8 @@ impl Markdown {
             }
             None
         };
-        Parser::new_with_broken_link_callback(&self.text, Options::ENABLE_TABLES, Some(note)).for_each(drop);
+        Parser::new_with_broken_link_callback(&self.text, Options::ENABLE_TABLES, Some(note))
+            .for_each(drop);
         found.into_inner().into_iter()
     }
 
@@ -61,14 +62,19 @@ impl Markdown {
             None
         };
         let text = self.text.split(super::DEFINITIONS).next().unwrap();
-        Parser::new_with_broken_link_callback(text, Options::ENABLE_TABLES, Some(note)).for_each(drop);
+        Parser::new_with_broken_link_callback(text, Options::ENABLE_TABLES, Some(note))
+            .for_each(drop);
         found.into_inner()
     }
 
     /// Whether a relative link leads to a file, and to a heading if it names one.
     pub fn leads_to(&self, link: &str, pages: &[Self]) -> bool {
         let (file, heading) = link.split_once('#').unwrap_or((link, ""));
-        let path = if file.is_empty() { self.path.clone() } else { self.path.parent().unwrap().join(file) };
+        let path = if file.is_empty() {
+            self.path.clone()
+        } else {
+            self.path.parent().unwrap().join(file)
+        };
         let Ok(path) = path.canonicalize() else { return false };
         if heading.is_empty() {
             return true;
@@ -94,7 +100,8 @@ impl Markdown {
         let mut seen = HashMap::new();
         let named = |heading: String| {
             let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
-            let name = heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-");
+            let name =
+                heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-");
             let before = seen.entry(name.clone()).and_modify(|count| *count += 1).or_insert(0);
             if *before == 0 { name } else { format!("{name}-{before}") }
         };
@@ -104,7 +111,9 @@ impl Markdown {
     /// The languages of its blocks of code.
     pub fn languages(&self) -> BTreeSet<String> {
         let language = |event| match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => Some(language.into_string()),
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => {
+                Some(language.into_string())
+            }
             _ => None,
         };
         Parser::new_ext(&self.text, Options::ENABLE_TABLES).filter_map(language).collect()
@@ -120,7 +129,11 @@ impl Markdown {
     /// Puts these definitions at the end, in the place of those that are there.
     pub fn write(&self, marker: &str, definitions: &str) {
         let text = self.text.split(marker).next().unwrap().trim_end();
-        let end = if definitions.is_empty() { String::new() } else { format!("\n{marker}\n\n{definitions}") };
+        let end = if definitions.is_empty() {
+            String::new()
+        } else {
+            format!("\n{marker}\n\n{definitions}")
+        };
         fs::write(&self.path, format!("{text}\n{end}")).unwrap();
     }
 }
