@@ -146,6 +146,20 @@ fn pages_define_for_the_repository_what_they_refer_to() {
     refuse(&found);
 }
 
+/// Nobody writes a figure by hand.
+#[test]
+fn figures_in_the_readme_were_measured() {
+    let measured = fs::read_to_string(repository().join("src/docs/measured.md")).unwrap();
+    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
+    let (_, figures) = readme.split_once("<!-- measured: -->").expect("the README has figures");
+    let (figures, _) = figures.split_once("<!-- end -->").expect("the figures have an end");
+    let rows = figures.lines().filter(|line| line.starts_with('|')).collect::<Vec<_>>();
+    assert!(rows.len() > 10, "these are not the figures");
+    let printed = |row: &str| measured.lines().any(|line| line == row);
+    let others = rows.iter().filter(|row| !printed(row)).map(|row| format!("not measured: {row}"));
+    refuse(&others.collect::<Vec<_>>());
+}
+
 #[test]
 fn code_is_compiled_or_marked_as_what_it_is() {
     let mut found = Vec::new();
