@@ -1,9 +1,8 @@
-//! Sessions that end when they should: a tower layer for axum, hyper, and whatever else speaks
-//! [`http`] over tower.
+//! A tower layer that ends sessions on time, for axum, hyper and other services over [`http`].
 //!
-//! It reads the signed session cookie of each request, checks an *absolute* and an *idle* limit
-//! against a store, refreshes the cookie at most hourly, and sends people whose session has ended to
-//! sign in again.
+//! The layer reads the signed session cookie of each request. It checks an *absolute* and an *idle*
+//! limit against a store, and refreshes the cookie at most hourly. A user whose session has ended
+//! is sent to sign in again.
 //!
 #![cfg_attr(feature = "axum", doc = "```")]
 #![cfg_attr(not(feature = "axum"), doc = "```text")]
@@ -27,18 +26,19 @@
 //! # }
 //! ```
 //!
-//! **The layer reads, the handle writes.** The [layer](service::CurfewLayer) only loads, judges, and records
-//! activity now and then. Signing in and out, listing and revoking are calls on the [`Curfew`]
-//! handle; what the browser must learn of them is a [`SetCookie`] that they return.
+//! **The layer reads, the handle writes.** The [layer](service::CurfewLayer) loads and judges
+//! sessions, and records activity now and then. Signing in and out, listing and revoking are calls
+//! on the [`Curfew`] handle. Calls that change the cookie return a [`SetCookie`] for the response.
 //!
-//! **Facts in the store, conclusions in the core.** A [store](store::Store) keeps what happened. One
-//! pure function turns that, the rules and the time into a verdict with a reason, so that every
-//! store gives the same answer. Each node holds a copy of all rules, so a request is one call of
-//! the store.
+//! **Facts in the store, conclusions in the core.** A [store](store::Store) keeps the facts about
+//! each session. One pure function turns these facts, the rules and the time into a verdict with a
+//! reason, so every store gives the same answer. Each node holds a copy of all rules, so a request
+//! costs one call to the store.
 //!
-//! **Gone is gone.** That a session ended, and why, is written once and never taken back.
+//! **An end is final.** The end of a session and its reason are written once and never taken back.
 //!
-//! It is no login framework: it knows no passwords, users or rights, and keeps no data of the app.
+//! The crate is not a login framework. It does not handle passwords, users or rights, and it does
+//! not keep data of the app.
 //!
 //! To begin: [a tutorial](docs::tutorial), [troubleshooting](docs::troubleshooting), [questions](docs::faq),
 //! [migration](docs::migration) from other session libraries.
@@ -47,19 +47,21 @@
 //! [operations](docs::operations), [scale](docs::scale), [performance](docs::performance),
 //! [privacy and the audit log](docs::privacy),
 //! [security](docs::security), [recipes](docs::recipes), [testing](docs::testing).
-//! On the inside: [architecture](docs::architecture), [traps](docs::traps).
+//! Internals: [architecture](docs::architecture), [traps](docs::traps).
 //!
 //! # Features
 //!
 //! - `axum` (default): extractors, response parts and JSON routes for axum 0.8.
 //! - `sqlite`: the embedded, durable store.
-//! - `postgres`: the store for apps on several machines; `postgres-tls` encrypts its connections.
-//! - `deadpool`: the same over a pool of deadpool-postgres that the app has.
-//! - `redis`: the same on Redis or Valkey; `redis-tls` encrypts its connections.
-//! - `serde`: `Serialize` for what answers in JSON carry; `axum` brings it.
+//! - `postgres`: a store on PostgreSQL, for apps on several machines; `postgres-tls` encrypts its
+//!   connections.
+//! - `deadpool`: the same store over the app's own pool of deadpool-postgres.
+//! - `redis`: a store on Redis or Valkey, for apps on several machines; `redis-tls` encrypts its
+//!   connections.
+//! - `serde`: `Serialize` for the values in JSON answers; `axum` switches it on.
 //! - `ws`: WebSockets that end with the session, for axum.
 //! - `near`: a bounded cache in front of a store on another machine.
-//! - `metrics`: counts requests and calls of the store for the recorder of the app.
+//! - `metrics`: counts requests and store calls with the app's recorder.
 //! - `conformance`: the store contract as tests, for a store of your own.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -87,7 +89,7 @@ mod session;
 pub mod store;
 mod token;
 
-/// The crate that durations are of, as this one uses it.
+/// The crate `time` in the version that this crate uses for durations.
 pub use time;
 
 #[cfg(feature = "axum")]
@@ -110,8 +112,8 @@ pub use self::session::{
 };
 pub use self::token::{IssuedToken, Keyring, KeyringError};
 
-/// Pages that say more than an item can.
-// Their programs are tested by the member in `tests/docs`, which knows what stands around them.
+/// Pages of the guide, from recipes to security.
+// The member in `tests/docs` tests the programs of the pages.
 #[cfg(not(doctest))]
 pub mod docs {
     #[doc = include_str!("docs/links.md")]

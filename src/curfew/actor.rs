@@ -1,4 +1,4 @@
-//! Who does what is done: somebody with a session, or the program itself.
+//! The actor behind a call: a session, or the program itself.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use super::error::Error;
 use super::handle::Curfew;
 use crate::session::Session;
 
-/// In whose name something is done.
+/// The actor in whose name a call is made.
 #[derive(Clone)]
 pub(super) enum Actor {
-    /// Whoever has this session, as long as it lives.
+    /// The user of this session, as long as it lives.
     Session(Session),
     /// The program itself, under this name.
     Operator(Arc<str>),
@@ -20,7 +20,7 @@ impl Actor {
         Self::Session(session.clone())
     }
 
-    /// Who stands in the audit log.
+    /// The actor's name in the audit log.
     pub(super) fn name(&self) -> Arc<str> {
         match self {
             Self::Session(session) => session.record().user().clone(),
@@ -37,8 +37,8 @@ impl Actor {
 }
 
 impl Curfew {
-    /// Refuses what is done in the name of a session that has ended since its request began, or whose
-    /// secret was renewed: the rest of a request can be on its way for long. (R39)
+    /// Refuses a call in the name of a session that has ended or was rotated since its request
+    /// began. The rest of a slow request can arrive long after its head. (R39)
     pub(super) async fn refuse_if_ended(&self, actor: &Actor) -> Result<(), Error> {
         match actor {
             Actor::Session(session) if !self.is_still_alive(session).await? => {

@@ -1,11 +1,10 @@
-//! Advice on how the app is set up, given in the log. Once a handle is enough: it is about the setup,
-//! not about a request.
+//! Advice on the app's setup, written to the log once for each handle.
 
 use super::handle::Curfew;
 
 impl Curfew {
-    /// Says that a browser is about to drop the cookie. The person who has just signed in would be asked
-    /// to sign in again, and nothing else would say why. (Trap 51)
+    /// Warns that the browser will drop the cookie. The user who has just signed in would be asked
+    /// to sign in again, and would not learn why. (Trap 51)
     pub(crate) fn advise_on_dropped_cookie(&self) {
         if self.inner.cookie.is_secure() && self.inner.told_of_dropped_cookie.is_first() {
             tracing::warn!(
@@ -16,7 +15,7 @@ impl Curfew {
         }
     }
 
-    /// Says that to ask how long a session lasts makes it last. (R13)
+    /// Warns that asking how long a session lasts extends it. (R13)
     #[cfg(feature = "axum")]
     pub(crate) fn advise_on_passive_route(&self) {
         if self.inner.told_of_passive_route.is_first() {

@@ -1,4 +1,4 @@
-//! What a handle has going on besides the calls that somebody waits for.
+//! Work of a handle that runs beside its calls.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -6,10 +6,10 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-/// How much work is under way that its callers need not wait for.
+/// Counts the tasks that run detached from their callers.
 pub(super) struct DetachedWork(Arc<watch::Sender<usize>>);
 
-/// One piece of it, until this is dropped.
+/// A detached task, counted until this guard is dropped.
 pub(super) struct UnderWay(Arc<watch::Sender<usize>>);
 
 impl DetachedWork {
@@ -23,7 +23,7 @@ impl DetachedWork {
     }
 
     pub(super) async fn finished(&self) {
-        // Its sender is `self`, so it cannot be gone.
+        // `self` holds the sender, so it cannot be gone.
         let _ = self.0.subscribe().wait_for(|under_way| *under_way == 0).await;
     }
 }
@@ -34,12 +34,12 @@ impl Drop for UnderWay {
     }
 }
 
-/// A task that runs from the time that it is first needed until this is dropped.
+/// A task that runs from its first use until this guard is dropped.
 #[derive(Default)]
 pub(super) struct BackgroundTask(OnceLock<Option<AbortHandle>>);
 
 impl BackgroundTask {
-    /// Starts it, unless it was started before or there is none to start.
+    /// Starts the task, unless it was started before or `task` returns `None`.
     pub(super) fn start<F>(&self, task: impl FnOnce() -> Option<F>)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -47,7 +47,7 @@ impl BackgroundTask {
         self.0.get_or_init(|| Some(tokio::spawn(task()?).abort_handle()));
     }
 
-    /// Stops it. It is not started again.
+    /// Stops the task. It does not start again.
     pub(super) fn stop(&self) {
         if let Some(task) = self.0.get_or_init(|| None) {
             task.abort();

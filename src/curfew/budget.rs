@@ -1,4 +1,4 @@
-//! How long one waits for the store.
+//! Timeouts for calls to the store.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -14,28 +14,28 @@ use super::handle::Curfew;
 use crate::meter;
 use crate::store::StoreCall;
 
-/// How long one may still wait, over all the calls that it is given to.
+/// The time that is left for a sequence of store calls.
 #[derive(Default)]
 pub(super) struct TimeBudget(Option<Pin<Box<Sleep>>>);
 
 impl TimeBudget {
-    /// Ready when it is used up, `timeout` after it was first needed. Most answers of a store in the
-    /// same process are there at once and need no timer.
+    /// Becomes ready when the budget is used up, `timeout` after its first use. A store in the same
+    /// process usually answers at once and needs no timer.
     fn poll(&mut self, cx: &mut Context<'_>, timeout: std::time::Duration) -> Poll<()> {
         self.0.get_or_insert_with(|| Box::pin(sleep(timeout))).as_mut().poll(cx)
     }
 }
 
-/// A loop over many sessions takes no longer than so many answers of the store may.
+/// A loop over many sessions may take as long as this many store timeouts.
 const MOST_TIMEOUTS_OF_A_LOOP: u32 = 10;
 
 impl Curfew {
-    /// Asks the store, and waits no longer than the timeout.
+    /// Calls the store with the handle's timeout.
     pub(super) async fn ask<T>(&self, call: StoreCall<'_, T>) -> Result<T, Error> {
         self.ask_within(&mut TimeBudget::default(), call).await
     }
 
-    /// Asks the store, and waits no longer than is left of the budget.
+    /// Calls the store within the rest of the budget.
     pub(super) async fn ask_within<T>(
         &self,
         budget: &mut TimeBudget,
@@ -59,9 +59,9 @@ impl Curfew {
         answer
     }
 
-    /// Lets others have their turn between two steps of a loop over many, and refuses to go on when
-    /// the loop takes too long. A store that answers at once would otherwise never let another task,
-    /// or a timer, have the thread. (Trap 40)
+    /// Yields to other tasks between two steps of a long loop, and returns an error when the loop
+    /// takes too long. A store that answers at once would otherwise never give the thread to
+    /// another task or a timer. (Trap 40)
     pub(super) async fn next_turn(&self, budget: &mut TimeBudget) -> Result<(), Error> {
         yield_now().await;
         let most = self.inner.timeout * MOST_TIMEOUTS_OF_A_LOOP;
@@ -69,7 +69,7 @@ impl Curfew {
         if is_used_up { Err(Error::unavailable(TimedOut)) } else { Ok(()) }
     }
 
-    /// Waits for anything, and no longer than is left of the budget.
+    /// Waits for a future within the rest of the budget.
     pub(super) async fn within<T>(
         &self,
         budget: &mut TimeBudget,

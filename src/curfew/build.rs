@@ -1,4 +1,4 @@
-//! From settings to a handle, or to what is wrong with them.
+//! Builds a handle from its settings, or reports the setting that is wrong.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ use crate::meter;
 use crate::request::{Credentials, is_origin, is_plain_to_all};
 
 impl Builder {
-    /// The handle.
+    /// Builds the handle.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names the first setting that cannot work, and its value.
+    /// Returns a [`ConfigError`] that names the first invalid setting and its value.
     pub fn build(self) -> Result<Curfew, ConfigError> {
         between("refresh_every", self.refresh, Duration::SECOND, Duration::WEEK)?;
         between("timeout", self.timeout, Duration::MILLISECOND, Duration::MINUTE)?;
@@ -37,7 +37,7 @@ impl Builder {
         }
         let confirm_at = self.confirm_at.unwrap_or_else(|| self.login_at.clone());
         for (setting, path) in [("login_at", &self.login_at), ("confirm_at", &confirm_at)] {
-            // It stands between quotes in a header, and is no pattern of paths.
+            // The path stands between quotes in a header, and is not a pattern of paths.
             if !is_plain_to_all(path) || path.contains(['#', '"', '*']) {
                 return Err(ConfigError::new(format!(
                     "{setting} is {path:?}, which is no plain path on this host such as \"/login\""

@@ -1,4 +1,4 @@
-//! How a [`Curfew`] is configured.
+//! Configuration of a [`Curfew`].
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::reject::{Reject, Rejection};
 use crate::store::{ErasedStore, Store};
 use crate::token::Keyring;
 
-/// Configures a [`Curfew`]. Every setting has a default that is safe.
+/// Configures a [`Curfew`]. Every setting has a safe default.
 ///
 /// ```
 /// use time::Duration;
@@ -53,7 +53,8 @@ pub struct Builder {
 }
 
 impl Curfew {
-    /// Starts to configure a handle on the sessions in `store`, whose cookies `keyring` signs.
+    /// Starts the configuration of a handle on the sessions in `store`, with cookies signed by
+    /// `keyring`.
     pub fn builder(store: impl Store, keyring: Keyring) -> Builder {
         Builder::new(store, keyring)
     }
@@ -83,54 +84,60 @@ impl Builder {
         }
     }
 
-    /// How long sessions may last. Default: 28 days without activity, no absolute limit.
+    /// Sets the limits of sessions. Default: 28 days without activity, no absolute limit.
     ///
-    /// A deploy with tighter limits binds living sessions at once; one with looser limits lengthens
-    /// none of them.
+    /// A deployment with tighter limits binds living sessions at once. Looser limits do not extend
+    /// living sessions.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// How long tokens may last, see [`Curfew::issue_token`]. Default: as long as the sessions of
-    /// browsers.
+    /// Sets the limits of tokens, see [`Curfew::issue_token`]. Default: the limits of browser
+    /// sessions.
     pub fn token_limits(mut self, limits: Limits) -> Self {
         self.token_limits = Some(limits);
         self
     }
 
-    /// How often the cookie is sent anew, and at most how often the store learns of activity.
-    /// Default: hourly.
+    /// Sets how often the cookie and the recorded activity are refreshed at most. Default: hourly.
     ///
-    /// Where an idle limit binds a session, the store learns of activity at least every tenth of
-    /// that limit: an idle limit of 15 minutes is exact to 90 seconds.
+    /// An idle limit makes this more frequent: activity is recorded at least every tenth of that
+    /// limit. For example, an idle limit of 15 minutes is exact to 90 seconds.
     pub fn refresh_every(mut self, interval: Duration) -> Self {
         self.refresh = interval;
         self
     }
 
-    /// At most so many active sessions per user, tokens included, and what happens to one more. Default:
-    /// 1,000, and the oldest ends. It holds under parallel sign-ins. Sessions that are over do not count.
+    /// Limits the active sessions of each user, tokens included. Default: 1,000, and the oldest
+    /// ends.
+    ///
+    /// `at_cap` decides what happens at the next sign-in beyond the cap. The cap holds under
+    /// parallel sign-ins. Ended sessions do not count.
     pub fn at_most_per_user(mut self, sessions: u32, at_cap: AtCap) -> Self {
         self.cap = (sessions, at_cap);
         self
     }
 
-    /// The shortest and the longest limit that a policy may set, of an organization or for everyone.
-    /// Default: 5 minutes to 400 days. Policies that are set already stay.
+    /// Sets the shortest and the longest limit that a policy may have. Default: 5 minutes to 400
+    /// days.
+    ///
+    /// The bounds apply to policies of organizations and to the policy for everyone. Existing
+    /// policies stay.
     pub fn policy_bounds(mut self, shortest: Duration, longest: Duration) -> Self {
         self.policy_bounds = (shortest, longest);
         self
     }
 
-    /// The page to sign in on, a path on this host. Default: `/login`. It always passes the layer.
+    /// Sets the login page, a path on this host. Default: `/login`. The layer always admits it.
     pub fn login_at(mut self, path: impl Into<String>) -> Self {
         self.login_at = path.into();
         self
     }
 
-    /// The page on which somebody who is signed in proves again who they are, a path on this host; where
-    /// [`fresh_within`](crate::fresh_within) sends them. Default: the login page.
+    /// Sets the page where a user reauthenticates, a path on this host. Default: the login page.
+    ///
+    /// [`fresh_within`](crate::fresh_within) redirects to this page.
     #[cfg(feature = "axum")]
     #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
     pub fn confirm_at(mut self, path: impl Into<String>) -> Self {
@@ -138,58 +145,63 @@ impl Builder {
         self
     }
 
-    /// How it looks when a request is turned away. Default: [`Rejection::response`].
+    /// Sets the response to a rejected request. Default: [`Rejection::response`].
     pub fn reject_with(mut self, reject: impl Reject) -> Self {
         self.reject = Box::new(reject);
         self
     }
 
-    /// The name of the cookie. Default: `__Host-Http-session`; or `__Secure-session` where a domain or
-    /// another path than `/` is set; or `session` for [`insecure_cookie`](Self::insecure_cookie).
+    /// Sets the name of the cookie. Default: `__Host-Http-session`.
     ///
-    /// Browsers guard names by their prefix: `__Host-` lets no other host set the cookie, `__Secure-`
-    /// no connection without encryption. Another name signs everybody out.
+    /// With a domain or a path other than `/` the default is `__Secure-session`. With
+    /// [`insecure_cookie`](Self::insecure_cookie) it is `session`.
+    ///
+    /// Browsers enforce the prefix: only this host can set a `__Host-` cookie, and only an
+    /// encrypted connection can set a `__Secure-` cookie. Changing the name signs out all users.
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
         self.cookie.name = Some(name.into());
         self
     }
 
-    /// Sends the cookie to all hosts of this domain too. Default: to this host only.
+    /// Sends the cookie to all hosts of this domain. Default: to this host only.
     pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
         self.cookie.domain = Some(domain.into());
         self
     }
 
-    /// Sends the cookie only below this path. Default: `/`.
+    /// Sends the cookie only to this path and the paths below it. Default: `/`.
     pub fn cookie_path(mut self, path: impl Into<String>) -> Self {
         self.cookie.path = Some(path.into());
         self
     }
 
-    /// Whether requests that other sites cause carry the cookie. Default: [`SameSite::Lax`].
+    /// Decides whether cross-site requests carry the cookie. Default: [`SameSite::Lax`].
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.cookie.same_site = same_site;
         self
     }
 
-    /// Leaves out `Secure`, so that browsers send the cookie over plain http to other hosts than
-    /// localhost. Anybody on the network path can then take over a session: whoever calls this owes
-    /// their users another protection, such as a private network.
+    /// Omits `Secure`, so that browsers send the cookie over plain HTTP to hosts other than
+    /// localhost.
     ///
-    /// Without it, browsers drop the cookie there without a word, and whoever signs in is asked to sign
-    /// in again. The log then has a warning.
+    /// An attacker on the network path can then take over a session. Protect your users in another
+    /// way, for example with a private network.
+    ///
+    /// Without this setting, browsers silently drop the cookie on plain HTTP, and a user who signs
+    /// in is asked to sign in again. The log then has a warning.
     pub fn insecure_cookie(mut self) -> Self {
         self.cookie.insecure = true;
         self
     }
 
-    /// The networks of the app's own proxies, such as `10.0.0.0/8` or `::1`, and the one header in
-    /// which they name the client. Default: none, so that the address of a client is that of its
-    /// connection.
+    /// Trusts the app's own proxies to name the client in one header. Default: no proxies.
     ///
-    /// The header is read from the right: each of your proxies is passed over, and the first other
-    /// address is that of the client. What stands left of it anybody may have written. A request
-    /// whose connection comes from elsewhere can claim nothing.
+    /// Networks are written like `10.0.0.0/8` or `::1`. Without proxies, the address of a client is
+    /// that of its connection.
+    ///
+    /// The header is read from the right. Your proxies are skipped, and the first other address is
+    /// the client's. The client itself could have written anything left of it, so that part is
+    /// ignored. The header is ignored if the connection comes from another network.
     pub fn trust_proxies(
         mut self,
         networks: impl IntoIterator<Item = impl Into<String>>,
@@ -199,29 +211,31 @@ impl Builder {
         self
     }
 
-    /// How much of a client's address is kept. Default: the whole of it.
+    /// Sets how much of a client's address is kept. Default: the whole address.
     pub fn address_retention(mut self, retention: AddressRetention) -> Self {
         self.client_reader.retention = retention;
         self
     }
 
-    /// Finds the approximate location of clients. Default: none is known.
+    /// Sets how the approximate location of a client is found. Default: no locations.
     pub fn locate_with(mut self, places: impl Locate) -> Self {
         self.client_reader.places = Some(Box::new(places));
         self
     }
 
-    /// Names devices and browsers. Default: [`WellKnown`](crate::client::WellKnown), a small table of
-    /// those that nearly everybody has.
+    /// Sets how devices and browsers are named. Default: [`WellKnown`](crate::client::WellKnown), a
+    /// small table of common ones.
     pub fn name_devices_with(mut self, devices: impl NameDevice) -> Self {
         self.client_reader.devices = Box::new(devices);
         self
     }
 
-    /// Origins such as `https://app.example.com`, beside the app's own, whose pages may send changing
-    /// requests to the [routes](crate::account_routes) of this crate with the cookie. Default: none. Whatever
-    /// runs on them can do what a person can do there. Browsers want CORS headers besides, see the
-    /// [recipe](crate::docs::recipes).
+    /// Trusts pages of other origins, such as `https://app.example.com`. Default: only the app's
+    /// own.
+    ///
+    /// These pages may send requests that change state to the [routes](crate::account_routes) of
+    /// this crate, with the cookie. A script on such a page can do everything there that the user
+    /// can do. Browsers also require CORS headers, see the [recipe](crate::docs::recipes).
     #[cfg(feature = "axum")]
     #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
     pub fn trust_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
@@ -229,35 +243,39 @@ impl Builder {
         self
     }
 
-    /// Shows every [`Event`] to the app, for its audit log: each start, end, refusal, change of a
-    /// policy, and revocation. It is called on the way of a request, so it must not block: send the
-    /// event elsewhere. Anybody can cause [refusals](crate::event::EventKind::Refused), as many as they like: do
-    /// not let them crowd out the others.
+    /// Sends every [`Event`] to the app, for its audit log.
+    ///
+    /// Events tell of each start, end, refusal, policy change and revocation. The function is
+    /// called while a request is handled, so it must not block: send the event to another task. An
+    /// attacker can cause any number of [refusals](crate::event::EventKind::Refused), so make sure
+    /// that they do not crowd out other events.
     pub fn on_event(mut self, on_event: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Box::new(on_event));
         self
     }
 
-    /// How long the check of a request waits for the store, and a call on the handle for each of its
-    /// answers. Default: 1 second. After that the answer is 503.
+    /// Sets how long a request or a call on the handle waits for the store. Default: 1 second.
+    ///
+    /// All store calls of a request's check share this time. On the handle, it applies to each
+    /// answer of the store. After the timeout the answer is 503.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How often records that nobody needs any more are deleted. Default: every 10 minutes.
+    /// Sets how often records that are no longer needed are deleted. Default: every 10 minutes.
     pub fn purge_every(mut self, interval: Duration) -> Self {
         self.purge_every = Some(interval);
         self
     }
 
-    /// Leaves it to the app to call [`Curfew::purge`].
+    /// Leaves purging to the app, which calls [`Curfew::purge`].
     pub fn purge_by_hand(mut self) -> Self {
         self.purge_every = None;
         self
     }
 
-    /// The clock. Default: that of the operating system.
+    /// Sets the clock. Default: the operating system's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Box::new(clock);
         self

@@ -16,11 +16,11 @@ use crate::session::{ClientDetails, Presence, Record, Session, SessionId, Sessio
 use crate::store::Loaded;
 use crate::token::Token;
 
-/// What the check of a request found.
+/// The result of checking a request.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) presence: Presence,
-    /// The cookie anew, if it is due and this request is to carry it.
+    /// The refreshed cookie, if it is due and this request is to carry it.
     pub(crate) refreshed: Option<SetCookie>,
 }
 
@@ -34,17 +34,17 @@ impl Checked {
     }
 }
 
-/// What a request is to the session that it comes with.
+/// How a request counts as activity in its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activity {
-    /// Somebody uses the session.
+    /// A user uses the session.
     Active,
-    /// A program looks on its own whether there is something new.
+    /// A script polls on its own, without the user.
     Passive,
 }
 
 impl Curfew {
-    /// Checks the session of a request whose token verified. `client` is asked only if its answer
+    /// Checks the session of a request whose token verified. `client` is called only if its answer
     /// is to be recorded.
     pub(crate) async fn check(
         &self,
@@ -59,8 +59,8 @@ impl Curfew {
         checked
     }
 
-    /// Lets a request in by what is known of its session without waiting, if nothing else is to be done.
-    /// Whoever is not let in so is not turned away either: then [`check`](Self::check) it.
+    /// Admits a request without waiting, if its session is known and nothing else has to be done.
+    /// `None` is not a rejection: [`check`](Self::check) the request then.
     pub(crate) fn check_now(&self, token: &Token, activity: Activity) -> Option<Checked> {
         let now = self.now();
         let Loaded { record, rules: stands, clock } = self.inner.store.load_now(token.id)?;
@@ -87,7 +87,7 @@ impl Curfew {
         client: impl Fn() -> ClientDetails,
     ) -> Result<Checked, Error> {
         let hash = token.secret.hash();
-        // All calls share it, so that the handler is not kept waiting twice as long.
+        // All calls share the budget, so that the handler does not wait twice as long.
         let mut budget = TimeBudget::default();
         for _ in 0..MAX_TRIES {
             let Some(judged) = self.load(&mut budget, token.id).await? else {
@@ -96,7 +96,7 @@ impl Curfew {
             if judged.record.secret_hash() != hash {
                 return Ok(self.nobody(RefusalReason::Superseded, token, Some(&judged.record)));
             }
-            // The rare ways are boxed, or every request would carry the room for them.
+            // The rare paths are boxed. Otherwise every request would reserve memory for them.
             let checked = match judged.verdict {
                 Verdict::Live(live) if activity == Activity::Passive => {
                     Some(Checked::admitted(judged.record, live, judged.now))
@@ -125,7 +125,7 @@ impl Curfew {
         Checked::without_refresh(Presence::Anonymous)
     }
 
-    /// Tells that what a request presented does not sign in.
+    /// Reports that the credentials of a request are refused.
     pub(crate) fn refused(
         &self,
         why: RefusalReason,
@@ -136,7 +136,7 @@ impl Curfew {
         self.tell(None, EventKind::Refused { why, session, user });
     }
 
-    /// Tells that a session is over, once that is written; `None` if it turns out that it is not.
+    /// Reports that a session is over, once that is written; `None` if it turns out to be alive.
     async fn turn_out(
         &self,
         judged: Judged,
@@ -152,7 +152,7 @@ impl Curfew {
         Ok(Some(Checked::without_refresh(Presence::Ended(ended))))
     }
 
-    /// Records the activity of a living session and lets it in; `None` if somebody else has changed it
+    /// Records the activity of a living session and admits it; `None` if the session has changed
     /// since it was loaded.
     async fn touch_and_admit(
         &self,
@@ -172,7 +172,7 @@ impl Curfew {
         })
     }
 
-    /// Lets a living session in, and refreshes its cookie if that is due.
+    /// Admits a living session, and refreshes its cookie if that is due.
     fn admit(
         &self,
         token: &Token,
@@ -187,8 +187,8 @@ impl Curfew {
             }
             SessionKind::Token => Timestamp::NEVER,
         };
-        // Of parallel requests the one that recorded the activity carries the cookie. If its answer
-        // was lost, the cookie grows so old that any request carries it.
+        // Of parallel requests, the one that recorded the activity carries the cookie. If its
+        // response was lost, the cookie becomes old enough that any request carries a new one.
         let carries = recorded || due_at + live.touch_every <= now;
         let refreshed = (carries && due_at <= now).then(|| {
             meter::cookie_refreshed();
@@ -197,7 +197,7 @@ impl Curfew {
         Checked { refreshed, ..Checked::admitted(record, live, now) }
     }
 
-    /// Whether this session is alive still, with the secret that it came with.
+    /// Whether this session is still alive and still has the secret that it came with.
     pub(crate) async fn is_still_alive(&self, session: &Session) -> Result<bool, Error> {
         let judged = self.load(&mut TimeBudget::default(), session.id()).await?;
         Ok(judged.is_some_and(|judged| {

@@ -8,23 +8,23 @@ use tokio::sync::Mutex;
 use crate::policy::{Filed, RulesChanged, RulesCopy};
 use crate::session::Revision;
 
-/// The copy of all rules that a node judges by, and who is about to renew it.
+/// The node's copy of all rules, and the state of its renewal.
 #[derive(Default)]
 pub(super) struct NodeRules {
     copy: RwLock<RulesCopy>,
-    /// That of the copy, for whoever needs nothing else of it.
+    /// The revision of the copy, for callers that need nothing else.
     revision: AtomicU64,
-    /// How often it was begun to renew the copy.
+    /// How many renewals have begun.
     pub(super) begun: AtomicU64,
-    /// Whoever holds this asks the store; the others wait for what comes of it.
+    /// The caller that holds this lock asks the store; the others wait for its result.
     pub(super) turn: Mutex<LastTurn>,
 }
 
-/// How the last renewal went.
+/// The result of the last renewal.
 #[derive(Default)]
 pub(super) struct LastTurn {
     pub(super) number: u64,
-    /// The revision that the copy was at then; `None` if it failed.
+    /// The revision that the copy reached; `None` if the renewal failed.
     pub(super) reached: Option<Revision>,
 }
 
@@ -37,12 +37,12 @@ impl NodeRules {
         Revision::from_u64(self.revision.load(Ordering::SeqCst))
     }
 
-    /// Files what has changed since the copy was at this revision.
+    /// Stores the changes since the copy was at this revision.
     pub(super) fn file(&self, asked: Revision, answer: RulesChanged) -> Filed {
         self.write(|copy| copy.file(asked, answer))
     }
 
-    /// Forgets all rules, unless somebody else has done so since the copy was at this revision.
+    /// Forgets all rules, unless they were forgotten since the copy was at this revision.
     pub(super) fn forget(&self, revision: Revision) {
         self.write(|copy| {
             if copy.revision() == revision {

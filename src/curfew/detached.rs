@@ -1,4 +1,4 @@
-//! Work that goes on although nobody waits for it any more.
+//! Work that continues after its caller has gone.
 
 use std::future::Future;
 use std::panic::resume_unwind;
@@ -9,8 +9,8 @@ use super::error::Error;
 use super::handle::Curfew;
 
 impl Curfew {
-    /// Works to the end, also if nobody waits for the answer any more: who hangs up must not leave half
-    /// of it done, or all of it untold.
+    /// Runs a future to its end, even if the caller stops waiting. A client that disconnects must
+    /// not leave half of the work done, or its result unreported.
     pub(super) async fn to_the_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -25,14 +25,15 @@ impl Curfew {
             Ok(answer) => answer,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
-                // The runtime shuts down.
+                // The runtime is shutting down.
                 Err(cancelled) => Err(Error::unavailable(cancelled)),
             },
         }
     }
 
-    /// Stops what runs in the background, and waits for what goes on although whoever asked for it has
-    /// hung up, such as to end many sessions. Call it when the server has stopped:
+    /// Stops background tasks, and waits for work whose caller has disconnected.
+    ///
+    /// An example of such work is ending many sessions. Call this after the server has stopped:
     ///
     /// ```no_run
     /// # #[cfg(feature = "axum")]
@@ -47,10 +48,10 @@ impl Curfew {
     /// # }
     /// ```
     ///
-    /// Nothing else has to be written: what a response said was in the store before. Each call of the
-    /// store ends with its [timeout](crate::Builder::timeout), so this takes no longer than what is
-    /// under way. The handle can still be used, but it does not purge by itself any more, and tells nobody
-    /// that a session has [`ended`](Self::ended).
+    /// Nothing else has to be saved: the store had each change before its response was sent. Each
+    /// store call has a [timeout](crate::Builder::timeout), so the wait is as short as the
+    /// remaining work. The handle can still be used, but it no longer purges by itself, and it no
+    /// longer reports that a session has [`ended`](Self::ended).
     pub async fn shutdown(&self) {
         self.inner.purging.stop();
         self.inner.watching.stop();

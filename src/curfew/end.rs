@@ -18,16 +18,17 @@ use crate::session::{Ended, Record, Revision, Selector, Session, SessionKind};
 use crate::store::{Loaded, Replaced};
 use crate::token::nonce;
 
-/// Each try but the first follows a change that somebody made since the last one.
+/// Each try after the first follows a concurrent change.
 const MAX_TRIES: u32 = 200;
 
 impl Curfew {
-    /// Ends one's own session: signs out. To end one that has ended is no error.
+    /// Signs out: ends the session of this request. A session that has already ended is not an
+    /// error.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer. Then it may not
-    /// have ended.
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer. The session may
+    /// then still be alive.
     pub async fn end(&self, session: &Session) -> Result<SetCookie, Error> {
         let cookie = self.clearing_cookie(session);
         let (curfew, session) = (self.clone(), session.clone());
@@ -46,7 +47,7 @@ impl Curfew {
         Ok(cookie)
     }
 
-    /// What makes the browser forget its cookie, if it is one that has the session.
+    /// Deletes the browser's cookie, if the session came with a cookie.
     pub(crate) fn clearing_cookie(&self, session: &Session) -> SetCookie {
         match session.kind() {
             SessionKind::Browser | SessionKind::BrowserUntilClosed => self.inner.cookie.clear(),
@@ -54,20 +55,24 @@ impl Curfew {
         }
     }
 
-    /// Ends sessions in the name of another one, from their next request on: all of one's own, all
-    /// others, a single one. Whether the [`Selector`] may name somebody else's is for the app to say.
+    /// Ends the sessions that a [`Selector`] names, in the name of another session.
     ///
-    /// It is refused if the session in whose name it is done has ended by now, however slowly the
-    /// request arrived. A program on its own has [`Operator::revoke`](super::Operator::revoke).
+    /// It can name all sessions of a user, all others, or a single one. They end from their next
+    /// request on. The app must check that the user may end the sessions of another user.
     ///
-    /// What is over already is written down with its own reason, as far as that is known, and does not
-    /// count.
+    /// The call is refused if the acting session has ended in the meantime, even if the request
+    /// arrived slowly. A program without a session uses
+    /// [`Operator::revoke`](super::Operator::revoke).
+    ///
+    /// Sessions that are already over are recorded with their own reason, if it is known, and do
+    /// not count.
     ///
     /// # Errors
     ///
-    /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if that session has ended or was renewed;
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, or holds a session
-    /// among them that this version cannot read. Then some may not have ended: call it again.
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if the acting session has ended or was
+    /// rotated; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, or a
+    /// selected session cannot be read by this version. Some sessions may then still be alive: call
+    /// it again.
     pub async fn revoke(&self, by: &Session, which: Selector) -> Result<Revoked, Error> {
         let (curfew, actor) = (self.clone(), Actor::by(by));
         self.to_the_end(async move {
@@ -90,12 +95,12 @@ impl Curfew {
         outcome.map(|()| Revoked { sessions, set_cookie })
     }
 
-    /// Ends all of them, as far as possible; says how many, and what went wrong.
+    /// Ends as many of the sessions as possible; returns the number and the first error.
     async fn end_all(&self, which: &Selector) -> (u64, Result<(), Error>) {
         let (mut sessions, mut outcome) = (0, Ok(()));
         let mut pages = Some(None);
         while let Some(after) = pages {
-            // However many they are, others have their turn.
+            // Other tasks get their turn, even if there are many sessions.
             yield_now().await;
             let before = self.inner.rules.revision();
             let found = match self.find(&mut TimeBudget::default(), which, after).await {
@@ -108,7 +113,7 @@ impl Curfew {
             if found.unreadable != 0 {
                 outcome = Err(Error::unavailable(UnreadableRecords));
             }
-            // Where the rules cannot be had, or not soon, they end all the same.
+            // If the rules cannot be read soon, the sessions end without them.
             let mut budget = TimeBudget::default();
             let caught_up = self.catch_up(&mut budget, before, found.rules);
             let _ = timeout(self.inner.timeout / 4, caught_up).await;
@@ -127,12 +132,12 @@ impl Curfew {
         (sessions, outcome)
     }
 
-    /// Ends a session, for its own reason if it is over already. Says whether it was alive.
+    /// Ends a session, for its own reason if it is already over. Returns whether it was alive.
     async fn revoke_record(&self, record: Arc<Record>, now: Timestamp) -> Result<bool, Error> {
         let conclude = |record: &Record| match self.judge_by_copy(record, Revision::NONE, now) {
             Ok(Some(Verdict::Over(ended))) => (ended.clone(), Was::Over(ended)),
             Ok(Some(Verdict::Gone)) => (Ended::revoked(now), Was::Gone),
-            // As far as anybody knows.
+            // As far as is known.
             Ok(Some(Verdict::Live(_)) | None) | Err(_) => (Ended::revoked(now), Was::Alive),
         };
         let (user, session) = (record.user().clone(), record.id());
@@ -146,8 +151,8 @@ impl Curfew {
         }
     }
 
-    /// Ends a session in this way, whatever else is done to it meanwhile. Says whether it did: it may
-    /// have ended before.
+    /// Ends a session with this reason, despite concurrent changes. Returns `false` if it had
+    /// already ended.
     pub(super) async fn end_record(
         &self,
         record: Arc<Record>,
@@ -177,7 +182,7 @@ impl Curfew {
         Err(Error::unavailable(Contended))
     }
 
-    /// Whether a session, which may have ended, belongs to whoever has this one.
+    /// Whether a session, alive or ended, belongs to the user of this one.
     #[cfg(feature = "axum")]
     pub(crate) async fn owns(
         &self,
@@ -189,20 +194,20 @@ impl Curfew {
     }
 }
 
-/// What [`Curfew::revoke`] has done.
+/// The result of [`Curfew::revoke`].
 #[derive(Clone, Debug)]
 #[must_use = "its cookie must reach the browser"]
 #[non_exhaustive]
 pub struct Revoked {
-    /// How many living sessions it has ended, the one in whose name it was done included if it was
-    /// among them.
+    /// The number of living sessions that were ended, including the acting session if it was
+    /// selected.
     pub sessions: u64,
-    /// What makes the browser forget its cookie if its own session was among them; nothing otherwise.
-    /// Return it from the handler.
+    /// Deletes the browser's cookie if the acting session was ended; otherwise does nothing. Return
+    /// it from the handler.
     pub set_cookie: SetCookie,
 }
 
-/// What a session was that has been ended.
+/// The state of a session before it was ended.
 enum Was {
     Alive,
     Over(Ended),

@@ -6,17 +6,19 @@ use super::watching;
 use crate::session::Session;
 
 impl Curfew {
-    /// Waits until this session is over, for what lives longer than a request: a WebSocket, a stream of
-    /// events, a long download. Resolves with the reason when a limit strikes, when the session is ended
-    /// or revoked, or when a policy ends it; not when it is rotated.
+    /// Waits until this session is over, for work that outlives a request.
     ///
-    /// To wait is no activity, so an open connection does not keep a session alive: say with
-    /// [`touch`](Self::touch) that there was some.
+    /// Examples are a WebSocket, a stream of events or a long download. It resolves with the reason
+    /// when a limit is reached, when the session is ended or revoked, or when a policy ends it.
+    /// Rotation does not resolve it.
     ///
-    /// However many wait, a node watches its store once. Over the stores of this crate it learns of an end
-    /// at once, and within two seconds if connections to the store break or hang. A store that does not
-    /// [tell of changes](crate::store::Store::watch) is asked for each session every 30 seconds, and when
-    /// the session's end is due. While the store does not answer nobody is told anything.
+    /// Waiting is not activity, so an open connection does not keep a session alive. Call
+    /// [`touch`](Self::touch) when there is activity.
+    ///
+    /// A node watches its store once for all waiting tasks. With the stores of this crate it learns
+    /// of an end at once, or within two seconds if connections to the store break or hang. If a
+    /// store does not [report changes](crate::store::Store::watch), the node loads each session
+    /// every 30 seconds, and when its end is due. Nothing resolves while the store does not answer.
     ///
     /// ```
     /// # use tower_curfew::store::MemoryStore;

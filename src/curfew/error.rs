@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! Errors of calls on the handle, and of its configuration.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -14,9 +14,9 @@ use crate::reject::{problem, unavailable};
 use crate::request::RequestKind;
 use crate::store::StoreError;
 
-/// Why a call on [`Curfew`](crate::Curfew) failed. It names no user, no session and no address.
+/// The error of a call on [`Curfew`](crate::Curfew). It names no user, no session and no address.
 ///
-/// With axum it is a response by itself; elsewhere there is [`Error::response`].
+/// With axum it is a response by itself; elsewhere, use [`Error::response`].
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -25,42 +25,44 @@ pub struct Error {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// What kind of [`Error`] it is, for those who handle them differently.
+/// The kind of an [`Error`], for apps that handle kinds differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The store did not answer in time, or answered nonsense. Nothing is known; try again later.
+    /// The store did not answer in time, or its answer was invalid. The result is unknown; try
+    /// again later.
     Unavailable,
-    /// The session has ended, or its secret was renewed since this request began.
+    /// The session has ended, or was rotated since this request began.
     SignInRequired,
-    /// The user has as many active sessions as one may have. One must end first.
+    /// The user has reached the cap on active sessions. One must end first.
     TooManySessions,
-    /// The session is that of a token, whose secret cannot be renewed: no answer could bring the new
-    /// one. Issue another token, and revoke this one.
+    /// The session belongs to a token, whose secret cannot be renewed: no response could deliver
+    /// the new one. Issue another token, and revoke this one.
     NotForTokens,
-    /// The name of a user, an organization or a session cannot be kept.
+    /// The name of a user, an organization or a session is invalid.
     InvalidName,
-    /// The links of a session cannot be kept.
+    /// The links of a session are invalid or too many.
     InvalidLink,
-    /// A method of authentication cannot be kept.
+    /// An authentication method is invalid, or there are too many.
     InvalidMethod,
     /// A limit of a policy is out of bounds.
     InvalidPolicy,
-    /// The policy of an organization, or for everyone, was changed more often than its history can
+    /// The policy of an organization, or for everyone, has changed more often than its history can
     /// hold.
     TooManyPolicies,
 }
 
 impl Error {
-    /// What kind of error it is.
+    /// Returns the kind of this error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// An answer to a request that it stands in the way of, with an `application/problem+json` body:
-    /// 503 with `Retry-After` if the store does not answer, 401 for who must sign in again, 409 for
-    /// too many sessions or policies and for tokens, 422 for a name or a link that cannot be kept and
-    /// a limit out of bounds.
+    /// Builds a response from this error, with an `application/problem+json` body.
+    ///
+    /// The status is 503 with `Retry-After` if the store does not answer, and 401 if the user must
+    /// sign in again. It is 409 for too many sessions or policies and for tokens, and 422 for an
+    /// invalid name or link and for a limit out of bounds.
     pub fn response(&self) -> Response<Bytes> {
         let mut response = match self.kind {
             ErrorKind::Unavailable => unavailable(RequestKind::Background),
@@ -78,7 +80,7 @@ impl Error {
         response
     }
 
-    /// The error and what caused it, in one line for a log.
+    /// The error and its causes, in one line for a log.
     pub(crate) fn with_causes(&self) -> String {
         let mut line = self.to_string();
         let mut cause = self.source();
@@ -173,24 +175,24 @@ pub(super) struct TimedOut;
 #[error("the clocks of this machine and of the session store differ by more than a minute")]
 pub(super) struct ClocksDiffer;
 
-/// Others change the same thing faster than one can look at it.
+/// Concurrent changes are so frequent that no try succeeded.
 #[derive(Debug, thiserror::Error)]
 #[error("others changed the same session or organization too often meanwhile")]
 pub(super) struct Contended;
 
-/// Somebody else has asked the store for the rules on behalf of all who waited, without an answer.
+/// Another caller failed to fetch the rules on behalf of all waiting callers.
 #[derive(Debug, thiserror::Error)]
 #[error("the rules of organizations could not be read from the session store")]
 pub(super) struct RulesNotRenewed;
 
-/// Some of the sessions in question cannot be read.
+/// Some of the sessions cannot be read by this version.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the session store holds sessions that this version cannot read; upgrade it, or restore them"
 )]
 pub(super) struct UnreadableRecords;
 
-/// A configuration that cannot work, with the value that is wrong.
+/// An invalid configuration, with the value that is wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);

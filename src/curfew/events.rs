@@ -1,4 +1,4 @@
-//! Telling what happened, and who did it, to the log and the app.
+//! Reports events and their actors to the log and the app.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::event::{Event, EventKind};
 use crate::session::{Ended, Record, SessionId};
 
 impl Curfew {
-    /// Tells what people do with their own sessions.
+    /// Reports what a user did with the session of the request.
     pub(super) fn tell_of_own(
         &self,
         record: &Record,
@@ -18,7 +18,7 @@ impl Curfew {
         self.tell(Some(user.clone()), kind(user.clone(), record.id()));
     }
 
-    /// Tells of a sign-in by whoever it is, or of a token that somebody has issued.
+    /// Reports a sign-in, or a token that was issued.
     pub(super) fn tell_of_start(
         &self,
         record: &Record,
@@ -31,13 +31,13 @@ impl Curfew {
         self.tell(Some(actor), EventKind::Started { user, session, kind, client, replaced });
     }
 
-    /// Tells of a session that had to make room for one that then could not begin.
+    /// Reports a session that was ended to make room for one that then failed to begin.
     pub(super) fn tell_of_displaced(&self, record: &Record, session: SessionId) {
         let (user, ended) = (record.user().clone(), Ended::revoked(record.created()));
         self.tell(Some(user.clone()), EventKind::Ended { user, session, ended });
     }
 
-    /// Tells the log and the app what happened.
+    /// Reports an event to the log and the app.
     pub(super) fn tell(&self, actor: Option<Arc<str>>, kind: EventKind) {
         let event = Event { at: self.now(), actor, kind };
         event.trace();

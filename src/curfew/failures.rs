@@ -1,4 +1,4 @@
-//! The calls of the store that have failed lately, for whoever asks how a node is.
+//! Recent failures of store calls, for health checks.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -6,23 +6,23 @@ use std::sync::{Mutex, PoisonError};
 use super::error::Error;
 use crate::clock::Timestamp;
 
-/// A call of the store that has failed. It names no user, no session and no address.
+/// A store call that failed. It names no user, no session and no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailedCall {
-    /// When it failed, by this node's clock.
+    /// The time of the failure, by this node's clock.
     pub at: Timestamp,
-    /// The method of [`Store`](crate::store::Store).
+    /// The name of the method of [`Store`](crate::store::Store).
     pub call: &'static str,
-    /// What went wrong, with its causes.
+    /// The error, with its causes.
     pub error: String,
 }
 
-/// The last calls that failed, of all clones of a handle.
+/// The last store calls that failed, for all clones of a handle.
 #[derive(Default)]
 pub(super) struct Failures(Mutex<VecDeque<FailedCall>>);
 
-/// So many are kept.
+/// The number of failures that are kept.
 const FAILURES: usize = 8;
 
 impl Failures {

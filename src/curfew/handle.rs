@@ -1,4 +1,4 @@
-//! The handle, and what its clones share.
+//! The handle, and the state that its clones share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,11 +24,10 @@ use crate::session::{Record, SessionKind};
 use crate::store::ErasedStore;
 use crate::token::{Secret, Token};
 
-/// The handle on all sessions of an app. It is cheap to clone, and its clones are the same.
+/// The handle on all sessions of an app. It is cheap to clone, and clones share their state.
 ///
-/// The layer reads, the handle writes: [`layer`](Self::layer) checks each request, and signing in
-/// and out, listing and revoking are calls on the handle. What the browser must learn is a
-/// [`SetCookie`] that they return.
+/// The [`layer`](Self::layer) checks each request. Signing in and out, listing and revoking are
+/// calls on this handle. Calls that change the cookie return a [`SetCookie`] for the response.
 ///
 /// ```
 /// use tower_curfew::store::MemoryStore;
@@ -83,7 +82,7 @@ pub(super) struct Inner {
     pub(super) clock: Box<dyn Clock>,
 }
 
-/// What happens when a user with as many sessions as one may have signs in once more. Exhaustive.
+/// What happens when a user at the cap signs in once more. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtCap {
     /// The session with the oldest sign-in ends.
@@ -98,7 +97,7 @@ impl Curfew {
     }
 
     /// The cookie for a session whose record is kept until `purge_after`. It outlives the session,
-    /// so that the next request still learns why it ended.
+    /// so that the next request still learns the reason of the end.
     pub(super) fn cookie(&self, record: &Record, secret: Secret, now: Timestamp) -> SetCookie {
         // Rounded up to the token's whole seconds, so that it is never due early.
         let issued_at = now + Duration::milliseconds(999);
@@ -112,7 +111,7 @@ impl Curfew {
         self.inner.cookie.render(&token, max_age).of(record.id())
     }
 
-    /// The answer to a request that is turned away.
+    /// The response to a rejected request.
     pub(crate) fn turn_away(
         &self,
         cause: RejectionCause<'_>,
@@ -122,8 +121,8 @@ impl Curfew {
         let rejection = Rejection::new(cause, asked, &inner.login_at, inner.cookie.name());
         let mut response = inner.reject.reject(&rejection);
         let headers = response.headers_mut();
-        // Only a navigation clears the cookie. A request in the background may come late, and would
-        // clear the cookie of a newer sign-in.
+        // Only a navigation clears the cookie. A late background request would clear the cookie of
+        // a newer sign-in.
         if matches!(cause, RejectionCause::Ended(_)) && asked.kind == RequestKind::Navigation {
             inner.cookie.clear().append_to(headers);
         }

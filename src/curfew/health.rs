@@ -1,4 +1,4 @@
-//! How a node is, for whoever decides whether it gets requests.
+//! The health of a node, for load balancers and dashboards.
 
 use time::Duration;
 
@@ -12,40 +12,46 @@ use crate::policy::raised_at;
 use crate::session::Key;
 use crate::store::{Listed, Page};
 
-/// How a node is: whether it can say of a request if its session lives. Made by [`Curfew::health`].
+/// The health of a node: whether it can check sessions. Made by [`Curfew::health`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Health {
-    /// Why requests with a session are answered with 503 just now; `None` if they are served.
+    /// Why requests with a session currently get 503; `None` if they are served.
     pub problem: Option<Error>,
-    /// How long the store took for its answer, or until nobody waited any more.
+    /// How long the store took to answer, or the timeout.
     pub answered_in: Duration,
-    /// By how much the store's clock is ahead of this node's, negative if it is behind; `None` if it
-    /// did not answer or has no clock. Beyond a minute either way nobody is let in.
+    /// How far the store's clock is ahead of this node's, negative if it is behind.
+    ///
+    /// `None` if the store did not answer or has no clock. Beyond a minute in either direction,
+    /// every session is rejected.
     pub store_clock_ahead: Option<Duration>,
-    /// How long ago the latest change of a policy, or the latest revocation, was made that this node
-    /// did not know of when it was asked; zero if it knew all. It learns of them with the next request
-    /// at the latest, and has done so now.
+    /// The age of the latest policy change or revocation that this node did not know of when asked.
+    ///
+    /// It is zero if the node knew all changes. The node learns of them with the next request at
+    /// the latest, and has now fetched them.
     pub rules_behind: Duration,
-    /// The last calls of the store that failed on this node, the latest at the end, at most eight.
+    /// The last store calls that failed on this node, newest last, at most eight.
     pub last_failures: Vec<FailedCall>,
-    /// How the [cache](crate::store::Store::near) in front of the store is doing, if there is one.
+    /// The health of the [cache](crate::store::Store::near) in front of the store; `None` without
+    /// one.
     #[cfg(feature = "near")]
     pub near: Option<crate::store::NearHealth>,
 }
 
 impl Health {
-    /// Whether this node can serve requests that come with a session.
+    /// Whether this node can serve requests with a session.
     pub fn is_ready(&self) -> bool {
         self.problem.is_none()
     }
 }
 
 impl Curfew {
-    /// Finds out how this node is, by what a request would do: it asks the store for its rules and for
-    /// its clock. That takes no longer than a request may wait for the store.
+    /// Finds out how healthy this node is: asks the store for its rules and its clock.
     ///
-    /// Ask before you send a node requests, and again every few seconds:
+    /// A request depends on the same answers. The check takes no longer than a request may wait for
+    /// the store.
+    ///
+    /// Check it before you send requests to a node, and again every few seconds:
     #[cfg_attr(
         feature = "axum",
         doc = "[`readiness_route`](crate::readiness_route) answers with it."
@@ -82,7 +88,7 @@ impl Curfew {
         let mut budget = TimeBudget::default();
         let (now, before) = (self.now(), self.inner.rules.revision());
         let stopwatch = Stopwatch::start();
-        // Nobody has an empty name, so it lists nothing, and says what every list says.
+        // No user has an empty name, so the list is empty and carries only the state of the store.
         let (nobody, page) = (Key::user(""), Page { after: None, at_most: 1 });
         let answer = self.ask_within(&mut budget, self.inner.store.list(&nobody, page)).await;
         health.answered_in = stopwatch.elapsed();
@@ -92,7 +98,8 @@ impl Curfew {
         if before < stands {
             health.rules_behind = now.since(raised_at(stands));
         }
-        // Where rules were lost it forgets those that it had, and a request gets the others.
+        // If rules were lost, the node forgets its copy, and the next request fetches the current
+        // rules.
         self.catch_up(&mut budget, before, stands).await?;
         self.inner.rules.read().rules().everyone()?;
         Ok(())

@@ -8,21 +8,24 @@ use crate::session::{ClientDetails, NewSession, Selector, Session, SessionKind};
 use crate::token::{IssuedToken, Token};
 
 impl Curfew {
-    /// Issues a bearer token for a client that is no browser: a command line, a mobile or a desktop
-    /// app. It is a session as any other, with [limits of its own](crate::Builder::token_limits): it
-    /// is listed, ends and is revoked like those of browsers, and organizations bind it.
+    /// Issues a bearer token for a command line, a mobile app or a desktop app.
     ///
-    /// It is issued in the name of a session: refused if that has ended by now, however slowly the
-    /// request arrived, and authenticated when that was, so that no token makes a sign-in fresher than
-    /// it is. A program on its own has [`Operator::issue_token`](super::Operator::issue_token).
+    /// A token is a session with [its own limits](crate::Builder::token_limits). It is listed,
+    /// ended and revoked like a browser session, and policies of organizations bind it.
     ///
-    /// Give it a [name](NewSession::named) that its owner will know it by. What is known of the
-    /// client is recorded at its first use.
+    /// The token is issued in the name of a session, and refused if that session has ended in the
+    /// meantime, even if the request arrived slowly. Its time of authentication is that of the
+    /// session, so that a token is never fresher than its sign-in. A program without a session uses
+    /// [`Operator::issue_token`](super::Operator::issue_token).
+    ///
+    /// Give it a [name](NewSession::named) that its owner will recognize. Details of the client are
+    /// recorded at its first use.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start), and [`SignInRequired`](crate::ErrorKind::SignInRequired) if the
-    /// session has ended or was renewed. A cap that has room for the issuer alone is
+    /// The same errors as [`start`](Self::start), and
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if the session has ended or was
+    /// rotated. If the cap has room for the issuing session only, the error is
     /// [`TooManySessions`](crate::ErrorKind::TooManySessions).
     pub async fn issue_token(
         &self,
@@ -40,7 +43,7 @@ impl Curfew {
             let nobody = ClientDetails::default();
             let Begun { record, secret } =
                 curfew.begin(new, &nobody, Origin::Issued(&issuer)).await?;
-            // Whoever ended all sessions meanwhile may have missed it.
+            // A call that ended all sessions in the meantime may have missed it.
             if let Err(ended) = curfew.refuse_if_ended(&issuer).await {
                 let which = Selector::session(record.id());
                 let _ = curfew.revoke_all(issuer, which).await?;

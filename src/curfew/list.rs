@@ -1,4 +1,4 @@
-//! Seeing sessions.
+//! Listing sessions.
 
 use std::sync::Arc;
 
@@ -12,52 +12,53 @@ use crate::judge::Verdict;
 use crate::session::{ActiveSession, Ended, Record, Revision, Selector};
 use crate::store::{Listed, Loaded, Page, Place};
 
-/// A list is for people to read.
+/// The most sessions in a list, which is meant for display.
 const MAX_LISTED: usize = 1_000;
 
-/// So many are read at once.
+/// The number of sessions read at once.
 const PAGE: u32 = 100;
 
-/// Each try but the first follows a change that somebody made since the last one.
+/// Each try after the first follows a concurrent change.
 const MAX_TRIES: u32 = 8;
 
-/// A part of the sessions that a selector names.
+/// A page of the sessions that a selector names.
 pub(super) struct Found {
     pub(super) records: Vec<Arc<Record>>,
     pub(super) unreadable: u32,
-    /// After which place there are more.
+    /// Where the next page begins; `None` if there is none.
     pub(super) next: Option<Place>,
     pub(super) rules: Revision,
-    /// When they were asked for, by a clock that the store does not contradict.
+    /// The time of the request, by a clock that agrees with the store's.
     pub(super) now: Timestamp,
 }
 
 impl Curfew {
-    /// The active sessions of a user, newest sign-in first: all that would pass the check now, and
-    /// no other. At most 1,000, the newest.
+    /// Lists the active sessions of a user, newest sign-in first.
+    ///
+    /// The list has exactly the sessions that would pass the check now, at most the newest 1,000.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, or holds a session
-    /// among them that this version cannot read.
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, or one of the
+    /// sessions cannot be read by this version.
     pub async fn list(&self, user: &str) -> Result<Vec<ActiveSession>, Error> {
         self.list_by(&Selector::user(user)).await
     }
 
-    /// The active sessions of an organization, as [`list`](Self::list) shows those of a user.
+    /// Lists the active sessions of an organization, as [`list`](Self::list) does for a user.
     ///
     /// # Errors
     ///
-    /// As [`list`](Self::list).
+    /// The same errors as [`list`](Self::list).
     pub async fn list_org(&self, org: &str) -> Result<Vec<ActiveSession>, Error> {
         self.list_by(&Selector::org(org)).await
     }
 
-    /// As [`list`](Self::list), of the sessions that a selector names, such as those with a link.
+    /// Lists the active sessions that a selector names, such as those with a link.
     ///
     /// # Errors
     ///
-    /// As [`list`](Self::list).
+    /// The same errors as [`list`](Self::list).
     pub async fn list_by(&self, which: &Selector) -> Result<Vec<ActiveSession>, Error> {
         let mut active = Vec::new();
         let mut sessions = self.living(which);
@@ -76,7 +77,7 @@ impl Curfew {
         LivingSessions { curfew: self, which, after, more, budget: TimeBudget::default() }
     }
 
-    /// One page of the sessions that a selector names and that have not ended.
+    /// Reads a page of the sessions that a selector names and that have not ended.
     pub(super) async fn find(
         &self,
         budget: &mut TimeBudget,
@@ -100,7 +101,7 @@ impl Curfew {
             }
             (None, None) => unreachable!("a selector has a condition"),
         };
-        // By a wrong clock they would be over, or not, for reasons of their own.
+        // With a wrong clock, the verdicts would be wrong.
         check_clock(clock, now)?;
         found.records.retain(|record| which.matches(record));
         Ok(found)
@@ -116,14 +117,14 @@ impl Judged {
     }
 }
 
-/// The living among the sessions that a selector names, page by page, newest sign-in first. Those that
-/// turn out to be over are written as such before it goes on.
+/// The living sessions of a selector, page by page, newest sign-in first. Sessions that turn out to
+/// be over are recorded as ended before the next page.
 pub(super) struct LivingSessions<'a> {
     curfew: &'a Curfew,
     which: &'a Selector,
     after: Option<Place>,
     more: bool,
-    /// For all pages together.
+    /// The budget for all pages together.
     budget: TimeBudget,
 }
 
@@ -141,7 +142,7 @@ impl LivingSessions<'_> {
         Ok(Some(settled.await?.into_iter().flatten().filter(is_alive).collect()))
     }
 
-    /// One page, judged by rules that are no older.
+    /// Reads one page, and judges it by rules that are at least as new.
     async fn judged(&mut self) -> Result<Vec<Judged>, Error> {
         let curfew = self.curfew;
         for _ in 0..MAX_TRIES {
@@ -168,7 +169,7 @@ impl LivingSessions<'_> {
 }
 
 impl Curfew {
-    /// What became of a session that a list has found, once its end is written down if it has one.
+    /// Settles a session of a list: writes its end if it is over.
     async fn settled(&self, judged: Judged) -> Result<Option<Judged>, Error> {
         match judged.verdict {
             Verdict::Live(_) => Ok(Some(judged)),

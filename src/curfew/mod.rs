@@ -1,4 +1,4 @@
-//! The handle: everything that a program does to sessions, besides the layer.
+//! The handle: every operation on sessions, except the layer's check.
 
 mod actor;
 mod advice;

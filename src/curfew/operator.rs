@@ -1,4 +1,4 @@
-//! What a program does on its own, without anybody's session.
+//! Operations that a program does on its own, without a session.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,11 +11,12 @@ use crate::policy::OrgPolicy;
 use crate::session::{NewSession, Selector};
 use crate::token::IssuedToken;
 
-/// What a program does on its own: a nightly job, a tool for support, the answer to an incident.
+/// Operations that a program does on its own, such as a nightly job, a support tool or an incident
+/// response.
 ///
-/// Each call is the twin of one on [`Curfew`] that takes the [`Session`](crate::Session) in whose name
-/// it is done, and that is refused once this session has ended. These ask nobody. In a handler that
-/// somebody's request has reached, use those of [`Curfew`].
+/// Each call has a counterpart on [`Curfew`] that takes the acting [`Session`](crate::Session), and
+/// is refused once that session has ended. The calls here have no such check. In a handler of a
+/// user's request, use those of [`Curfew`].
 ///
 /// ```
 /// # use tower_curfew::{Curfew, Keyring, store::MemoryStore};
@@ -37,29 +38,30 @@ pub struct Operator {
 }
 
 impl Curfew {
-    /// This handle for what the program does on its own. The name says who or what that is, and stands
-    /// as the actor in every [`Event`](crate::event::Event) that it causes.
+    /// Returns this handle for operations that the program does on its own. The name says which
+    /// program acts, and is the actor in every [`Event`](crate::event::Event) that it causes.
     pub fn operator(&self, name: impl Into<String>) -> Operator {
         Operator { curfew: self.clone(), name: name.into().into() }
     }
 }
 
 impl Operator {
-    /// Issues a token, see [`Curfew::issue_token`]. It counts as authenticated now: the program vouches
-    /// for whoever gets it.
+    /// Issues a token, see [`Curfew::issue_token`]. It counts as authenticated now: the program
+    /// vouches for the token's user.
     ///
     /// # Errors
     ///
-    /// As [`Curfew::start`].
+    /// The same errors as [`Curfew::start`].
     pub async fn issue_token(&self, new: NewSession) -> Result<IssuedToken, Error> {
         self.curfew.issue(self.actor(), new).await
     }
 
-    /// Ends somebody's sessions, see [`Curfew::revoke`], and says how many they were.
+    /// Ends the sessions that a selector names, see [`Curfew::revoke`], and returns their number.
     ///
     /// # Errors
     ///
-    /// As [`Curfew::revoke`], but nobody has to sign in.
+    /// The same errors as [`Curfew::revoke`], except
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired).
     pub async fn revoke(&self, which: Selector) -> Result<u64, Error> {
         let (curfew, actor) = (self.curfew.clone(), self.actor());
         let revoked =
@@ -71,7 +73,8 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// As [`Curfew::set_policy`], but nobody has to sign in.
+    /// The same errors as [`Curfew::set_policy`], except
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired).
     pub async fn set_policy(&self, org: impl Into<String>, policy: OrgPolicy) -> Result<(), Error> {
         self.curfew.replace_org_policy(self.actor(), org.into(), Some(policy)).await
     }
@@ -80,7 +83,8 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// As [`Curfew::set_policy`], but nobody has to sign in.
+    /// The same errors as [`Curfew::set_policy`], except
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired).
     pub async fn clear_policy(&self, org: impl Into<String>) -> Result<(), Error> {
         self.curfew.replace_org_policy(self.actor(), org.into(), None).await
     }
@@ -89,7 +93,8 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// As [`Curfew::set_policy`], but nobody has to sign in.
+    /// The same errors as [`Curfew::set_policy`], except
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired).
     pub async fn set_policy_for_everyone(&self, policy: OrgPolicy) -> Result<(), Error> {
         self.curfew.replace_policy_for_everyone(self.actor(), Some(policy)).await
     }
@@ -98,7 +103,8 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// As [`Curfew::set_policy`], but nobody has to sign in.
+    /// The same errors as [`Curfew::set_policy`], except
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired).
     pub async fn clear_policy_for_everyone(&self) -> Result<(), Error> {
         self.curfew.replace_policy_for_everyone(self.actor(), None).await
     }
@@ -107,12 +113,13 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// As [`Curfew::revoke_org`], but nobody has to sign in.
+    /// The same errors as [`Curfew::revoke_org`], except
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired).
     pub async fn revoke_org(&self, org: impl Into<String>) -> Result<(), Error> {
         self.curfew.revoke_org_as(self.actor(), org.into()).await.map(drop)
     }
 
-    /// Ends all sessions there are, see [`Curfew::revoke_everyone`].
+    /// Ends the sessions of all users, see [`Curfew::revoke_everyone`].
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Which organizations a user's sessions belong to.
+//! The memberships of a user's sessions in organizations.
 
 use std::sync::Arc;
 
@@ -13,22 +13,22 @@ use crate::session::{FixedDeadline, Membership, Record, Selector, Stamp, is_vali
 use crate::store::{Loaded, Replaced};
 use crate::token::nonce;
 
-/// Each try but the first follows a change that somebody made since the last one.
+/// Each try after the first follows a concurrent change.
 const MAX_TRIES: u32 = 200;
 
 impl Curfew {
-    /// Makes all sessions of a user belong to these organizations, and to no others.
+    /// Makes all sessions of a user belong to exactly these organizations.
     ///
-    /// A policy of an organization that is joined binds from the next request on, measured from the
-    /// sign-in. An organization that is left can no longer end the session, but the absolute end
-    /// that its policy has fixed stays. A session that is over already stays over.
+    /// The policy of a joined organization binds from the next request on, measured from the
+    /// sign-in. After a session leaves an organization, that organization can no longer end it, but
+    /// the absolute end that its policy has fixed stays. A session that is already over stays over.
     ///
     /// # Errors
     ///
-    /// [`InvalidName`](crate::ErrorKind::InvalidName) if an organization has no bytes, more than
-    /// 512, or a NUL; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer, or
-    /// holds a session among them that this version cannot read. Then some sessions may have changed
-    /// and others not; call it again.
+    /// [`InvalidName`](crate::ErrorKind::InvalidName) if an organization's name has no bytes, more
+    /// than 512, or a NUL; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not
+    /// answer, or one of the sessions cannot be read by this version. Some sessions may then have
+    /// changed and others not; call it again.
     pub async fn set_orgs(
         &self,
         user: &str,
@@ -42,7 +42,7 @@ impl Curfew {
             return Err(Error::invalid_name());
         }
         let which = Selector::user(user);
-        // What is joined is stamped with the rules as they stand when this begins, or later.
+        // Joined organizations are stamped with the rules as of this call, or later.
         self.renew_rules(&mut TimeBudget::default()).await?;
         let mut left = Vec::new();
         let mut sessions = self.living(&which);
@@ -56,7 +56,7 @@ impl Curfew {
         if left.is_empty() {
             return Ok(());
         }
-        // A policy that was saved meanwhile fixes the end of those who have left, too.
+        // A policy that was saved in the meantime also fixes the end of sessions that have left.
         let ends = |rules: Rules<'_>| {
             let end = |Left { before, after }: &Left| {
                 let stays = |org: &Arc<str>| after.membership(org).is_some();
@@ -72,7 +72,7 @@ impl Curfew {
         try_in_parallel(left.into_iter().zip(ends), fix).await.map(drop)
     }
 
-    /// Says what a session was before it left organizations, if it did.
+    /// Returns the state of a session before it left organizations, if it left any.
     async fn set_orgs_of(
         &self,
         mut judged: Judged,
@@ -97,7 +97,8 @@ impl Curfew {
             let Some(fresh) = self.load(&mut budget, judged.record.id()).await? else {
                 return Ok(None);
             };
-            // What is over must be written as such before it leaves what ended it.
+            // A session that is over must be recorded as ended before it leaves the organization
+            // that ended it.
             judged = match self.settle(&mut budget, fresh).await? {
                 Some(fresh) if matches!(fresh.verdict, Verdict::Live(_)) => fresh,
                 _ => return Ok(None),
@@ -106,7 +107,7 @@ impl Curfew {
         Err(Error::unavailable(Contended))
     }
 
-    /// Lets a session end no later than at this time.
+    /// Fixes the end of a session to this time or earlier.
     async fn fix_end(
         &self,
         mut record: Arc<Record>,
@@ -134,7 +135,7 @@ impl Curfew {
     }
 
     /// The next record of a living session, with other memberships; `None` if the copy of the rules
-    /// was forgotten since it was judged.
+    /// was forgotten since the verdict.
     fn with_orgs(&self, judged: &Judged, orgs: &[Arc<str>]) -> Result<Option<Record>, Error> {
         let copy = self.inner.rules.read();
         if copy.revision() < judged.stands {
@@ -158,7 +159,7 @@ impl Curfew {
     }
 }
 
-/// A session that has left organizations: what it was, and what became of it.
+/// A session that has left organizations: its previous state, and the result.
 struct Left {
     before: Arc<Record>,
     after: Arc<Record>,

@@ -1,4 +1,4 @@
-//! The same for many, some at the same time.
+//! Bounded parallel work on many items.
 
 use std::future::Future;
 use std::panic::resume_unwind;
@@ -7,12 +7,11 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::error::Error;
 
-/// So many are worked on at the same time: enough to hide the way to a store, and too few to keep
-/// others from it.
+/// The number of items worked on at the same time: enough to hide the latency of a store, and few
+/// enough to leave it free for others.
 const AT_ONCE: usize = 16;
 
-/// Works on each of them, whatever becomes of the others, and hands back what came of each, in their
-/// order.
+/// Works on each item, even if others fail, and returns the results in order.
 pub(super) async fn in_parallel<T, R, F>(
     items: impl IntoIterator<Item = T>,
     work: impl Fn(T) -> F,
@@ -24,8 +23,8 @@ where
     work_on(items, work, |_| true).await
 }
 
-/// Works on each of them, and hands back what came of it, in their order. After the first error it
-/// begins with no other, but sees those through that are under way.
+/// Works on each item, and returns the results in order. After the first error it starts no further
+/// items, but finishes those that have begun.
 pub(super) async fn try_in_parallel<T, R, F>(
     items: impl IntoIterator<Item = T>,
     work: impl Fn(T) -> F,
@@ -74,7 +73,7 @@ fn outcome<R>(finished: Result<Finished<R>, JoinError>) -> Finished<R> {
     match finished.map_err(JoinError::try_into_panic) {
         Ok(finished) => finished,
         Err(Ok(panic)) => resume_unwind(panic),
-        // The runtime shuts down.
+        // The runtime is shutting down.
         Err(Err(cancelled)) => (usize::MAX, Err(Error::unavailable(cancelled))),
     }
 }

@@ -31,17 +31,18 @@ impl From<OrgPolicy> for RulesChange {
     }
 }
 
-/// What the rules of an organization were before a change, and what they are.
+/// The rules of an organization before and after a change.
 pub(super) struct ReplacedRules {
     pub(super) before: OrgRules,
     pub(super) after: OrgRules,
 }
 
-/// How often a change is computed again where others change the same rules.
+/// How often a change is computed again after concurrent changes of the same rules.
 const MAX_TRIES: u32 = 200;
 
 impl Curfew {
-    /// The policy of an organization with the time it came into force; `None` if it never had one.
+    /// Returns the policy of an organization and the time it came into force; `None` if it never
+    /// had one.
     ///
     /// # Errors
     ///
@@ -53,11 +54,12 @@ impl Curfew {
         self.policy_of(org).await
     }
 
-    /// The policy for everyone with the time it came into force; `None` if there never was one.
+    /// Returns the policy for everyone and the time it came into force; `None` if there never was
+    /// one.
     ///
     /// # Errors
     ///
-    /// As [`policy`](Self::policy).
+    /// The same errors as [`policy`](Self::policy).
     pub async fn policy_for_everyone(&self) -> Result<Option<PolicyVersion>, Error> {
         self.policy_of(OrgRules::EVERYONE).await
     }
@@ -66,24 +68,26 @@ impl Curfew {
         self.read_renewed(|rules| Ok(rules.of(org)?.in_force())).await
     }
 
-    /// Sets the policy of an organization. It bites at the next request of each session.
+    /// Sets the policy of an organization. It applies to each session from its next request on.
     ///
-    /// Sessions older than the new length end then; the others end no later than the new length
-    /// after their sign-in, and never later than was scheduled before. It is one small write,
-    /// however many sessions the organization has. Who may do this is for the app to say.
+    /// Sessions older than the new limit end then. The others end at the new limit after their
+    /// sign-in, or at their scheduled end if that is earlier. The change is one small write,
+    /// regardless of the number of sessions. The app must check that the user may change the
+    /// policy.
     ///
-    /// It is done in the name of a session, and refused if that has ended by now, however slowly the
-    /// request arrived. A program on its own has [`Operator::set_policy`](super::Operator::set_policy).
+    /// The policy is set in the name of a session, and refused if that session has ended in the
+    /// meantime, even if the request arrived slowly. A program without a session uses
+    /// [`Operator::set_policy`](super::Operator::set_policy).
     ///
     /// # Errors
     ///
-    /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if that session has ended or was renewed,
-    /// [`InvalidPolicy`](crate::ErrorKind::InvalidPolicy) if a limit is out of
-    /// [bounds](crate::Builder::policy_bounds),
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if the acting session has ended or was
+    /// rotated; [`InvalidPolicy`](crate::ErrorKind::InvalidPolicy) if a limit is out of
+    /// [bounds](crate::Builder::policy_bounds);
     /// [`TooManyPolicies`](crate::ErrorKind::TooManyPolicies) after 64 changes that may all still
-    /// bind sessions, unless this one only tightens the last one, and after 128 in any case;
-    /// [`InvalidName`](crate::ErrorKind::InvalidName) if the organization's name
-    /// cannot be kept, [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
+    /// bind sessions, unless this change only tightens the last one, and after 128 in any case;
+    /// [`InvalidName`](crate::ErrorKind::InvalidName) if the organization's name is invalid;
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn set_policy(
         &self,
         by: &Session,
@@ -93,12 +97,13 @@ impl Curfew {
         self.replace_org_policy(Actor::by(by), org.into(), Some(policy)).await
     }
 
-    /// Sets a policy for everyone, on top of the app's own limits and the organizations' policies, as
-    /// if all sessions belonged to one organization with that policy.
+    /// Sets a policy for everyone, on top of the app's limits and the organizations' policies.
+    ///
+    /// It works as if all sessions belonged to one organization with that policy.
     ///
     /// # Errors
     ///
-    /// As [`set_policy`](Self::set_policy).
+    /// The same errors as [`set_policy`](Self::set_policy).
     pub async fn set_policy_for_everyone(
         &self,
         by: &Session,
@@ -107,12 +112,12 @@ impl Curfew {
         self.replace_policy_for_everyone(Actor::by(by), Some(policy)).await
     }
 
-    /// Removes the policy of an organization. Living sessions keep their scheduled end; new ones get
-    /// the app's own limits.
+    /// Removes the policy of an organization. Living sessions keep their scheduled end; new
+    /// sessions get the app's limits.
     ///
     /// # Errors
     ///
-    /// As [`set_policy`](Self::set_policy).
+    /// The same errors as [`set_policy`](Self::set_policy).
     pub async fn clear_policy(&self, by: &Session, org: impl Into<String>) -> Result<(), Error> {
         self.replace_org_policy(Actor::by(by), org.into(), None).await
     }
@@ -121,7 +126,7 @@ impl Curfew {
     ///
     /// # Errors
     ///
-    /// As [`set_policy`](Self::set_policy).
+    /// The same errors as [`set_policy`](Self::set_policy).
     pub async fn clear_policy_for_everyone(&self, by: &Session) -> Result<(), Error> {
         self.replace_policy_for_everyone(Actor::by(by), None).await
     }
@@ -143,7 +148,8 @@ impl Curfew {
         self.replace_policy(actor, OrgRules::EVERYONE.into(), policy).await.map(drop)
     }
 
-    /// Puts a policy in force, and says what the rules were and are; nothing if it was already.
+    /// Puts a policy in force, and returns the rules before and after; `None` if it was already in
+    /// force.
     pub(super) async fn replace_policy(
         &self,
         actor: Actor,
@@ -168,7 +174,7 @@ impl Curfew {
         .await
     }
 
-    /// The shortest and the longest limit that a policy may set.
+    /// Returns the shortest and the longest limit that a policy may set.
     pub fn policy_bounds(&self) -> (Duration, Duration) {
         self.inner.policy_bounds
     }
@@ -215,8 +221,8 @@ impl Curfew {
         Ok(copy.rules().of(org)?.clone())
     }
 
-    /// Replaces rules, as this node knows them, by what `change` makes of them; nothing if that is
-    /// nothing. Of two who do this at once both take effect, in some order.
+    /// Replaces the rules that this node knows by the result of `change`; `None` if it changes
+    /// nothing. Two concurrent changes both take effect, in some order.
     pub(super) async fn change_rules(
         &self,
         org: &str,
@@ -236,7 +242,7 @@ impl Curfew {
     }
 }
 
-/// The name of an organization, if it can be kept.
+/// The name of an organization, if it is valid.
 pub(super) fn named(org: impl Into<String>) -> Result<Arc<str>, Error> {
     let org = org.into();
     if is_valid_name(&org) { Ok(org.into()) } else { Err(Error::invalid_name()) }

@@ -1,4 +1,4 @@
-//! What a change of rules does to living sessions: told before it is made, or counted afterwards.
+//! The effect of a rule change on living sessions: predicted before it, or counted after it.
 
 use std::fmt;
 
@@ -14,43 +14,43 @@ use crate::judge::{AppLimits, Verdict, judge};
 use crate::policy::{OrgRules, Rules};
 use crate::session::{Record, Selector, Session};
 
-/// What a change of rules would do to living sessions. Exhaustive.
+/// The predicted effect of a rule change on living sessions. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Preview {
-    /// How many sessions would end at their next request.
+    /// The number of sessions that would end at their next request.
     pub ends_now: u64,
-    /// How many would end earlier than now scheduled, but not at once.
+    /// The number of sessions that would end earlier than scheduled, but not at once.
     pub shortened: u64,
-    /// Whether there may be more: they are very many, or some cannot be read.
+    /// Whether there may be more: there are too many sessions, or some cannot be read.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
     pub at_least: bool,
-    /// What would happen to the session of whoever asks.
+    /// The effect on the session that asks.
     pub own_session: Effect,
 }
 
 /// A number of sessions. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// How many were found.
+    /// The number of sessions that were found.
     pub sessions: u64,
-    /// Whether there may be more: they are very many, or some cannot be read.
+    /// Whether there may be more: there are too many sessions, or some cannot be read.
     pub at_least: bool,
 }
 
-/// What a change of rules does to one session. Exhaustive.
+/// The effect of a rule change on one session. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It ends at its next request.
     Ends,
     /// It ends earlier than scheduled before.
     Shortened,
-    /// It ends when it would have ended anyway.
+    /// Its scheduled end stays the same.
     Unchanged,
 }
 
 impl Effect {
-    /// A name that stays the same in all versions: `ends`, `shortened` or `unchanged`.
+    /// Returns a name that stays the same in all versions: `ends`, `shortened` or `unchanged`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ends => "ends",
@@ -67,13 +67,17 @@ impl fmt::Display for Effect {
 }
 
 impl Curfew {
-    /// What a change of an organization's rules would do, without doing it. It looks at no more than
-    /// 10,000 of its sessions, the newest.
+    /// Predicts the effect of a rule change on an organization's sessions, without making the
+    /// change.
+    ///
+    /// It looks at the newest 10,000 sessions at most.
     ///
     /// # Errors
     ///
-    /// [`InvalidPolicy`](crate::ErrorKind::InvalidPolicy), [`TooManyPolicies`](crate::ErrorKind::TooManyPolicies)
-    /// and [`InvalidName`](crate::ErrorKind::InvalidName) as [`set_policy`](Self::set_policy);
+    /// The same errors as [`set_policy`](Self::set_policy) for
+    /// [`InvalidPolicy`](crate::ErrorKind::InvalidPolicy),
+    /// [`TooManyPolicies`](crate::ErrorKind::TooManyPolicies) and
+    /// [`InvalidName`](crate::ErrorKind::InvalidName);
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn preview(
         &self,
@@ -90,12 +94,13 @@ impl Curfew {
         Ok(Preview { ends_now, shortened, at_least, own_session })
     }
 
-    /// What a change of the rules for everyone would do to the session of whoever asks. It counts
-    /// nobody else's, since they may be very many.
+    /// Predicts the effect of a rule change for everyone on the session that asks.
+    ///
+    /// Other sessions are not counted, since there may be very many.
     ///
     /// # Errors
     ///
-    /// As [`preview`](Self::preview).
+    /// The same errors as [`preview`](Self::preview).
     pub async fn preview_for_everyone(
         &self,
         change: impl Into<RulesChange>,
@@ -105,7 +110,7 @@ impl Curfew {
         self.effect_on(own, OrgRules::EVERYONE, &rules).await
     }
 
-    /// How many sessions of an organization are alive. It looks at no more than 10,000, the newest.
+    /// Counts the living sessions of an organization. It looks at the newest 10,000 at most.
     ///
     /// # Errors
     ///
@@ -119,7 +124,7 @@ impl Curfew {
         Ok(Counted { sessions: tally.living, at_least: tally.at_least })
     }
 
-    /// Sets the policy of an organization, and says afterwards what that does to living sessions.
+    /// Sets the policy of an organization, and then counts its effect on living sessions.
     #[cfg(feature = "axum")]
     pub(crate) async fn set_policy_and_count(
         &self,
@@ -131,7 +136,8 @@ impl Curfew {
         Ok(self.tally(org, &replaced).await)
     }
 
-    /// Revokes all sessions of an organization, and says afterwards how many living ones that has ended.
+    /// Revokes all sessions of an organization, and then counts the living sessions that this
+    /// ended.
     #[cfg(feature = "axum")]
     pub(crate) async fn revoke_org_and_count(
         &self,
@@ -143,7 +149,7 @@ impl Curfew {
         Ok(Counted { sessions: ends_now, at_least })
     }
 
-    /// What a change that was made does to living sessions, as far as that can be found out.
+    /// Counts the effect of a change on living sessions, as far as it can be found out.
     #[cfg(feature = "axum")]
     async fn tally(&self, org: &str, rules: &Option<ReplacedRules>) -> Tally {
         let mut tally = Tally::default();
@@ -157,7 +163,7 @@ impl Curfew {
         tally
     }
 
-    /// The rules of an organization as they stand, and as they would be after a change.
+    /// The current rules of an organization, and its rules after a change.
     async fn planned(&self, org: &str, change: RulesChange) -> Result<ReplacedRules, Error> {
         if let RulesChange::Policy(policy) = change {
             self.check_bounds(policy)?;
@@ -167,7 +173,7 @@ impl Curfew {
         Ok(ReplacedRules { before, after })
     }
 
-    /// Compares what the rules of an organization make of its sessions before and after a change.
+    /// Compares the verdicts on an organization's sessions before and after a change.
     async fn compare(
         &self,
         org: &str,
@@ -186,7 +192,7 @@ impl Curfew {
                 continue;
             }
             let copy = self.inner.rules.read();
-            // Unless somebody has forgotten it since.
+            // Unless the copy was forgotten in the meantime.
             if copy.revision() < found.rules {
                 continue;
             }
@@ -208,7 +214,7 @@ impl Curfew {
         Ok(())
     }
 
-    /// What a change does to the session of whoever asks.
+    /// The effect of a change on the session that asks.
     async fn effect_on(
         &self,
         own: &Session,
@@ -220,7 +226,7 @@ impl Curfew {
             return Ok(Effect::Unchanged);
         };
         let copy = self.inner.rules.read();
-        // Unless somebody has forgotten it since.
+        // Unless the copy was forgotten in the meantime.
         if copy.revision() < judged.stands {
             return Err(Error::unavailable(Contended));
         }
@@ -229,18 +235,18 @@ impl Curfew {
     }
 }
 
-/// How many sessions an organization has, and what a change does to them.
+/// The number of sessions of an organization, and the effect of a change on them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) living: u64,
     pub(crate) ends_now: u64,
     pub(crate) shortened: u64,
-    /// Whether there may be more.
+    /// Whether there may be more sessions.
     pub(crate) at_least: bool,
 }
 
 impl Tally {
-    /// Counts a session; one that was over before does not count.
+    /// Counts a session. A session that was over before the change does not count.
     fn add(&mut self, effect: Option<Effect>) {
         self.living += u64::from(effect.is_some());
         self.ends_now += u64::from(effect == Some(Effect::Ends));
@@ -248,11 +254,11 @@ impl Tally {
     }
 }
 
-/// So many sessions are looked at, and no more: nobody reads larger numbers, and each costs the store
+/// The most sessions looked at: larger numbers are of little use, and each session costs the store
 /// a read.
 const MAX_COUNTED: usize = 10_000;
 
-/// What a change does to one session; `None` if it is over without it.
+/// The effect of a change on one session; `None` if it is over without the change.
 fn effect(
     record: &Record,
     stand: Rules<'_>,

@@ -1,4 +1,4 @@
-//! Deleting what nobody needs any more.
+//! Deleting records that are no longer needed.
 
 use std::sync::{Arc, Weak};
 
@@ -8,16 +8,17 @@ use super::error::Error;
 use super::handle::{Curfew, Inner};
 use crate::meter;
 
-/// Few enough that no store is busy with one batch for long.
+/// Small enough that a batch does not keep a store busy for long.
 const BATCH: u32 = 250;
 
 impl Curfew {
-    /// Deletes the records that nobody needs any more, in batches, and says how many they were. The
-    /// handle does so by itself from time to time.
+    /// Deletes the records that are no longer needed, in batches, and returns their number.
+    ///
+    /// The handle also does this by itself from time to time.
     ///
     /// # Errors
     ///
-    /// If the store does not answer. What was deleted by then stays deleted.
+    /// Fails if the store does not answer. Records that were deleted by then stay deleted.
     pub async fn purge(&self) -> Result<u64, Error> {
         let mut total = 0;
         loop {

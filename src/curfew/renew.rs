@@ -1,4 +1,4 @@
-//! Giving a session a new secret.
+//! Rotating the secret of a session.
 
 use std::sync::Arc;
 
@@ -11,39 +11,43 @@ use crate::session::{Record, Session, SessionKind, are_valid_methods};
 use crate::store::{Loaded, Replaced};
 use crate::token::{Secret, nonce};
 
-/// Each try but the first follows a change that somebody made since the last one.
+/// Each try after the first follows a concurrent change.
 const MAX_TRIES: u32 = 200;
 
 impl Curfew {
-    /// Gives the session of a browser a new secret, as after a change of rights. The old one is dead
-    /// at once; id, limits and everything else stay.
+    /// Gives a browser session a new secret, for example after a change of rights.
+    ///
+    /// The old secret is invalid at once; the id, the limits and everything else stay.
     ///
     /// # Errors
     ///
     /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if the session has ended or was rotated
-    /// since this request began, [`NotForTokens`](crate::ErrorKind::NotForTokens) if it is that of a
-    /// token, [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
+    /// since this request began; [`NotForTokens`](crate::ErrorKind::NotForTokens) if it belongs to
+    /// a token; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn rotate(&self, session: &Session) -> Result<SetCookie, Error> {
         self.renew(session, None, Vec::new()).await
     }
 
-    /// Records that the person has just proved again who they are, and rotates the secret. Neither
-    /// the time of the sign-in nor any end moves.
+    /// Records that the user has just reauthenticated, and rotates the secret. The time of the
+    /// sign-in and the scheduled end do not move.
     ///
     /// # Errors
     ///
-    /// As [`rotate`](Self::rotate).
+    /// The same errors as [`rotate`](Self::rotate).
     pub async fn reauthenticated(&self, session: &Session) -> Result<SetCookie, Error> {
         self.renew(session, Some(self.now()), Vec::new()).await
     }
 
-    /// As [`reauthenticated`](Self::reauthenticated), in these ways beside those of the sign-in, such as
-    /// `["otp"]` after a second factor; see [`NewSession::methods`](crate::NewSession::methods).
+    /// Records a reauthentication with these methods, such as `["otp"]` after a second factor.
+    ///
+    /// They are added to the methods of the sign-in, see
+    /// [`NewSession::methods`](crate::NewSession::methods). Otherwise it works like
+    /// [`reauthenticated`](Self::reauthenticated).
     ///
     /// # Errors
     ///
-    /// As [`rotate`](Self::rotate), and [`InvalidMethod`](crate::ErrorKind::InvalidMethod) if a method
-    /// cannot be kept.
+    /// The same errors as [`rotate`](Self::rotate), and
+    /// [`InvalidMethod`](crate::ErrorKind::InvalidMethod) if a method is invalid.
     pub async fn reauthenticated_with(
         &self,
         session: &Session,
@@ -78,7 +82,7 @@ impl Curfew {
         .await
     }
 
-    /// Replaces the secret that the session came with, and no newer one.
+    /// Replaces the secret that the session came with, but not a newer one.
     async fn replace_secret(
         &self,
         session: &Session,
@@ -97,7 +101,7 @@ impl Curfew {
                 Replaced::Stale => {}
             }
             match self.ask(self.inner.store.load(session.id())).await? {
-                // An answer was lost, and somebody has recorded activity since.
+                // An answer was lost, and activity was recorded since.
                 Some(Loaded { record, .. }) if record.secret_hash() == secret.hash() => {
                     return Ok(record);
                 }

@@ -12,29 +12,33 @@ use crate::policy::OrgRules;
 use crate::session::Session;
 
 impl Curfew {
-    /// Ends all sessions of an organization from their next request on, that of whoever asks included;
-    /// whoever signs in after it lives. It is one small write, however many there are.
+    /// Ends all sessions of an organization, including the acting one, from their next request on.
+    ///
+    /// Sessions that begin later are not affected. It is one small write, regardless of the number
+    /// of sessions.
     ///
     /// # Errors
     ///
-    /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if the session in whose name it is done has
-    /// ended or was renewed; [`InvalidName`](crate::ErrorKind::InvalidName) if the organization's name
-    /// cannot be kept; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
+    /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if the acting session has ended or was
+    /// rotated; [`InvalidName`](crate::ErrorKind::InvalidName) if the organization's name is
+    /// invalid; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn revoke_org(&self, by: &Session, org: impl Into<String>) -> Result<(), Error> {
         self.revoke_org_as(Actor::by(by), org.into()).await.map(drop)
     }
 
-    /// Ends all sessions there are from their next request on, that of whoever asks included; whoever
-    /// signs in after it lives. It is one small write, however many there are.
+    /// Ends the sessions of all users, including the acting one, from their next request on.
+    ///
+    /// Sessions that begin later are not affected. It is one small write, regardless of the number
+    /// of sessions.
     ///
     /// # Errors
     ///
-    /// As [`revoke_org`](Self::revoke_org).
+    /// The same errors as [`revoke_org`](Self::revoke_org).
     pub async fn revoke_everyone(&self, by: &Session) -> Result<(), Error> {
         self.revoke_everyone_as(Actor::by(by)).await
     }
 
-    /// Acts first, and leaves it to others to count. (Trap 43)
+    /// Revokes first; the caller counts afterwards. (Trap 43)
     pub(super) async fn revoke_org_as(
         &self,
         actor: Actor,

@@ -13,7 +13,7 @@ use crate::policy::{Filed, Rules};
 use crate::session::Revision;
 
 impl Curfew {
-    /// Reads the rules with whatever was changed when this was called.
+    /// Reads the rules, including every change made before this call.
     pub(super) async fn read_renewed<T>(
         &self,
         read: impl Fn(Rules<'_>) -> Result<T, Error>,
@@ -21,7 +21,7 @@ impl Curfew {
         for _ in 0..MAX_STARTS_OVER {
             let stands = self.renew_rules(&mut TimeBudget::default()).await?;
             let copy = self.inner.rules.read();
-            // Unless somebody has forgotten it since.
+            // Unless the copy was forgotten in the meantime.
             if stands <= copy.revision() {
                 return read(copy.rules());
             }
@@ -29,15 +29,15 @@ impl Curfew {
         Err(Error::unavailable(Contended))
     }
 
-    /// Asks the store what has changed, once for all who wait for it. Whatever was changed when this
-    /// was called is then in the copy, which is at the revision that this returns.
+    /// Asks the store for changes, once for all waiting callers. Afterwards the copy has every
+    /// change made before this call, and is at the returned revision.
     pub(super) async fn renew_rules(&self, budget: &mut TimeBudget) -> Result<Revision, Error> {
-        // Each handle does this first of all: its copy is empty.
+        // Each handle does this first, because its copy is empty.
         purge::keep_running(self);
         let rules = &self.inner.rules;
         let begun = rules.begun.load(Ordering::SeqCst);
         let mut last = self.within(budget, rules.turn.lock()).await?;
-        // One that began after this was called serves it too.
+        // A renewal that began after this call serves it too.
         if begun < last.number {
             return last.reached.ok_or_else(|| Error::unavailable(RulesNotRenewed));
         }
@@ -69,8 +69,8 @@ impl Curfew {
     }
 }
 
-/// So many rules are fetched at once.
+/// The number of rules fetched at once.
 const PAGE: u32 = 1000;
 
-/// A store whose every answer comes from another life has nothing to say.
+/// A store that answers from another incarnation each time cannot be used.
 const MAX_STARTS_OVER: u32 = 8;

@@ -25,17 +25,17 @@ pub(super) struct Begun {
     pub(super) secret: Secret,
 }
 
-/// Where a session comes from.
+/// The origin of a session.
 #[derive(Clone, Copy)]
 pub(super) enum Origin<'a> {
-    /// Somebody has signed in, with a browser that may have had a session.
+    /// A user has signed in, with a browser that may have had a session.
     SignIn(Option<&'a Session>),
-    /// Somebody has issued a token.
+    /// An actor has issued a token.
     Issued(&'a Actor),
 }
 
 impl<'a> Origin<'a> {
-    /// The session whose place it takes.
+    /// The session that it replaces.
     fn presented(self) -> Option<&'a Session> {
         match self {
             Self::SignIn(presented) => presented,
@@ -55,24 +55,25 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// How often a sign-in makes room where others take it.
+/// How often a sign-in makes room while others take it.
 const MAX_TRIES: u32 = 200;
 
 impl Curfew {
-    /// Starts a session for somebody who has just proved who they are.
+    /// Starts a session for a user who has just authenticated.
     ///
-    /// The session that `client` still presents ends before this returns, so that signing in again in
-    /// the same browser leaves one session, and an attacker's session never becomes the victim's. If
-    /// that or anything else fails, the browser keeps what it had.
+    /// The session that `client` presents, if any, ends before this returns. So signing in again in
+    /// the same browser leaves one session, and an attacker cannot pass a session on to a victim
+    /// (session fixation). If any step fails, the browser keeps its previous session.
     ///
     /// # Errors
     ///
-    /// [`TooManySessions`](crate::ErrorKind::TooManySessions) if there is a cap that refuses,
-    /// [`InvalidName`](crate::ErrorKind::InvalidName) if the user, an organization or the session's
-    /// name has no bytes, more than 512, or a NUL, or if nothing of the session's name can be seen,
-    /// [`InvalidLink`](crate::ErrorKind::InvalidLink) if there are too many links, or one cannot be kept,
-    /// [`InvalidMethod`](crate::ErrorKind::InvalidMethod) the same of methods,
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
+    /// [`TooManySessions`](crate::ErrorKind::TooManySessions) if the user is at a cap that refuses;
+    /// [`InvalidName`](crate::ErrorKind::InvalidName) if the name of the user, an organization or
+    /// the session has no bytes, more than 512, or a NUL, or if the session's name has no visible
+    /// character; [`InvalidLink`](crate::ErrorKind::InvalidLink) if there are too many links or one
+    /// is invalid; [`InvalidMethod`](crate::ErrorKind::InvalidMethod) if there are too many methods
+    /// or one is invalid; [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not
+    /// answer.
     pub async fn start(&self, new: NewSession, client: &ClientInfo) -> Result<SetCookie, Error> {
         let (curfew, client) = (self.clone(), client.clone());
         let Begun { record, secret } = self
@@ -84,7 +85,8 @@ impl Curfew {
         Ok(self.cookie(&record, secret, record.created()))
     }
 
-    /// Stores a session that takes the place of the presented one, or ends before anybody has it.
+    /// Stores a session that replaces the presented one. If that fails, ends it before its secret
+    /// is handed out.
     pub(super) async fn begin(
         &self,
         new: NewSession,
@@ -120,13 +122,13 @@ impl Curfew {
         };
         match begun {
             Ok(()) => self.tell_of_start(&record, origin.issuer(), replaced),
-            // Those that made room for it have ended all the same.
+            // The sessions that made room for it have ended nevertheless.
             Err(_) => replaced.iter().for_each(|id| self.tell_of_displaced(&record, *id)),
         }
         begun.map(|()| Begun { record, secret })
     }
 
-    /// What is to be stored, stamped with rules that are no older than this call.
+    /// The record to store, stamped with rules that are at least as new as this call.
     async fn new_record(
         &self,
         new: &NewSession,
@@ -137,7 +139,7 @@ impl Curfew {
             let stands = self.renew_rules(&mut TimeBudget::default()).await?;
             self.tell_longest_silence().await?;
             let copy = self.inner.rules.read();
-            // Unless somebody has forgotten them since.
+            // Unless the rules were forgotten in the meantime.
             if stands <= copy.revision() {
                 return self.stamped(new, client, secret, copy.rules());
             }
@@ -172,7 +174,7 @@ impl Curfew {
         Ok(record.with_purge_after(due))
     }
 
-    /// Inserts a record. Whatever has to end so that there is room for it ends before, and is noted.
+    /// Inserts a record. Sessions that must make room for it are ended first, and noted.
     async fn insert(
         &self,
         record: &Arc<Record>,
@@ -190,7 +192,7 @@ impl Curfew {
         Err(Error::unavailable(Contended))
     }
 
-    /// Ends the sessions of a user that are over, and those beyond the cap if that may be.
+    /// Ends the sessions of a user that are over, and those beyond the cap if `at_cap` allows it.
     async fn make_room(
         &self,
         record: &Record,
@@ -207,14 +209,14 @@ impl Curfew {
             for Judged { record, .. } in page {
                 match Some(record.id()) {
                     id if id == presented => {}
-                    // It does not make room for what it has issued.
+                    // The issuing session does not make room for its own token.
                     id if id == issuer && room == 0 => return Err(Error::too_many_sessions()),
                     id if id == issuer => room -= 1,
                     _ => living.push(record),
                 }
             }
         }
-        // Newest first, so what comes after the cap is full is the oldest.
+        // Newest first, so the sessions beyond the cap are the oldest.
         let beyond = living.into_iter().skip(room).collect::<Vec<_>>();
         if beyond.is_empty() {
             return Ok(());
@@ -240,8 +242,8 @@ impl Curfew {
         outcome
     }
 
-    /// Ends the session that the browser had. If that cannot be done, the new one ends, of which
-    /// nobody has the secret yet, and the browser keeps what it had.
+    /// Ends the session that the browser presented. If that fails, the new session ends, whose
+    /// secret is not known to anybody yet, and the browser keeps its previous session.
     async fn replace_presented(
         &self,
         record: &Arc<Record>,
@@ -261,7 +263,7 @@ impl Curfew {
         Ok(())
     }
 
-    /// Sees to it that no node forgets a policy that may still bind a session of this one.
+    /// Makes sure that no node forgets a policy that may still bind a session of this node.
     async fn tell_longest_silence(&self) -> Result<(), Error> {
         let silence = self.inner.app.longest_silence();
         let is_known = |rules: &OrgRules| rules.longest_silence().is_some_and(|s| silence <= s);
@@ -269,7 +271,7 @@ impl Curfew {
             Ok((!is_known(rules)).then(|| rules.with_longest_silence(silence, nonce())))
         };
         if self.change_rules(OrgRules::EVERYONE, tell).await?.is_some() {
-            // So that the first request need not ask.
+            // So that the first request need not ask for them.
             self.renew_rules(&mut TimeBudget::default()).await?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Activity in a session that comes as no request.
+//! Recording activity outside of requests.
 
 use std::sync::Arc;
 
@@ -12,15 +12,16 @@ use crate::session::{ClientDetails, Record, Session, SessionId};
 use crate::store::Replaced;
 
 impl Curfew {
-    /// Records that there was activity in a session, such as a message that a person sent over a
-    /// WebSocket. It asks the store no more often than requests do, so it may be called for each message.
+    /// Records activity in a session, such as a user's message over a WebSocket.
+    ///
+    /// It calls the store no more often than requests do, so you can call it for each message.
     ///
     /// # Errors
     ///
     /// [`SignInRequired`](crate::ErrorKind::SignInRequired) if the session is over;
     /// [`Unavailable`](crate::ErrorKind::Unavailable) if the store does not answer.
     pub async fn touch(&self, session: &Session) -> Result<(), Error> {
-        // Without a waiter, this is what the request knew.
+        // Without a waiting task, this is the state at the request.
         let known = self.inner.waiting.record(session.id());
         let known = known.as_ref().unwrap_or(session.record());
         let revision = self.inner.rules.revision();
@@ -32,7 +33,7 @@ impl Curfew {
         self.record_use(session.id()).await
     }
 
-    /// Records that somebody uses a session other than by a request, if that is due.
+    /// Records use of a session outside of a request, if that is due.
     async fn record_use(&self, id: SessionId) -> Result<(), Error> {
         let mut budget = TimeBudget::default();
         for _ in 0..MAX_TRIES {
@@ -54,7 +55,7 @@ impl Curfew {
         Err(Error::unavailable(Contended))
     }
 
-    /// Records that a living session is used. A client that is not known stays as it was.
+    /// Records that a living session is used. Without new client details, the old ones stay.
     pub(super) async fn record_activity(
         &self,
         budget: &mut TimeBudget,
@@ -78,11 +79,12 @@ impl Curfew {
     }
 }
 
-/// What became of it.
+/// The result of recording activity.
 pub(super) enum Recorded {
     As(Arc<Record>, LiveState),
-    /// Somebody else has changed the session since it was loaded.
+    /// The session has changed since it was loaded.
     Stale,
-    /// The store did not do it. Who it is is known all the same, and whoever comes next tries again.
+    /// The store did not record it. The session is known nevertheless, and the next request tries
+    /// again.
     NotNow,
 }

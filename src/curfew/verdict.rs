@@ -1,5 +1,4 @@
-//! What is concluded of a session, by rules that are no older than its record; and that it is written
-//! down where it is over.
+//! The verdict on a session, by rules at least as new as its record, and the recording of its end.
 
 use std::sync::Arc;
 
@@ -17,24 +16,24 @@ use crate::session::{ClientDetails, EndReason, Ended, Record, Revision, SessionI
 use crate::store::{Loaded, Replaced};
 use crate::token::nonce;
 
-/// A session, and what was concluded of it.
+/// A session and the verdict on it.
 #[derive(Debug)]
 pub(super) struct Judged {
     pub(super) record: Arc<Record>,
     pub(super) verdict: Verdict,
     pub(super) now: Timestamp,
-    /// The revision at which all rules stood when it was read.
+    /// The revision of all rules when the session was read.
     pub(super) stands: Revision,
 }
 
-/// Nodes and stores whose clocks differ by more would judge differently.
+/// Nodes and stores whose clocks differ by more would come to different verdicts.
 const CLOCK_TOLERANCE: Duration = Duration::MINUTE;
 
-/// Each try but the first follows a change that somebody made since the last one.
+/// Each try after the first follows a concurrent change.
 pub(super) const MAX_TRIES: u32 = 8;
 
 impl Curfew {
-    /// Loads a session and judges it; `None` if there is none.
+    /// Loads a session and judges it; `None` if it does not exist.
     pub(super) async fn load(
         &self,
         budget: &mut TimeBudget,
@@ -57,11 +56,12 @@ impl Curfew {
         Err(Error::unavailable(Contended))
     }
 
-    /// Sees to it that the copy is no older than an answer of the store. Says whether it is: if not,
-    /// that answer may come from another life of the store than the rules, and one asks again.
+    /// Renews the copy if an answer of the store is newer. Returns whether the copy is then at
+    /// least as new. If not, the store may have lost rules since (another incarnation), and the
+    /// caller asks again.
     ///
-    /// `before` is the revision that the copy had before the store was asked, and `stands` the one
-    /// at which all rules stand by its answer.
+    /// `before` is the revision of the copy before the store was asked, and `stands` is the
+    /// revision of all rules in the store's answer.
     pub(super) async fn catch_up(
         &self,
         budget: &mut TimeBudget,
@@ -76,13 +76,13 @@ impl Curfew {
         if lost {
             rules.forget(before);
         }
-        // Rare, and boxed: else every request would carry the room for it.
+        // Rare, and boxed: otherwise every request would reserve memory for it.
         Box::pin(self.renew_rules(budget)).await?;
         meter::rules_lag(self.now().since(raised_at(stands)));
         Ok(!lost && stands <= rules.revision())
     }
 
-    /// The verdict on a record; `None` if the copy of the rules was forgotten since it caught up.
+    /// Judges a record; `None` if the copy of the rules was forgotten since it caught up.
     pub(super) async fn judge(
         &self,
         budget: &mut TimeBudget,
@@ -94,7 +94,8 @@ impl Curfew {
         if let Some(Verdict::Live(live)) = &verdict
             && live.above_rules
         {
-            // Its stamps may be newer than what was said of the rules, or of rules that were lost.
+            // Its stamps may be newer than the rules in the answer, or belong to rules that were
+            // lost.
             Box::pin(self.renew_rules(budget)).await?;
             verdict = self.judge_by_copy(&record, stands, now)?;
         }
@@ -114,8 +115,8 @@ impl Curfew {
         Ok(Some(judge(record, copy.rules(), &self.inner.app, now)?))
     }
 
-    /// The next record of a living session, with activity now, and what then lies ahead of it; `None`
-    /// if the copy of the rules was forgotten since. Without a client, that stays as it was.
+    /// The next record of a living session, with activity now, and its new schedule; `None` if the
+    /// copy of the rules was forgotten since. Without new client details, the old ones stay.
     pub(super) fn active(
         &self,
         judged: &Judged,
@@ -137,8 +138,8 @@ impl Curfew {
         Ok(Some((Arc::new(next), verdict)))
     }
 
-    /// Writes down that a session is over, if it is: nobody is told so before. If it was active or
-    /// has ended since it was read, it is read again. `None` if there is none any more.
+    /// Writes the end of a session that is over, before anybody is told of it. If the session was
+    /// changed since it was read, it is read again. `None` if it no longer exists.
     pub(super) async fn settle(
         &self,
         budget: &mut TimeBudget,
@@ -155,7 +156,8 @@ impl Curfew {
                 Ok(Replaced::Done) => return Ok(Some(judged)),
                 Ok(Replaced::Stale | Replaced::Gone) => {}
                 Err(error) if is_past_doubt(&judged.record, ended, judged.now) => {
-                    // Nothing can move it. Whoever looks next finds the same, and tries again.
+                    // This end cannot move. The next reader comes to the same verdict, and tries to
+                    // write it again.
                     tracing::warn!(error = %error.with_causes(), "an end could not be recorded");
                     return Ok(Some(judged));
                 }
@@ -169,7 +171,7 @@ impl Curfew {
         Err(Error::unavailable(Contended))
     }
 
-    /// Writes down that a session has ended, in the place of this record of it, and tells so.
+    /// Writes the end of a session into its record, and reports it.
     pub(super) async fn write_end(
         &self,
         budget: &mut TimeBudget,
@@ -177,13 +179,13 @@ impl Curfew {
         ended: &Ended,
     ) -> Result<Replaced, Error> {
         let mut next = record.next(nonce()).with_end(ended.clone());
-        // What the rules revoke is over for each node that hears of them. The limits of the app may be
-        // others on another node, while it is deployed.
+        // Every node that hears of a revocation by the rules comes to the same verdict. The app's
+        // limits may differ between nodes during a deployment.
         if ended.reason == EndReason::Revoked {
             next = next.as_quiet();
         }
         let replaced = self.ask_within(budget, self.inner.store.replace(Arc::new(next))).await?;
-        // Of one that waits to be purged nobody knows any more how it ended.
+        // How a session ended is no longer known once its record waits to be purged.
         if replaced == Replaced::Done && ended.at < record.purge_after() {
             let (user, session) = (record.user().clone(), record.id());
             self.tell(None, EventKind::Ended { user, session, ended: ended.clone() });
@@ -192,7 +194,7 @@ impl Curfew {
     }
 }
 
-/// Refuses what a store with a clock of its own says if the caller's clock is wrong.
+/// Returns an error if the caller's clock differs too much from the store's own.
 pub(super) fn check_clock(clock: Option<Timestamp>, now: Timestamp) -> Result<(), Error> {
     match clock {
         Some(clock) if clock.since(now).max(now.since(clock)) > CLOCK_TOLERANCE => {
@@ -202,8 +204,8 @@ pub(super) fn check_clock(clock: Option<Timestamp>, now: Timestamp) -> Result<()
     }
 }
 
-/// Whether this is the end that stands on the record itself, which only ever falls, and every node takes
-/// it for the past: one may be ahead of the store, and another one behind it.
+/// Whether this end is the one fixed in the record, which only moves earlier, and is in the past
+/// for every node: one node may be ahead of the store, and another behind it.
 fn is_past_doubt(record: &Record, ended: &Ended, now: Timestamp) -> bool {
     let own = record.fixed_deadline().map(|fixed_deadline| fixed_deadline.at);
     let is_own = ended.reason == EndReason::Absolute && own == Some(ended.at);

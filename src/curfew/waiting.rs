@@ -1,4 +1,4 @@
-//! Who waits for the end of which session on this node.
+//! The tasks on this node that wait for the end of a session.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::future::Future;
@@ -11,11 +11,11 @@ use tokio::sync::{Notify, oneshot};
 use crate::clock::Timestamp;
 use crate::session::{Ended, Record, SessionId};
 
-/// All who wait, by session and by when its end is due.
+/// All waiting tasks, by session and by the time its end is due.
 #[derive(Default)]
 pub(super) struct Waiting {
     table: Mutex<Table>,
-    /// Somebody has come whose session is to be looked at.
+    /// A session has to be looked at.
     pub(super) came: Notify,
 }
 
@@ -23,13 +23,13 @@ pub(super) struct Waiting {
 struct Table {
     sessions: HashMap<SessionId, Awaited>,
     due: BTreeSet<(Timestamp, SessionId)>,
-    /// Those that may have changed since they were loaded.
+    /// Sessions that may have changed since they were loaded.
     doubtful: HashSet<SessionId>,
-    /// So many have ever waited.
+    /// The number of tasks that have ever waited.
     number: u64,
 }
 
-/// A session whose end somebody waits for.
+/// A session whose end a task waits for.
 struct Awaited {
     record: Arc<Record>,
     due: Timestamp,
@@ -37,8 +37,8 @@ struct Awaited {
 }
 
 impl Waiting {
-    /// One more who waits. Whoever looks at the sessions looks at this one next: it may have ended since
-    /// it was loaded.
+    /// Adds a waiting task. Its session is looked at next, since it may have ended after it was
+    /// loaded.
     pub(super) fn add(self: &Arc<Self>, record: &Arc<Record>, due: Timestamp) -> UntilEnded {
         let id = record.id();
         let (tell, told) = oneshot::channel();
@@ -55,7 +55,7 @@ impl Waiting {
         UntilEnded { told, _place: Place { waiting: self.clone(), id, number } }
     }
 
-    /// The session as it was loaded last, if somebody waits for its end.
+    /// The session as it was last loaded, if a task waits for its end.
     pub(super) fn record(&self, id: SessionId) -> Option<Arc<Record>> {
         Some(self.table().sessions.get(&id)?.record.clone())
     }
@@ -65,7 +65,7 @@ impl Waiting {
         table.sessions.iter().map(|(id, awaited)| (*id, awaited.record.clone())).collect()
     }
 
-    /// Such a session is to be looked at, unless nobody waits for its end.
+    /// Marks a session to be looked at, if a task waits for its end.
     pub(super) fn doubt(&self, id: SessionId) {
         let mut table = self.table();
         if table.sessions.contains_key(&id) {
@@ -78,7 +78,7 @@ impl Waiting {
         table.doubtful.extend(table.sessions.keys());
     }
 
-    /// Hands out what is to be looked at now.
+    /// Takes the sessions that are to be looked at now.
     pub(super) fn take_doubtful(&self, now: Timestamp) -> HashSet<SessionId> {
         let mut table = self.table();
         let mut taken = std::mem::take(&mut table.doubtful);
@@ -86,12 +86,12 @@ impl Waiting {
         taken
     }
 
-    /// When the next end is due, as far as is known.
+    /// The time of the next known end.
     pub(super) fn next_due(&self) -> Timestamp {
         self.table().due.first().map_or(Timestamp::NEVER, |(due, _)| *due)
     }
 
-    /// The session lives, and its end is due then.
+    /// Keeps a living session, whose end is due at `due`.
     pub(super) fn keep(&self, record: Arc<Record>, due: Timestamp) {
         let id = record.id();
         let table = &mut *self.table();
@@ -102,11 +102,11 @@ impl Waiting {
         }
     }
 
-    /// The session is over: all who wait for that learn it.
+    /// Tells all waiting tasks that the session is over.
     pub(super) fn tell(&self, id: SessionId, ended: &Ended) {
         let Some(awaited) = self.table().take(id) else { return };
         for (_, waiter) in awaited.waiters {
-            // Whoever has left in the meantime need not know.
+            // The waiting task may have gone in the meantime.
             let _ = waiter.send(ended.clone());
         }
     }
@@ -125,7 +125,8 @@ impl Table {
     }
 }
 
-/// Waits until a session is over, and says why. Made by [`Curfew::ended`](super::Curfew::ended).
+/// Waits until a session is over, and resolves with the reason. Made by
+/// [`Curfew::ended`](super::Curfew::ended).
 ///
 /// It may be dropped at any time.
 #[derive(Debug)]
@@ -141,13 +142,13 @@ impl Future for UntilEnded {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ended> {
         match ready!(Pin::new(&mut self.told).poll(context)) {
             Ok(ended) => Poll::Ready(ended),
-            // Whoever tells does so before it lets go.
+            // The sender sends the reason before it is dropped.
             Err(_) => Poll::Pending,
         }
     }
 }
 
-/// A place among those who wait.
+/// The registration of a waiting task.
 struct Place {
     waiting: Arc<Waiting>,
     id: SessionId,

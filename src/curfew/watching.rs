@@ -1,4 +1,4 @@
-//! One task a node, which learns of changes and finds out whose session is over.
+//! A task on each node that learns of changes and finds the sessions that are over.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,16 +16,16 @@ use crate::judge::Verdict;
 use crate::session::{Ended, Revision, SessionId};
 use crate::store::{Change, Changes};
 
-/// How often a session is looked at whose store does not tell of changes.
+/// How often a session is loaded if its store does not report changes.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// Where changes are told no more, as when a connection broke.
+/// How soon a broken watch is started again.
 const WATCH_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// After an error of the store.
+/// How soon the store is asked again after an error.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// Runs from the time on at which somebody first waits for an end, as long as the handle lives.
+/// Starts the task when a caller first waits for an end. It runs as long as the handle lives.
 pub(super) fn keep_running(curfew: &Curfew) {
     let inner = &curfew.inner;
     inner.watching.start(|| Some(run(Arc::downgrade(inner), inner.waiting.clone())));
@@ -47,7 +47,7 @@ async fn run(inner: Weak<Inner>, waiting: Arc<Waiting>) {
         match watched {
             Ok(Some(changes)) => {
                 node.is_blind = false;
-                // Whatever happened before.
+                // Changes before this point may have been missed.
                 node.doubt_all();
                 node.follow(changes).await;
                 sleep(WATCH_AGAIN_AFTER).await;
@@ -65,15 +65,15 @@ async fn run(inner: Weak<Inner>, waiting: Arc<Waiting>) {
     }
 }
 
-/// What the task knows.
+/// The state of the task.
 struct Node {
-    /// It must not keep the handle alive.
+    /// Weak, so that the task does not keep the handle alive.
     inner: Weak<Inner>,
     waiting: Arc<Waiting>,
-    /// The revision of all rules by which all sessions were judged last.
+    /// The revision of all rules at which all sessions were last judged.
     judged_by: Revision,
     looked_at_all: Stopwatch,
-    /// Whether the store could not be watched when this was tried last.
+    /// Whether the last attempt to watch the store failed.
     is_blind: bool,
     has_failed: bool,
 }
@@ -88,7 +88,7 @@ impl Node {
         self.waiting.doubt_all();
     }
 
-    /// Looks at what changes, until some of it may be missed or the handle is gone.
+    /// Looks at changes, until some may have been missed or the handle is gone.
     async fn follow(&mut self, mut changes: Changes) {
         let mut stands = self.judged_by;
         while self.look_by(stands).await.is_some() {
@@ -112,7 +112,8 @@ impl Node {
         }
     }
 
-    /// While the store does not tell of changes: for so long, or for ever.
+    /// Looks at sessions from time to time while the store does not report changes: for this long,
+    /// or without end.
     async fn look_now_and_then(&mut self, time: Option<Duration>) {
         let began = Stopwatch::start();
         loop {
@@ -137,12 +138,12 @@ impl Node {
         let until = self.waiting.next_due().since(curfew.now());
         drop(curfew);
         let until = until.unsigned_abs().min(LOOK_EVERY);
-        // What is due and cannot be looked at just now is tried again.
+        // Ends that are due and could not be looked at are tried again.
         sleep(if self.has_failed { until.max(TRY_AGAIN_AFTER) } else { until }).await;
     }
 
-    /// Looks at all sessions by other rules than before, if there are others, and at those that may have
-    /// changed. `None` if the handle is gone.
+    /// Looks at all sessions if the rules have changed, and at those that may have changed. `None`
+    /// if the handle is gone.
     async fn look_by(&mut self, stands: Revision) -> Option<()> {
         if self.judged_by != stands {
             let curfew = self.curfew()?;
@@ -180,12 +181,12 @@ impl Node {
     }
 }
 
-/// So many sessions are judged until others have their turn.
+/// The number of sessions judged before other tasks get their turn.
 const BETWEEN_TURNS: usize = 250;
 
 impl Curfew {
-    /// Judges all sessions that somebody waits for by rules that are no older than this. Those that may be
-    /// over are to be looked at.
+    /// Judges all awaited sessions by rules at least this new. Marks those that may be over to be
+    /// looked at.
     async fn judge_all(&self, waiting: &Waiting, stands: Revision) -> Result<(), Error> {
         if self.inner.rules.revision() < stands {
             self.renew_rules(&mut TimeBudget::default()).await?;
@@ -205,7 +206,7 @@ impl Curfew {
         Ok(())
     }
 
-    /// Finds out whether a session is over, and tells whoever waits for that.
+    /// Finds out whether a session is over, and tells the tasks that wait for it.
     async fn look_at(&self, waiting: &Waiting, id: SessionId) -> Result<(), Error> {
         let mut budget = TimeBudget::default();
         let found = match self.load(&mut budget, id).await? {
