@@ -1,27 +1,28 @@
-//! How long sessions may last.
+//! The limits on the lifetime of sessions.
 
 use std::fmt;
 
 use time::Duration;
 
-/// How long the record of a session is kept after its latest possible end, so that a late visitor
-/// still learns why it ended.
+/// How long a record is kept after the session's latest possible end, so that a late visitor still
+/// learns why it ended.
 pub(crate) const GRACE: Duration = Duration::days(7);
 
-/// Browsers keep no cookie longer (RFC 6265bis, section 5.5). So nobody asks later why a session
-/// ended.
+/// Browsers keep no cookie longer (RFC 6265bis, section 5.5), so no request asks later why a
+/// session ended.
 pub(crate) const COOKIE_LIFE: Duration = Duration::days(400);
 
-/// Far enough for every use, near enough that sums of times stay representable.
+/// Long enough for every use, short enough that sums of times stay representable.
 const LONGEST: Duration = Duration::days(36_500);
 
 /// The two limits on a session, each optional.
 ///
-/// The *absolute* limit counts from the sign-in, whatever happens since; the *idle* limit counts
-/// from the last activity. These are the terms of the OWASP Session Management Cheat Sheet.
+/// The *absolute* limit counts from the sign-in, regardless of activity. The *idle* limit counts
+/// from the last activity. The OWASP Session Management Cheat Sheet calls them absolute timeout and
+/// idle timeout.
 ///
-/// The default is 28 days idle, without an absolute limit: whoever comes back at least every 28 days
-/// stays signed in.
+/// The default is 28 days idle, without an absolute limit: a user who returns at least every 28
+/// days stays signed in.
 ///
 /// ```
 /// use time::Duration;
@@ -33,7 +34,7 @@ const LONGEST: Duration = Duration::days(36_500);
 /// # Panics
 ///
 /// The constructors panic, in a `const` at compile time, unless the duration is between one
-/// millisecond and 36,500 days. For numbers that come from outside there is [`Limits::try_new`].
+/// millisecond and 36,500 days. For durations from configuration or input, use [`Limits::try_new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     absolute: Option<Duration>,
@@ -54,36 +55,37 @@ impl Limits {
         Self { absolute: Some(valid(after)), idle: None }
     }
 
-    /// An idle limit alone: sessions slide, without an end, as long as they are used.
+    /// An idle limit alone: sessions last as long as they are used.
     #[must_use]
     pub const fn idle(after: Duration) -> Self {
         Self { absolute: None, idle: Some(valid(after)) }
     }
 
-    /// No limit at all: sessions end only when somebody ends them, and the records of those that
-    /// nobody comes back to are kept for ever.
+    /// No limit: sessions last until they are ended.
+    ///
+    /// Records of abandoned sessions are then kept without end.
     #[must_use]
     pub const fn unlimited() -> Self {
         Self { absolute: None, idle: None }
     }
 
-    /// These limits with this absolute limit.
+    /// Sets the absolute limit.
     #[must_use]
     pub const fn and_absolute(self, after: Duration) -> Self {
         Self { absolute: Some(valid(after)), idle: self.idle }
     }
 
-    /// These limits with this idle limit.
+    /// Sets the idle limit.
     #[must_use]
     pub const fn and_idle(self, after: Duration) -> Self {
         Self { absolute: self.absolute, idle: Some(valid(after)) }
     }
 
-    /// Limits from numbers that come from outside. `None` is no limit of that kind.
+    /// Makes limits from durations in configuration or input. `None` is no limit of that kind.
     ///
     /// # Errors
     ///
-    /// [`InvalidLimit`] if one of them is not between one millisecond and 36,500 days.
+    /// [`InvalidLimit`] if a duration is not between one millisecond and 36,500 days.
     pub fn try_new(
         absolute: Option<Duration>,
         idle: Option<Duration>,
@@ -96,17 +98,17 @@ impl Limits {
         Ok(Self { absolute: absolute.map(valid), idle: idle.map(valid) })
     }
 
-    /// How long after the sign-in a session ends, whatever happens since.
+    /// Returns how long after the sign-in a session ends; `None` without an absolute limit.
     pub const fn absolute_limit(&self) -> Option<Duration> {
         self.absolute
     }
 
-    /// How long after the last activity a session ends.
+    /// Returns how long after the last activity a session ends; `None` without an idle limit.
     pub const fn idle_limit(&self) -> Option<Duration> {
         self.idle
     }
 
-    /// For each kind the shorter of both.
+    /// Returns the shorter limit of both, for each kind.
     #[must_use]
     pub fn tighter(self, other: Self) -> Self {
         Self {
@@ -115,12 +117,12 @@ impl Limits {
         }
     }
 
-    /// The longest that a session lasts that nobody uses.
+    /// The longest lifetime of an unused session; `None` without a limit.
     pub(crate) fn longest_silence(&self) -> Option<Duration> {
         shorter(self.absolute, self.idle)
     }
 
-    /// These limits in words, and where they deviate from NIST SP 800-63B-4.
+    /// Describes these limits in words, and where they deviate from NIST SP 800-63B-4.
     ///
     /// ```
     /// use tower_curfew::Limits;
@@ -178,7 +180,7 @@ impl Default for Limits {
     }
 }
 
-/// A limit that is none: zero, negative, or beyond 36,500 days.
+/// The error for an invalid limit: zero, negative, or beyond 36,500 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a limit of {0} is not between 1 millisecond and 36,500 days")]
 pub struct InvalidLimit(pub(crate) Duration);
@@ -193,7 +195,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// A name that stays the same in all versions: `absolute` or `idle`.
+    /// Returns a name that stays the same in all versions: `absolute` or `idle`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Absolute => "absolute",
@@ -212,7 +214,7 @@ const fn is_valid(after: Duration) -> bool {
     after.whole_milliseconds() >= 1 && after.whole_milliseconds() <= LONGEST.whole_milliseconds()
 }
 
-/// Whole milliseconds, or a panic.
+/// Checks a limit in whole milliseconds, and panics if it is invalid.
 const fn valid(after: Duration) -> Duration {
     assert!(is_valid(after), "a limit must be between 1 millisecond and 36,500 days");
     #[expect(clippy::cast_possible_truncation, reason = "is_valid keeps it far within i64")]
@@ -227,7 +229,7 @@ pub(crate) fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<
     }
 }
 
-/// A duration as people write it: `1 day 12 hours`.
+/// Displays a duration in words: `1 day 12 hours`.
 pub(crate) struct Spelled(pub(crate) Duration);
 
 impl fmt::Display for Spelled {

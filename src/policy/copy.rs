@@ -1,9 +1,8 @@
-//! The copy that every node holds of all rules.
+//! The copy of all rules that every node holds.
 //!
-//! Rules are few and rarely change, so they do not travel with each session that is read: each read
-//! only says at which revision the rules stand. A node whose copy is older first fetches what has
-//! changed, and then judges. So a change of policy bites at the very next request, and costs each node
-//! one call.
+//! Rules are few and rarely change, so they are not read with each session. Each read of a session
+//! only returns the revision of the rules. A node with an older copy first fetches the changes, and
+//! then judges. So a policy change applies to the very next request, and costs each node one call.
 
 use std::sync::Arc;
 
@@ -13,37 +12,38 @@ use super::rules::{AllRules, OrgRules, Rules};
 use crate::encoding::Unreadable;
 use crate::session::Revision;
 
-/// Which life of a store has answered. It is another one after a failover, after which changes that
-/// were acknowledged may be missing.
+/// The incarnation of a store that has answered.
+///
+/// It changes with a failover, after which acknowledged changes may be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Incarnation(u64);
 
 impl Incarnation {
-    /// The incarnation that a store calls so.
+    /// Makes the incarnation with a store's name for it.
     pub fn of(name: impl AsRef<[u8]>) -> Self {
         let digest = Sha256::digest(name);
         Self(u64::from_be_bytes(*digest.first_chunk().expect("a SHA-256 has 32 bytes")))
     }
 }
 
-/// Rules that have changed since a revision. Exhaustive: stores make it.
+/// The rules that have changed since a revision. Exhaustive: stores construct it.
 #[derive(Clone, Debug)]
 pub struct RulesChanged {
-    /// In the order of their last change.
+    /// The changes, in the order of their last change.
     pub changes: Vec<ChangedRules>,
-    /// The revision of all rules that these lead to: that of the last change here if there are more
-    /// than were asked for, and otherwise the one at which the store's rules stand.
+    /// The revision of all rules after these changes. If there are more changes than requested, it
+    /// is the revision of the last one here; otherwise it is the store's current revision.
     pub reaches: Revision,
-    /// Which life of the store has answered.
+    /// The incarnation of the store that has answered.
     pub incarnation: Incarnation,
 }
 
-/// The rules of one organization as they are now. Exhaustive: stores make it.
+/// The current rules of one organization. Exhaustive: stores construct it.
 #[derive(Clone, Debug)]
 pub struct ChangedRules {
     /// The organization; [`OrgRules::EVERYONE`] for the rules for everyone.
     pub org: Arc<str>,
-    /// Its rules, if this version can read them.
+    /// Its rules, or an error if this version cannot read them.
     pub rules: Result<OrgRules, Unreadable>,
 }
 
@@ -55,14 +55,14 @@ pub(crate) struct RulesCopy {
     all: AllRules,
 }
 
-/// What a copy says that an answer of the store means to it.
+/// The result of filing an answer of the store in the copy.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Filed {
-    /// It was taken in. The copy is at the revision that the answer reaches.
+    /// The answer was filed. The copy is at the revision that the answer reaches.
     Done,
-    /// It comes from another life of the store, or answers another question: what the copy has may
-    /// not be there any more.
+    /// The answer comes from another incarnation of the store, or belongs to another question:
+    /// rules in the copy may be lost.
     Refused,
 }
 
@@ -75,8 +75,7 @@ impl RulesCopy {
         Rules::new(&self.all)
     }
 
-    /// Takes in the answer to the question what has changed since the copy's revision, which was
-    /// `asked` then.
+    /// Files the changes since the copy's revision, which was `asked` when the store was asked.
     pub(crate) fn file(&mut self, asked: Revision, answer: RulesChanged) -> Filed {
         let same_life = self.incarnation.is_none_or(|known| known == answer.incarnation);
         if asked != self.revision || !same_life || answer.reaches < asked {
@@ -121,7 +120,7 @@ mod tests {
         let mut copy = RulesCopy::default();
         assert_eq!(copy.file(Revision::NONE, answer("one", 5, &["acme"])), Filed::Done);
         assert_eq!(copy.file(revision(5), answer("one", 9, &["acme", "globex"])), Filed::Done);
-        // Asked before the last one was filed, and on its way ever since.
+        // Asked before the last answer was filed, and delayed since.
         for late in [answer("one", 7, &["acme"]), answer("one", 11, &["acme"])] {
             assert_eq!(copy.file(revision(5), late), Filed::Refused);
             assert_eq!((copy.revision(), generation(&copy, "acme")), (revision(9), 9));

@@ -1,4 +1,4 @@
-//! Rules as bytes, for stores to keep.
+//! The encoding of rules as bytes, for stores.
 
 use minicbor::Decoder;
 use time::Duration;
@@ -9,14 +9,14 @@ use crate::clock::{Timestamp, millis};
 use crate::encoding::{Out, Unreadable, Writer, fact, read};
 use crate::session::Revision;
 
-// Never used for anything else, and never reordered. Times and durations are milliseconds.
+// Numbers are never reused and never reordered. Times and durations are milliseconds.
 const REVISION: u32 = fact(1);
 const GENERATION: u32 = fact(2);
 const VERSIONS: u32 = fact(3);
 const LONGEST_SILENCE: u32 = fact(4);
 
 impl OrgRules {
-    /// The rules as bytes, whose meaning stays the same in all versions.
+    /// Encodes the rules as bytes, whose meaning stays the same in all versions.
     pub fn encode(&self) -> Vec<u8> {
         let mut facts = Writer::new(&self.carried);
         facts.write(REVISION, |out| out.u64(self.revision.as_u64()));
@@ -35,12 +35,12 @@ impl OrgRules {
         facts.finish()
     }
 
-    /// Reads what [`encode`](Self::encode) wrote, in this version or another.
+    /// Decodes the bytes of [`encode`](Self::encode), written by this version or another.
     ///
     /// # Errors
     ///
-    /// [`Unreadable`] if the bytes are damaged, or hold something that only a later version knows and
-    /// that must not be passed over.
+    /// [`Unreadable`] if the bytes are damaged, or contain an essential fact that only a later
+    /// version knows.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut revision = None;
         let mut rules = Self::none();
@@ -74,7 +74,7 @@ fn versions(input: &mut Decoder<'_>) -> Result<Vec<PolicyVersion>, Unreadable> {
     Ok(versions)
 }
 
-/// What is for ever has no length.
+/// `i64::MAX` stands for a duration without end.
 fn silence(millis: i64) -> Duration {
     if millis == i64::MAX { Duration::MAX } else { Duration::milliseconds(millis) }
 }
@@ -83,7 +83,7 @@ fn silence(millis: i64) -> Duration {
 mod tests {
     use super::*;
 
-    /// As a second implementation writes them. They are kept in stores: what they mean never changes.
+    /// Written by a second implementation. Stores keep such bytes: their meaning never changes.
     const GOLDEN: &str = "bf041b0000000300000009081b0000018bcfe568000c83841b0000018bcfe568001b0000018bcfe5\
              68001a240c8400f6841b0000018bcfe568011b0000018bcfe56801f61a000dbba0841b0000018bcf\
              e568021b0000018bcfe56802f6f6101a90321000ff";

@@ -1,4 +1,4 @@
-//! What organizations demand of their members' sessions, and a copy of it on every node.
+//! The policies of organizations, and each node's copy of them.
 
 mod copy;
 mod encoding;

@@ -4,7 +4,7 @@ use time::Duration;
 
 use crate::limits::{InvalidLimit, Limits};
 
-/// The limits that an organization sets, on top of the app's own: at least one of both kinds.
+/// The limits that an organization sets, on top of the app's limits: at least one of the two kinds.
 ///
 /// ```
 /// use time::Duration;
@@ -20,12 +20,13 @@ use crate::limits::{InvalidLimit, Limits};
 /// # Panics
 ///
 /// The constructors panic, in a `const` at compile time, unless the duration is between one
-/// millisecond and 36,500 days. For numbers that come from outside there is [`OrgPolicy::try_new`].
+/// millisecond and 36,500 days. For durations from configuration or input, use
+/// [`OrgPolicy::try_new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrgPolicy(Limits);
 
 impl OrgPolicy {
-    /// Sessions end this long after the sign-in, whatever happens since.
+    /// Sessions end this long after the sign-in, regardless of activity.
     #[must_use]
     pub const fn absolute(after: Duration) -> Self {
         Self(Limits::absolute(after))
@@ -37,23 +38,23 @@ impl OrgPolicy {
         Self(Limits::idle(after))
     }
 
-    /// This policy with this absolute limit.
+    /// Sets the absolute limit of this policy.
     #[must_use]
     pub const fn and_absolute(self, after: Duration) -> Self {
         Self(self.0.and_absolute(after))
     }
 
-    /// This policy with this idle limit.
+    /// Sets the idle limit of this policy.
     #[must_use]
     pub const fn and_idle(self, after: Duration) -> Self {
         Self(self.0.and_idle(after))
     }
 
-    /// A policy from numbers that come from outside; `Ok(None)` if neither is given.
+    /// Makes a policy from durations in configuration or input; `Ok(None)` if neither is given.
     ///
     /// # Errors
     ///
-    /// [`InvalidLimit`] if one of them is not between one millisecond and 36,500 days.
+    /// [`InvalidLimit`] if a duration is not between one millisecond and 36,500 days.
     pub fn try_new(
         absolute: Option<Duration>,
         idle: Option<Duration>,
@@ -62,19 +63,21 @@ impl OrgPolicy {
         Ok((limits != Limits::unlimited()).then_some(Self(limits)))
     }
 
-    /// What the settings pages of products call the session length, with a check box "refresh
-    /// automatically": an idle limit of this length if it is checked, an absolute one if not.
+    /// Makes a policy from the session length and the check box "refresh automatically" of a
+    /// settings page.
+    ///
+    /// If the box is checked, the length is an idle limit; otherwise it is an absolute limit.
     #[must_use]
     pub const fn session_length(length: Duration, refresh_automatically: bool) -> Self {
         if refresh_automatically { Self::idle(length) } else { Self::absolute(length) }
     }
 
-    /// How long after the sign-in sessions end.
+    /// Returns how long after the sign-in sessions end; `None` without an absolute limit.
     pub const fn absolute_limit(&self) -> Option<Duration> {
         self.0.absolute_limit()
     }
 
-    /// How long after the last activity sessions end.
+    /// Returns how long after the last activity sessions end; `None` without an idle limit.
     pub const fn idle_limit(&self) -> Option<Duration> {
         self.0.idle_limit()
     }

@@ -1,4 +1,4 @@
-//! The rules of an organization: its policy, the history of it, and a count of revocations.
+//! The rules of an organization: the history of its policy, and a count of revocations.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,19 +14,21 @@ use crate::session::{Revision, Stamp};
 /// One entry in the history of a policy. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PolicyVersion {
-    /// Higher than that of the version before. Which versions bind a session is a comparison of these
-    /// numbers, so clocks play no part.
+    /// The number of the version, higher than that of the version before. These numbers decide
+    /// which versions bind a session, so clocks play no part.
     pub number: u64,
-    /// When it came into force. It stays in force until the next one begins.
+    /// The time at which it came into force. It stays in force until the next one begins.
     pub begins: Timestamp,
-    /// What it demands; `None` if there is no policy from here on.
+    /// The policy of this version; `None` if the policy was removed.
     pub policy: Option<OrgPolicy>,
 }
 
-/// All that is known of an organization: the history of its policy, and how often all its sessions
-/// were revoked. The same, under the empty name, for everyone.
+/// The rules of an organization: the history of its policy, and how often its sessions were
+/// revoked.
 ///
-/// Where a store has none, that is no policy and no revocation.
+/// The rules for everyone have the same form, under the empty name.
+///
+/// An organization without rules in the store has no policy and no revocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrgRules {
     pub(super) revision: Revision,
@@ -38,10 +40,10 @@ pub struct OrgRules {
 }
 
 impl OrgRules {
-    /// The name under which the rules for everyone are kept. No organization has it.
+    /// The name of the rules for everyone. No organization has it.
     pub const EVERYONE: &str = "";
 
-    /// No policy, and no revocation: what holds where nothing is kept.
+    /// No policy and no revocation: the rules of an organization without stored rules.
     pub const fn none() -> Self {
         Self {
             revision: Revision::NONE,
@@ -53,55 +55,57 @@ impl OrgRules {
         }
     }
 
-    /// Which state of the rules this is; [`Revision::NONE`] where nothing was ever kept.
+    /// Returns the revision of these rules; [`Revision::NONE`] if none were ever stored.
     pub fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// Which state it is to take the place of. Rules that were read from a store do not know it.
+    /// Returns the revision that these rules replace. Rules that were read from a store do not know
+    /// it.
     pub fn previous(&self) -> Revision {
         self.previous
     }
 
-    /// Counts the revocations of all sessions. A session stamped with a lower generation is over.
+    /// Returns the number of revocations of all sessions. A session stamped with a lower generation
+    /// is over.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The number of the version in force; 0 if there never was a policy.
+    /// Returns the number of the version in force; 0 if there never was a policy.
     pub fn version(&self) -> u64 {
         self.in_force().map_or(0, |version| version.number)
     }
 
-    /// The history of the policy, as far as it may still bind somebody; the last version is in force.
+    /// Returns the versions that may still bind a session, oldest first; the last one is in force.
     pub fn versions(&self) -> &[PolicyVersion] {
         &self.versions
     }
 
-    /// The version in force; `None` if there never was a policy.
+    /// Returns the version in force; `None` if there never was a policy.
     pub fn in_force(&self) -> Option<PolicyVersion> {
         self.versions.last().copied()
     }
 
-    /// The policy in force, if there is one.
+    /// Returns the policy in force; `None` without one.
     pub fn policy(&self) -> Option<OrgPolicy> {
         self.in_force().and_then(|version| version.policy)
     }
 
-    /// The longest that a session lasts that nobody uses, under any handle on this store;
-    /// `Duration::MAX` is for ever, and `None` not known. It stands in the rules for everyone.
+    /// The longest lifetime of an unused session under any handle on this store; `Duration::MAX` is
+    /// without end, and `None` is unknown. It is part of the rules for everyone.
     pub(crate) fn longest_silence(&self) -> Option<Duration> {
         self.longest_silence
     }
 
-    /// What a session is stamped with that joins now.
+    /// The stamp of a session that joins now.
     pub(crate) fn stamp(&self) -> Stamp {
         let version = self.version();
         Stamp { generation: self.generation, version, known: version }
     }
 
-    /// What a session that joined earlier is stamped with when activity is recorded now. What a
-    /// failover has lost is written down to what stands.
+    /// The new stamp of a session that joined earlier, when activity is recorded now. Numbers that
+    /// a failover has lost are lowered to the current ones.
     pub(crate) fn restamp(&self, stamp: Stamp) -> Stamp {
         Stamp {
             generation: stamp.generation.min(self.generation),
@@ -110,14 +114,14 @@ impl OrgRules {
         }
     }
 
-    /// Whether a session was stamped with something that is not there: it was lost with a failover,
-    /// or these rules are older than the stamp.
+    /// Whether a session's stamp is above these rules: its numbers were lost with a failover, or
+    /// these rules are older than the stamp.
     pub(crate) fn is_below(&self, stamp: Stamp) -> bool {
         self.generation < stamp.generation || self.version() < stamp.version.max(stamp.known)
     }
 
-    /// The versions that bind a session: from the one in force when it joined, the highest that is
-    /// not above its stamp, each with the number of the one that replaced it.
+    /// The versions that bind a session, each with the number of the one that replaced it. The
+    /// first is the version in force when it joined: the highest that is not above its stamp.
     pub(crate) fn binding(&self, stamp: Stamp) -> impl Iterator<Item = (&PolicyVersion, u64)> {
         let joined = |version: &PolicyVersion| version.number <= stamp.version;
         let from = self.versions.iter().rposition(joined).unwrap_or(0);
@@ -125,14 +129,15 @@ impl OrgRules {
         self.versions.iter().skip(from).zip(replaced_by.chain([u64::MAX]))
     }
 
-    /// These rules with another policy from `now` on, or with none. `nonce` is random.
+    /// These rules with another policy from `now` on, or without a policy. `nonce` is random.
     ///
-    /// Versions that can no longer bind a living session are dropped, the oldest first, given the
-    /// longest that one lasts that nobody uses, as in [`longest_silence`](Self::longest_silence).
+    /// Versions that can no longer bind a living session are dropped, the oldest first. This
+    /// depends on the longest lifetime of an unused session, see
+    /// [`longest_silence`](Self::longest_silence).
     ///
     /// # Errors
     ///
-    /// [`HistoryFull`] if more than 64 versions may still bind sessions, or 128 where the new one only
+    /// [`HistoryFull`] if more than 64 versions may still bind sessions, or 128 if the new one only
     /// tightens the one before.
     pub(crate) fn with_policy(
         &self,
@@ -141,8 +146,8 @@ impl OrgRules {
         now: Timestamp,
         nonce: u32,
     ) -> Result<Self, HistoryFull> {
-        // Each version has its millisecond: one that begins and ends in the same would never have
-        // been in force.
+        // Each version has its own millisecond: one that begins and ends in the same would never
+        // have been in force.
         let last = self.in_force().map(|last| last.begins + Duration::MILLISECOND);
         let begins = last.map_or(now, |last| now.max(last));
         let number = after(self.version(), now);
@@ -154,8 +159,8 @@ impl OrgRules {
         if next.versions.len() > room { Err(HistoryFull) } else { Ok(next) }
     }
 
-    /// These rules with one more revocation: every session that belongs to the organization now is
-    /// over. So only the version in force can bind a living session from here on. `nonce` is random.
+    /// These rules with one more revocation: every session that now belongs to the organization is
+    /// over. From here on, only the version in force can bind a living session. `nonce` is random.
     #[must_use]
     pub(crate) fn with_revocation(&self, now: Timestamp, nonce: u32) -> Self {
         let versions = Vec::from_iter(self.in_force());
@@ -163,18 +168,19 @@ impl OrgRules {
         Self { generation, versions, ..self.next(nonce) }
     }
 
-    /// These rules with a silence that is at least as long. `nonce` is random.
+    /// These rules with a longest silence of at least this length. `nonce` is random.
     #[must_use]
     pub(crate) fn with_longest_silence(&self, silence: Duration, nonce: u32) -> Self {
         let longest = self.longest_silence.map_or(silence, |known| known.max(silence));
         Self { longest_silence: Some(longest), ..self.next(nonce) }
     }
 
-    /// The revision that all rules are raised to when these are put in force, from the one at which they
-    /// stand and the time, which is that of the store if it has a clock.
+    /// Returns the new revision of all rules when these are put in force.
     ///
-    /// It is the larger of the time and one more than the last, in milliseconds, with 20 random bits
-    /// below it, which these rules bring along. So a revision that a failover has lost is never made
+    /// `last` is the current revision of all rules. `now` is the store's time if it has a clock.
+    ///
+    /// The revision is the larger of the time and one more than the last, in milliseconds, followed
+    /// by 20 random bits from these rules. So a revision that a failover has lost is never made
     /// again, and one made afterwards is higher.
     pub fn raise(&self, last: Revision, now: Timestamp) -> Revision {
         let (last, now) = (last.as_u64() >> RANDOM_BITS, now.unix_millis());
@@ -183,7 +189,7 @@ impl OrgRules {
         Revision::from_u64((count << RANDOM_BITS) | random)
     }
 
-    /// The same rules, to take the place of others.
+    /// The same rules, to replace those of another revision.
     pub(crate) fn in_place_of(self, previous: Revision) -> Self {
         Self { previous, ..self }
     }
@@ -192,7 +198,7 @@ impl OrgRules {
         Self { revision: self.revision.next(nonce), previous: self.revision, ..self.clone() }
     }
 
-    /// How many of the oldest versions can no longer bind a living session.
+    /// The number of the oldest versions that can no longer bind a living session.
     fn spent_versions(&self, longest_silence: Duration, now: Timestamp) -> usize {
         let spent = |(version, next): &(&PolicyVersion, &PolicyVersion)| {
             let absolute = version.policy.and_then(|policy| policy.absolute_limit());
@@ -203,34 +209,34 @@ impl OrgRules {
     }
 }
 
-/// How much of a revision of all rules is random.
+/// The number of random bits in a revision of all rules.
 pub(crate) const RANDOM_BITS: u32 = 20;
 
-/// When all rules were raised to this revision, or, if more changes came than one a millisecond, shortly
-/// before.
+/// The time at which all rules were raised to this revision, or shortly before if there was more
+/// than one change in a millisecond.
 pub(crate) fn raised_at(revision: Revision) -> Timestamp {
     Timestamp::from_unix_millis((revision.as_u64() >> RANDOM_BITS) as i64)
 }
 
-/// Higher than the one before, and where that was lost, higher than that too: nobody counts faster
-/// than milliseconds pass.
+/// Higher than the one before; also higher than one that was lost, since changes are slower than
+/// milliseconds.
 fn after(last: u64, now: Timestamp) -> u64 {
     u64::try_from(now.unix_millis()).unwrap_or(0).max(last + 1)
 }
 
-/// Whether a policy lets no session last longer than the one before.
+/// Whether a policy is at least as strict as the one before for every session.
 fn tightens(before: Option<OrgPolicy>, policy: Option<OrgPolicy>) -> bool {
     let limits = |policy: Option<OrgPolicy>| policy.map_or(Limits::unlimited(), |p| p.limits());
     limits(policy) == limits(policy).tighter(limits(before))
 }
 
-/// A history that is longer could hardly be told to anybody; and every request would read it.
+/// A longer history could hardly be explained to a user, and every request would read it.
 const MAX_VERSIONS: usize = 64;
 
-/// Whoever wants sessions to end sooner is not to be refused for what others did before.
+/// An admin who wants sessions to end sooner must not be refused because of earlier changes.
 const MAX_TIGHTENED: usize = 128;
 
-/// Nodes that disagree about the time by less than this agree about what may be forgotten.
+/// Nodes whose clocks differ by less than this agree about the versions to forget.
 const CLOCK_MARGIN: Duration = Duration::DAY;
 
 /// More versions of a policy than are kept may still bind sessions.
@@ -241,14 +247,14 @@ const CLOCK_MARGIN: Duration = Duration::DAY;
 )]
 pub(crate) struct HistoryFull;
 
-/// The rules of everyone and of each organization, as far as they are known and can be read.
+/// The rules of everyone and of each organization, as far as they are known and readable.
 #[derive(Debug, Default)]
 pub(crate) struct AllRules {
     pub(super) everyone: Option<Result<OrgRules, Unreadable>>,
     pub(super) orgs: HashMap<Arc<str>, Result<OrgRules, Unreadable>>,
 }
 
-/// The rules that requests are judged by: as they stand, or as they would be after a change.
+/// The rules that requests are judged by: the current ones, or those after a change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules<'a> {
     all: &'a AllRules,
@@ -269,7 +275,7 @@ impl<'a> Rules<'a> {
         self.of(OrgRules::EVERYONE)
     }
 
-    /// The rules of an organization. Where there are none, nothing is demanded.
+    /// The rules of an organization; no policy and no revocation if it has none.
     pub(crate) fn of(&self, org: &str) -> Result<&'a OrgRules, Unreadable> {
         if let Some((changed, rules)) = self.changed
             && changed == org
@@ -356,7 +362,7 @@ mod tests {
             (first, vec![first, second]),
             (second - 1, vec![first, second]),
             (second, vec![second]),
-            // One that a failover has lost.
+            // A version that a failover has lost.
             (second + 9, vec![second]),
         ] {
             assert_eq!(numbers(stamp), binding, "{stamp}");

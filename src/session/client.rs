@@ -1,27 +1,29 @@
-//! What kind of client holds a session, and what is known of it.
+//! The kind of client that holds a session, and its details.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// No label of a session (name, user agent, device, location, user, organization) is longer, in bytes.
+/// The most bytes of a label of a session: name, user agent, device, location, user or
+/// organization.
 pub(crate) const MAX_LABEL: usize = 512;
 
-/// What kind of client holds a session.
+/// The kind of client that holds a session.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SessionKind {
     /// A browser, with a cookie that survives its restart.
     Browser,
-    /// A browser, with a cookie that goes when it is closed.
+    /// A browser, with a cookie that is deleted when the browser closes.
     BrowserUntilClosed,
     /// A command-line, mobile or desktop client, with a bearer token.
     Token,
 }
 
 impl SessionKind {
-    /// A name that stays the same in all versions: `browser`, whether its cookie survives a restart or
-    /// not, or `token`.
+    /// Returns a name that stays the same in all versions: `browser` or `token`.
+    ///
+    /// Both kinds of browser sessions are named `browser`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Browser | Self::BrowserUntilClosed => "browser",
@@ -36,21 +38,21 @@ impl fmt::Display for SessionKind {
     }
 }
 
-/// What is known of the client behind a session.
+/// The details that are known about the client of a session.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientDetails {
-    /// The `User-Agent` header as it came, at most 512 bytes of it.
+    /// The `User-Agent` header as received, cut to 512 bytes.
     pub agent: Option<Arc<str>>,
-    /// Device and browser in words, as in `Chrome on macOS`.
+    /// Device and browser in words, such as `Chrome on macOS`.
     pub device: Option<Arc<str>>,
-    /// The network address, as much of it as the app keeps.
+    /// The network address, or the part of it that the app keeps.
     pub address: Option<IpAddr>,
-    /// The approximate location, as in `Berlin, Germany`.
+    /// The approximate location, such as `Berlin, Germany`.
     pub location: Option<Arc<str>>,
 }
 
-/// Shows neither address nor user agent, so that it may stand in a log.
+/// Shows neither address nor user agent, so that it is safe to log.
 impl fmt::Debug for ClientDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientDetails").field("device", &self.device).finish_non_exhaustive()

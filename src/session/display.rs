@@ -1,4 +1,4 @@
-//! A record for people to read.
+//! A readable form of a record.
 
 use std::fmt;
 
@@ -6,8 +6,10 @@ use super::record::{Record, Stamp};
 use crate::limits::Spelled;
 
 impl Record {
-    /// All that is kept of a session, a line for each fact, for whoever runs the app. It shows the user
-    /// and the client, so it does not belong into a log. It does not show the hash of the secret.
+    /// Shows all stored facts of a session, one on each line, for the operator of the app.
+    ///
+    /// The output contains the user and the client, so do not log it. It does not contain the hash
+    /// of the secret.
     pub fn display(&self) -> impl fmt::Display {
         Facts(self)
     }

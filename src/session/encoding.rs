@@ -1,4 +1,4 @@
-//! A record as bytes, for stores to keep.
+//! The encoding of a record as bytes, for stores.
 
 use std::net::IpAddr;
 use std::num::NonZeroI64;
@@ -18,7 +18,7 @@ use super::steps::unless_default;
 use crate::clock::Timestamp;
 use crate::encoding::{Out, Unreadable, Writer, fact, personal, read};
 
-// Never used for anything else, and never reordered. Times are milliseconds.
+// Numbers are never reused and never reordered. Times are milliseconds.
 const ID: u32 = fact(1);
 const REVISION: u32 = fact(2);
 const SECRET_HASH: u32 = fact(3);
@@ -33,8 +33,8 @@ const ENDS_BY: u32 = fact(11);
 const EVERYONE: u32 = fact(12);
 const MEMBERSHIPS: u32 = fact(13);
 const LINKS: u32 = fact(14);
-/// What a session is listed under besides its user, its organizations and its links. No version has
-/// such keys yet; one that does writes them here, and older ones carry them.
+/// Keys other than the user, the organizations and the links. No version writes such keys yet. A
+/// later version that does writes them here, and older versions preserve them.
 const KEYS: u32 = fact(15);
 const ENDED: u32 = fact(16);
 const NAME: u32 = personal(17);
@@ -43,7 +43,7 @@ const ADDRESS: u32 = personal(19);
 const METHODS: u32 = fact(20);
 
 impl Record {
-    /// The record as bytes, whose meaning stays the same in all versions.
+    /// Encodes the record as bytes, whose meaning stays the same in all versions.
     pub fn encode(&self) -> Vec<u8> {
         let nothing = Rare::default();
         let Rare { name, links, methods, keys, carried, previous_keys: _ } =
@@ -102,12 +102,12 @@ impl Record {
         facts.finish()
     }
 
-    /// Reads what [`encode`](Self::encode) wrote, in this version or another.
+    /// Decodes the bytes of [`encode`](Self::encode), written by this version or another.
     ///
     /// # Errors
     ///
-    /// [`Unreadable`] if the bytes are damaged, or hold something that only a later version knows and
-    /// that must not be passed over.
+    /// [`Unreadable`] if the bytes are damaged, or contain an essential fact that only a later
+    /// version knows.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut found = Found::default();
         let carried = read(bytes, |number, input| found.take(number, input))?;
@@ -116,7 +116,7 @@ impl Record {
     }
 }
 
-/// The facts so far, of which some may be missing.
+/// The facts found so far; some may be missing.
 #[derive(Default)]
 struct Found {
     id: Option<SessionId>,
@@ -223,7 +223,7 @@ fn memberships(input: &mut Decoder<'_>) -> Result<Box<[Membership]>, Unreadable>
     let mut memberships = Vec::<Membership>::with_capacity(1);
     for membership in input.array_iter::<(&str, _, _, _, _)>()? {
         let (org, generation, version, known, joined) = membership?;
-        // Whoever looks for one relies on the order.
+        // Lookups rely on the order.
         if memberships.last().is_some_and(|last| *org <= *last.org) {
             return Err(Unreadable);
         }
@@ -292,7 +292,7 @@ mod tests {
     use crate::limits::Limits;
     use crate::session::ClientDetails;
 
-    /// As a second implementation writes them. They are kept in stores: what they mean never changes.
+    /// Written by a second implementation. Stores keep such bytes: their meaning never changes.
     const LEAST: &str = "bf0450000102030405060708090a0b0c0d0e0f081b00000001000000070c58200707070707070707\
              0707070707070707070707070707070707070707070707071063616461140018181b0000018bcfe5\
              680018241b0000018bcfe56800ff";
@@ -384,7 +384,7 @@ mod tests {
 
     #[test]
     fn what_ends_forgets_its_client_and_what_a_later_version_knows_of_it() {
-        // One more fact of each kind, which no version knows: numbers 16000 and 16002.
+        // One more fact of each kind, unknown to every version: numbers 16000 and 16002.
         let mut facts = most().encode();
         assert_eq!(facts.pop(), Some(0xff));
         facts.extend(b"\x19\x3e\x80\x65stays\x19\x3e\x82\x64goes\xff");

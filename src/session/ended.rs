@@ -1,4 +1,4 @@
-//! That a session has ended, and why.
+//! The end of a session, and its reason.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,43 +6,44 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::limits::{COOKIE_LIFE, Limit};
 
-/// That a session has ended, and why. Exhaustive.
+/// The end of a session, and its reason. Exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// When it was over.
+    /// The time at which the session was over.
     pub at: Timestamp,
-    /// Why it was over: a limit, or somebody.
+    /// The reason of the end: a limit, or a revocation.
     pub reason: EndReason,
-    /// The organization whose policy or revocation ended it, if one did.
+    /// The organization whose policy or revocation ended it; `None` if no organization did.
     pub org: Option<Arc<str>>,
 }
 
 impl Ended {
-    /// From when on the record may be deleted, unless it may be even earlier: 400 days after the
-    /// end, when no browser has its cookie any more.
+    /// When the record may be deleted, unless an earlier time is already set.
+    ///
+    /// It is 400 days after the end, when no browser has the cookie any more.
     pub fn purge_after(&self) -> Timestamp {
         self.at + COOKIE_LIFE
     }
 
-    /// Ended by somebody, at `at`: signed out, revoked, or replaced by a newer sign-in.
+    /// An end at `at` by sign-out, revocation, or a newer sign-in.
     pub const fn revoked(at: Timestamp) -> Self {
         Self { at, reason: EndReason::Revoked, org: None }
     }
 }
 
-/// Why a session ended. Exhaustive: a limit was reached, or somebody ended it.
+/// The reason why a session ended. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndReason {
     /// The absolute limit: too long since the sign-in.
     Absolute,
     /// The idle limit: too long without activity.
     Idle,
-    /// Somebody ended it: its owner, an admin, or a newer sign-in that took its place.
+    /// The session was ended by its owner, by an admin, or by a newer sign-in that replaced it.
     Revoked,
 }
 
 impl EndReason {
-    /// A stable name: `absolute`, `idle` or `revoked`.
+    /// Returns a name that stays the same in all versions: `absolute`, `idle` or `revoked`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Absolute => "absolute",
@@ -51,8 +52,8 @@ impl EndReason {
         }
     }
 
-    /// The reason with this [name](Self::as_str), as a login page finds it in its query; `None` for
-    /// any other text.
+    /// Returns the reason with this [name](Self::as_str), for example from the query of a login
+    /// page; `None` for any other text.
     pub fn named(name: &str) -> Option<Self> {
         let all = [Self::Absolute, Self::Idle, Self::Revoked];
         all.into_iter().find(|reason| reason.as_str() == name)

@@ -1,4 +1,4 @@
-//! The public half of a session, and what is kept of the secret one.
+//! The public id of a session, and the hash of its secret.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,20 +7,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::{Choice, ConstantTimeEq as _};
 
-/// The public name of a session: 16 random bytes, written as 22 characters of base64url.
+/// The public id of a session: 16 random bytes, written as 22 characters of base64url.
 ///
-/// It is the key of the session's record and stays the same when the secret is rotated. Lists, URLs,
-/// events and logs may carry it; it signs nobody in.
+/// It is the key of the session's record, and stays the same when the secret is rotated. Lists,
+/// URLs, events and logs may contain it. It cannot be used to sign in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; 16]);
 
 impl SessionId {
-    /// The id with these bytes.
+    /// Makes an id from these bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes of this id, uniformly random.
+    /// Returns the bytes of this id, which are uniformly random.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -50,24 +50,24 @@ impl FromStr for SessionId {
     }
 }
 
-/// Not the 22 characters of base64url that a [`SessionId`] is written as.
+/// The error for a text that is not a [`SessionId`] in 22 characters of base64url.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a session id is 22 characters of base64url")]
 pub struct InvalidSessionId;
 
-/// The SHA-256 of a session's secret. The secret itself is nowhere but in the client's token.
+/// The SHA-256 of a session's secret. Only the client's token contains the secret itself.
 ///
-/// Comparing two takes the same time wherever they differ.
+/// Two hashes are compared in constant time.
 #[derive(Clone, Copy)]
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {
-    /// The hash with these bytes.
+    /// Makes a hash from these bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes of this hash, for stores to keep.
+    /// Returns the bytes of this hash, for stores.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -76,7 +76,7 @@ impl SecretHash {
 /// Compares in constant time.
 impl PartialEq for SecretHash {
     fn eq(&self, other: &Self) -> bool {
-        // Word by word: as safe as byte by byte, and eight times as fast.
+        // Word by word is as safe as byte by byte, and eight times as fast.
         let (own, _) = self.0.as_chunks::<8>();
         let (others, _) = other.0.as_chunks::<8>();
         let words = own.iter().zip(others);

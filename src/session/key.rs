@@ -1,43 +1,43 @@
-//! What sessions are found by.
+//! The keys that sessions are listed under.
 
 use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-/// What a store files sessions under, so that they can be listed: their user, each of their
-/// organizations, and each of their links.
+/// A key that a store lists sessions under: their user, an organization, or a link.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Arc<str>);
 
 impl Key {
-    /// All sessions of this user.
+    /// The key of all sessions of this user.
     pub fn user(user: &str) -> Self {
         Self(format!("{USER}{user}").into())
     }
 
-    /// All sessions that belong to this organization.
+    /// The key of all sessions of this organization.
     pub fn org(org: &str) -> Self {
         Self(format!("{ORG}{org}").into())
     }
 
-    /// All sessions with this link. The kind of a link has no colon.
+    /// The key of all sessions with this link. The kind of a link has no colon.
     pub fn link(kind: &str, value: &str) -> Self {
         Self(format!("{LINK}{kind}:{value}").into())
     }
 
-    /// A key that a later version of this crate has made up.
+    /// A key that was defined by a later version of this crate.
     pub(super) fn unknown(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// Its text, which no other key has: 1 to some 600 bytes without NUL.
+    /// Returns the unique text of the key: 1 to about 600 bytes without NUL.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// 64 bits of the SHA-256 of its text, for stores that would rather keep numbers. They are the
-    /// same on every machine and in every version. Where two keys share them,
+    /// Returns 64 bits of the SHA-256 of the key's text, for stores that index numbers.
+    ///
+    /// They are the same on every machine and in every version. If two keys share a digest,
     /// [`Record::is_under`](super::Record::is_under) tells them apart.
     pub fn digest(&self) -> u64 {
         let digest = Sha256::digest(self.0.as_bytes());

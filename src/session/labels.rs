@@ -1,4 +1,4 @@
-//! What only lists show of a client. It stays as it is kept until somebody asks.
+//! Labels of a client that only lists show. They stay encoded until they are needed.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use minicbor::Decoder;
 
 use super::client::ClientDetails;
 
-/// User agent, device and location, as an array in CBOR.
+/// User agent, device and location, as a CBOR array.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Labels(Arc<[u8]>);
 
 impl Labels {
-    /// `None` if there are none.
+    /// `None` if the client has no labels.
     pub(super) fn of(client: &ClientDetails) -> Option<Self> {
         let ClientDetails { agent, device, address: _, location } = client;
         let labels = [agent, device, location].map(|label| label.as_deref());
@@ -22,7 +22,7 @@ impl Labels {
         Some(Self(bytes.into()))
     }
 
-    /// Takes an array of three labels out of the input; what is in them is looked at later.
+    /// Takes an array of three labels from the input; the labels are decoded later.
     pub(super) fn take(input: &mut Decoder<'_>) -> Result<Self, minicbor::decode::Error> {
         let start = input.position();
         let _: [Option<&str>; 3] = input.decode()?;
@@ -41,7 +41,7 @@ impl Labels {
     }
 }
 
-/// The bytes, for a store that shares those that are alike.
+/// The bytes, for a store that shares equal ones.
 impl AsMut<Arc<[u8]>> for Labels {
     fn as_mut(&mut self) -> &mut Arc<[u8]> {
         &mut self.0

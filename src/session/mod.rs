@@ -1,4 +1,4 @@
-//! What a session is: its ids, the facts on its record, and the proof that it was found alive.
+//! Sessions: their ids, the facts in their records, and the proof that a session is alive.
 
 mod client;
 mod client_info;

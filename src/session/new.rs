@@ -1,4 +1,4 @@
-//! What the app says of a session that is about to start.
+//! The app's description of a session that is about to start.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct NewSession {
 }
 
 impl NewSession {
-    /// A session of this user, as the app names its users: 1 to 512 bytes without NUL.
+    /// Makes a session of this user, as the app names its users: 1 to 512 bytes without NUL.
     pub fn for_user(user: impl Into<String>) -> Self {
         Self {
             user: user.into().into(),
@@ -45,8 +45,9 @@ impl NewSession {
         }
     }
 
-    /// The organizations whose policies bind it, as the app names them: each 1 to 512 bytes without
-    /// NUL. Give the current list at every sign-in.
+    /// Sets the organizations whose policies bind the session, as the app names them.
+    ///
+    /// Each name has 1 to 512 bytes without NUL. Give the current list at every sign-in.
     pub fn orgs(mut self, orgs: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.orgs = orgs.into_iter().map(|org| org.into().into()).collect();
         self.orgs.sort_unstable();
@@ -54,22 +55,24 @@ impl NewSession {
         self
     }
 
-    /// Tighter limits for this session alone ("this is a shared computer"). They never loosen the
-    /// limits of the app.
+    /// Sets tighter limits for this session alone, for example on a shared computer. They never
+    /// loosen the app's limits.
     pub fn at_most(mut self, limits: Limits) -> Self {
         self.at_most = limits;
         self
     }
 
-    /// A cookie that goes with the browser: without `Max-Age`. Browsers that restore their tabs may
-    /// keep it all the same, so it is no limit.
+    /// Uses a cookie without `Max-Age`, which is deleted when the browser closes.
+    ///
+    /// Browsers that restore their tabs may keep the cookie nevertheless, so this is not a limit.
     pub fn until_browser_closes(mut self) -> Self {
         self.kind = SessionKind::BrowserUntilClosed;
         self
     }
 
-    /// A name that its owner will know it by in the list, at most 512 bytes without NUL, of which at
-    /// least one sign can be seen.
+    /// Sets a name that the owner will recognize in the list.
+    ///
+    /// It has at most 512 bytes without NUL, and at least one visible character.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into().into());
         self
@@ -77,23 +80,26 @@ impl NewSession {
 }
 
 impl NewSession {
-    /// How the person has just proved who they are, for
-    /// [`has_method`](super::ActiveSession::has_method): `pwd` for a password, `otp` for a one-time
-    /// password, `hwk` for a hardware key, `mfa` for several factors; RFC 8176 lists these names, and the
-    /// `amr` claim of OpenID Connect carries them. A token that says nothing takes over those of the
-    /// session that issues it.
+    /// Sets the methods with which the user has just authenticated.
     ///
-    /// A name is 1 to 32 visible characters of ASCII. A session has at most 16.
+    /// [`has_method`](super::ActiveSession::has_method) reads them. Common names are `pwd` for a
+    /// password, `otp` for a one-time password, `hwk` for a hardware key, and `mfa` for several
+    /// factors. RFC 8176 lists these names, and the `amr` claim of OpenID Connect carries them. A
+    /// token without methods takes over those of the session that issues it.
+    ///
+    /// A name has 1 to 32 visible ASCII characters. A session has at most 16 methods.
     pub fn methods(mut self, methods: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.methods = methods.into_iter().map(|method| method.into().into()).collect();
         self
     }
 
-    /// A link to something outside by which the session can be found and ended, such as the session
-    /// that an identity provider has of the same person: `.link("oidc", sid)`. It signs nobody in.
+    /// Adds a link to an external object, by which the session can be found and ended.
     ///
-    /// A kind is 1 to 32 lower-case letters, digits, hyphens or underscores, a value 1 to 512 bytes
-    /// without NUL. A session has at most 4 links.
+    /// An example is the identity provider's session of the same user: `.link("oidc", sid)`. A link
+    /// cannot be used to sign in.
+    ///
+    /// A kind has 1 to 32 lower-case letters, digits, hyphens or underscores; a value has 1 to 512
+    /// bytes without NUL. A session has at most 4 links.
     pub fn link(mut self, kind: impl Into<String>, value: impl Into<String>) -> Self {
         let link = Link { kind: kind.into().into(), value: value.into().into() };
         if !self.links.contains(&link) {
@@ -102,7 +108,7 @@ impl NewSession {
         self
     }
 
-    /// Whether every store can keep its names, and people can see the session's own.
+    /// Whether every store can keep its names, and the session's own name is visible.
     pub(crate) fn has_valid_names(&self) -> bool {
         let mut names = self.orgs.iter().chain(&self.name).chain([&self.user]);
         let can_be_seen = self.name.as_ref().is_none_or(|name| !shows_nothing(name));
@@ -116,7 +122,7 @@ impl NewSession {
     }
 }
 
-/// Whether these can be names of methods.
+/// Whether these are valid names of methods.
 pub(crate) fn are_valid_methods(methods: &[Arc<str>]) -> bool {
     let is_valid = |method: &Arc<str>| {
         (1..=32).contains(&method.len()) && method.bytes().all(|byte| byte.is_ascii_graphic())
@@ -133,10 +139,10 @@ impl fmt::Debug for NewSession {
     }
 }
 
-/// Some stores write all of them with each change of a session.
+/// Some stores write all links with each change of a session.
 const MAX_LINKS: usize = 4;
 
-/// Whether this can be the kind of a link.
+/// Whether this is a valid kind of a link.
 pub(super) fn is_valid_kind(kind: &str) -> bool {
     let inner = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     (1..=32).contains(&kind.len()) && kind.bytes().all(inner)

@@ -1,4 +1,4 @@
-//! What a request sees of its session.
+//! The session as a request sees it.
 
 use std::fmt;
 use std::ops::Deref;
@@ -13,20 +13,20 @@ use super::schedule::{Deadline, Schedule};
 use super::{SecretHash, SessionId};
 use crate::clock::Timestamp;
 
-/// What a request sees: a session, that it has ended, or nothing. Exhaustive.
+/// The session of a request: alive, ended, or absent. Exhaustive.
 #[derive(Clone, Debug)]
 pub enum Presence {
-    /// Somebody is signed in.
+    /// The user is signed in.
     Live(Session),
-    /// Somebody was signed in with this browser; here is why no more.
+    /// The user was signed in with this browser; the value says why the session ended.
     Ended(Ended),
-    /// Nobody, or nobody that we know of: no session cookie, one that does not verify, one under an
-    /// older secret, or one whose record is gone.
+    /// The request has no known session: no session cookie, a cookie that does not verify or has an
+    /// older secret, or a session whose record was deleted.
     Anonymous,
 }
 
 impl Presence {
-    /// The living session, if there is one.
+    /// Returns the living session; `None` if it has ended or is absent.
     pub fn session(&self) -> Option<&Session> {
         match self {
             Self::Live(session) => Some(session),
@@ -34,7 +34,7 @@ impl Presence {
         }
     }
 
-    /// How it is counted.
+    /// The label in the metrics.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Live(_) => "live",
@@ -44,9 +44,9 @@ impl Presence {
     }
 }
 
-/// Proof that a request came with a living session. Everything of [`ActiveSession`] is on it.
+/// Proof that a request came with a living session. It dereferences to [`ActiveSession`].
 ///
-/// With axum it is an extractor: a handler that asks for it runs only for who is signed in.
+/// With axum it is an extractor: a handler that takes it runs only for signed-in users.
 ///
 #[cfg_attr(feature = "axum", doc = "```")]
 #[cfg_attr(not(feature = "axum"), doc = "```text")]
@@ -69,8 +69,8 @@ impl Session {
         Self { active: ActiveSession::new(record, schedule), checked }
     }
 
-    /// Whether the person proved who they are within the last `window` before this request: at
-    /// sign-in or since (OWASP ASVS 7.5.2).
+    /// Whether the user authenticated within the last `window` before this request, at sign-in or
+    /// since (OWASP ASVS 7.5.2).
     pub fn authenticated_within(&self, window: Duration) -> bool {
         self.checked.since(self.active.record.authenticated()) <= window
     }
@@ -101,14 +101,14 @@ impl Deref for Session {
     }
 }
 
-/// A living session as its owner sees it in a list.
+/// A living session, as its owner sees it in a list.
 #[derive(Clone)]
 pub struct ActiveSession {
     record: Arc<Record>,
     schedule: Schedule,
 }
 
-/// Shows neither user nor address, so that it may stand in a log.
+/// Shows neither user nor address, so that it is safe to log.
 impl fmt::Debug for ActiveSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ActiveSession")
@@ -124,82 +124,87 @@ impl ActiveSession {
         Self { record, schedule }
     }
 
-    /// The public name of the session, which signs nobody in.
+    /// Returns the public id of the session, which cannot be used to sign in.
     pub fn id(&self) -> SessionId {
         self.record.id()
     }
 
-    /// Whose session it is, as the app names its users.
+    /// Returns the user, as the app names its users.
     pub fn user(&self) -> &str {
         self.record.user()
     }
 
-    /// The organizations whose policies bind it, sorted by name, each once.
+    /// Returns the organizations whose policies bind it, sorted by name, each once.
     pub fn orgs(&self) -> impl Iterator<Item = &str> {
         self.record.memberships().iter().map(|membership| &*membership.org)
     }
 
-    /// What kind of client holds it.
+    /// Returns the kind of client that holds it.
     pub fn kind(&self) -> SessionKind {
         self.record.kind()
     }
 
-    /// What its owner calls it, if it has a name.
+    /// Returns the name that its owner knows it by; `None` if it has no name.
     pub fn name(&self) -> Option<&str> {
         self.record.name().map(|name| &**name)
     }
 
-    /// What is known of the client as of its last recorded activity. It is decoded anew each time.
+    /// Returns the client's details as of its last recorded activity. They are decoded on each
+    /// call.
     pub fn client(&self) -> ClientDetails {
         self.record.client()
     }
 
-    /// When the person signed in.
+    /// Returns the time of the sign-in.
     pub fn created_at(&self) -> Timestamp {
         self.record.created()
     }
 
-    /// When the person last proved who they are: at sign-in or since.
+    /// Returns the time at which the user last authenticated: at sign-in or since.
     pub fn authenticated_at(&self) -> Timestamp {
         self.record.authenticated()
     }
 
-    /// Whether the person proved who they are in this way, as RFC 8176 names it: at sign-in, see
+    /// Whether the user authenticated with this method, as named in RFC 8176.
+    ///
+    /// The method may have been used at sign-in, see
     /// [`NewSession::methods`](super::NewSession::methods), or since.
     pub fn has_method(&self, method: &str) -> bool {
         self.methods().any(|known| known == method)
     }
 
-    /// All ways in which the person proved who they are, sorted; none if the app did not say.
+    /// Returns all methods with which the user authenticated, sorted; empty if the app gave none.
     pub fn methods(&self) -> impl Iterator<Item = &str> {
         self.record.methods().map(|method| &**method)
     }
 
-    /// The last activity that was recorded, which is exact to the interval of
-    /// [`refresh_every`](crate::Builder::refresh_every); `None` for a token that was never used.
+    /// Returns the time of the last recorded activity; `None` for a token that was never used.
+    ///
+    /// It is exact to the interval of [`refresh_every`](crate::Builder::refresh_every).
     pub fn last_seen_at(&self) -> Option<Timestamp> {
         let (seen, created) = (self.record.last_seen(), self.record.created());
         let unused = self.kind() == SessionKind::Token && seen == created;
         (!unused).then_some(seen)
     }
 
-    /// The later of the last recorded activity and the change of policy that moved its end.
+    /// Returns the time of the last recorded activity or of the policy change that moved its end,
+    /// whichever is later.
     pub fn updated_at(&self) -> Timestamp {
         let seen = self.record.last_seen();
         self.schedule.first().map_or(seen, |end| end.since.max(seen))
     }
 
-    /// When it will end without further activity; `None` if no limit binds it.
+    /// Returns when it will end without further activity; `None` if no limit binds it.
     pub fn ends_at(&self) -> Option<Timestamp> {
         self.schedule.first().map(|end| end.at)
     }
 
-    /// What its end is bound by; `None` if no limit binds it.
+    /// Returns the deadline that ends it first; `None` if no limit binds it.
     pub fn bound_by(&self) -> Option<&Deadline> {
         self.schedule.first()
     }
 
-    /// Its end by each kind of limit.
+    /// Returns its deadline for each kind of limit.
     pub fn schedule(&self) -> &Schedule {
         &self.schedule
     }

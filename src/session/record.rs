@@ -1,4 +1,4 @@
-//! The facts that a store keeps of a session. Conclusions are drawn elsewhere.
+//! The facts that a store keeps about a session. Other modules draw the conclusions.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,10 +17,10 @@ use super::schedule::FixedDeadline;
 use crate::clock::Timestamp;
 use crate::encoding::Carried;
 
-/// Everything that is known of one session: facts, never conclusions.
+/// All stored facts about one session, without conclusions.
 ///
-/// A record never changes. What happens to a session makes the [`next`](Self::next) record of it,
-/// which names the [`revision`](Self::revision) that it is to take the place of.
+/// A record never changes. Each change of a session makes the [`next`](Self::next) record, which
+/// names the [`revision`](Self::revision) that it replaces.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     pub(super) id: SessionId,
@@ -38,54 +38,54 @@ pub struct Record {
     pub(super) memberships: Box<[Membership]>,
     pub(super) address: Option<IpAddr>,
     pub(super) labels: Option<Labels>,
-    // What few records have is kept apart, or all of them would have the room for it.
+    // Rarely used facts are boxed, or every record would reserve memory for them.
     pub(super) fixed_deadline: Option<Box<FixedDeadline>>,
     pub(super) ended: Option<Box<Ended>>,
     pub(super) is_quiet: bool, // Not kept, like `previous`.
-    // Only where it is not the default.
+    // Present only if it is not the default.
     pub(super) everyone: Option<Box<Stamp>>,
     pub(super) rare: Option<Box<Rare>>,
 }
 
-/// What hardly any session has.
+/// Facts that very few sessions have.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Rare {
     pub(super) name: Option<Arc<str>>,
     pub(super) links: Vec<Link>,
-    /// How the person proved who they are, sorted, each once.
+    /// The authentication methods, sorted, each once.
     pub(super) methods: Vec<Arc<str>>,
-    /// Keys that a later version of this crate has made up.
+    /// Keys that were defined by a later version of this crate.
     pub(super) keys: Vec<Key>,
     pub(super) carried: Carried,
-    /// What the previous revision was listed under, if this one may be listed elsewhere. It is not
-    /// kept: only whoever puts the one in the place of the other needs it.
+    /// The keys of the previous revision, if this one may have others. They are not stored: only
+    /// the code that replaces the previous revision needs them.
     pub(super) previous_keys: Option<Vec<Key>>,
 }
 
-/// Where a session stands in the history of some rules. Exhaustive.
+/// The place of a session in the history of some rules. Exhaustive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
-    /// The generation when the session joined; 0 if there was none. It counts revocations.
+    /// The generation when the session joined, which counts revocations; 0 if there was none.
     pub generation: u64,
     /// The number of the policy version in force when the session joined; 0 if there was none.
     pub version: u64,
-    /// The number of the policy version that was in force when the last activity was recorded; 0 if
-    /// there was none, or none has been recorded since the session joined.
+    /// The number of the policy version in force when activity was last recorded; 0 if there was
+    /// none, or no activity has been recorded since the session joined.
     pub known: u64,
 }
 
-/// That a session belongs to an organization, and since when. Exhaustive.
+/// The membership of a session in an organization. Exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
     /// The organization, as the app names it.
     pub org: Arc<str>,
-    /// Where the session stands in the history of the organization's rules.
+    /// The place of the session in the history of the organization's rules.
     pub stamp: Stamp,
-    /// When the session joined.
+    /// The time at which the session joined.
     pub joined: Timestamp,
 }
 
-/// Something outside by which a session is found: what it is, and its name there.
+/// An external object by which a session is found: its kind and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
     pub(crate) kind: Arc<str>,
@@ -99,104 +99,105 @@ impl Link {
 }
 
 impl Record {
-    /// The public name, and the key.
+    /// Returns the public id, which is the key of the record.
     pub fn id(&self) -> SessionId {
         self.id
     }
 
-    /// Which state of the session this is.
+    /// Returns the revision of this record.
     pub fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// Which state it is to take the place of; [`Revision::NONE`] for the first one. A record that was
-    /// read from a store does not know it.
+    /// Returns the revision that this record replaces; [`Revision::NONE`] for the first one.
+    ///
+    /// A record that was read from a store does not know it.
     pub fn previous(&self) -> Revision {
         self.previous
     }
 
-    /// What must match the secret of whoever presents this session.
+    /// Returns the hash that the secret of a presented token must match.
     pub fn secret_hash(&self) -> SecretHash {
         self.secret_hash
     }
 
-    /// Whose session this is, as the app names its users.
+    /// Returns the user, as the app names its users.
     pub fn user(&self) -> &Arc<str> {
         &self.user
     }
 
-    /// What kind of client holds it.
+    /// Returns the kind of client that holds the session.
     pub fn kind(&self) -> SessionKind {
         self.kind
     }
 
-    /// What its owner calls it, if it has a name.
+    /// Returns the name that its owner knows it by; `None` if it has no name.
     pub fn name(&self) -> Option<&Arc<str>> {
         self.rare.as_ref()?.name.as_ref()
     }
 
-    /// When the person signed in. Absolute limits count from here.
+    /// Returns the time of the sign-in. Absolute limits count from here.
     pub fn created(&self) -> Timestamp {
         self.created
     }
 
-    /// When the person last proved who they are; not earlier than `created`.
+    /// Returns the time at which the user last authenticated; not earlier than `created`.
     pub fn authenticated(&self) -> Timestamp {
         self.authenticated
     }
 
-    /// The last recorded activity. Idle limits count from here.
+    /// Returns the time of the last recorded activity. Idle limits count from here.
     pub fn last_seen(&self) -> Timestamp {
         self.seen
     }
 
-    /// From this time on the record is as good as deleted, and may be.
+    /// Returns the time from which the record counts as deleted, and may be deleted.
     pub fn purge_after(&self) -> Timestamp {
         self.purge_after
     }
 
-    /// The idle limit that was fixed at sign-in.
+    /// Returns the idle limit that was fixed at sign-in; `None` without one.
     pub fn idle(&self) -> Option<Duration> {
         self.idle.map(|millis| Duration::milliseconds(millis.get()))
     }
 
-    /// The latest end that was fixed so far: at sign-in, or by an organization it has left.
+    /// Returns the latest end fixed so far: at sign-in, or by an organization that it has left.
     pub fn fixed_deadline(&self) -> Option<&FixedDeadline> {
         self.fixed_deadline.as_deref()
     }
 
-    /// Where it stands in the history of the rules for everyone.
+    /// Returns its place in the history of the rules for everyone.
     pub fn everyone(&self) -> Stamp {
         self.everyone.as_deref().copied().unwrap_or_default()
     }
 
-    /// The organizations whose policies bind it, sorted by name, each once.
+    /// Returns the organizations whose policies bind it, sorted by name, each once.
     pub fn memberships(&self) -> &[Membership] {
         &self.memberships
     }
 
-    /// What is known of the client. It is decoded anew each time.
+    /// Returns the client's details. They are decoded on each call.
     pub fn client(&self) -> ClientDetails {
         let labels = self.labels.as_ref().map(Labels::decode).unwrap_or_default();
         ClientDetails { address: self.address, ..labels }
     }
 
-    /// How the person proved who they are, as RFC 8176 names it, sorted; empty if the app did not say.
+    /// Returns the authentication methods (RFC 8176), sorted; empty if the app gave none.
     pub fn methods(&self) -> impl Iterator<Item = &Arc<str>> {
         self.rare.iter().flat_map(|rare| &rare.methods)
     }
 
-    /// That it has ended, and why. Written once, never taken back.
+    /// Returns the final end and its reason; `None` while it has not ended.
     pub fn ended(&self) -> Option<&Ended> {
         self.ended.as_deref()
     }
 
-    /// Whether it has ended.
+    /// Whether an end has been written.
     pub fn has_ended(&self) -> bool {
         self.ended.is_some()
     }
 
-    /// What it is listed under as long as it has not ended. The first is that of the user.
+    /// Returns the keys that it is listed under until it ends. The first is the user's.
     pub fn keys(&self) -> Vec<Key> {
         let orgs = self.memberships.iter().map(|membership| Key::org(&membership.org));
         let mut keys = Vec::from_iter([Key::user(&self.user)].into_iter().chain(orgs));
@@ -207,7 +208,7 @@ impl Record {
         keys
     }
 
-    /// What it is listed under: its keys, until it ends.
+    /// The keys that it is listed under now: none once it has ended.
     pub(crate) fn listed_keys(&self) -> Vec<Key> {
         if self.has_ended() { Vec::new() } else { self.keys() }
     }
@@ -230,8 +231,8 @@ impl Record {
         }
     }
 
-    /// What its previous revision was listed under and it is not, because it has ended or belongs
-    /// elsewhere.
+    /// Returns the keys that its previous revision was listed under and it is not, because it has
+    /// ended or its keys have changed.
     pub fn left_keys(&self) -> Vec<Key> {
         let listed = self.listed_keys();
         let mut keys = self.previous_keys().to_vec();
@@ -239,8 +240,8 @@ impl Record {
         keys
     }
 
-    /// What it is to be listed under and its previous revision was not: all of its keys, if it is the
-    /// first.
+    /// Returns the keys that it is to be listed under and its previous revision was not; all keys
+    /// for the first revision.
     pub fn entered_keys(&self) -> Vec<Key> {
         let moves = self.previous == Revision::NONE || !self.previous_keys().is_empty();
         if !moves || self.has_ended() {
@@ -255,7 +256,7 @@ impl Record {
         self.rare.as_ref().and_then(|rare| rare.previous_keys.as_deref()).unwrap_or_default()
     }
 
-    /// Takes down what the previous revision was listed under, before that changes.
+    /// Notes the keys of the previous revision before they change.
     pub(super) fn note_previous_keys(&mut self) {
         if self.previous != Revision::NONE && self.previous_keys().is_empty() {
             let keys = self.keys();
@@ -263,8 +264,8 @@ impl Record {
         }
     }
 
-    /// Lets a store that keeps records in memory share what many of them have alike, and forgets what
-    /// only the way there needed.
+    /// Lets a store in memory share equal parts of many records, and drops what only the
+    /// replacement needed.
     pub(crate) fn share(
         &mut self,
         mut org: impl FnMut(&mut Arc<str>),
@@ -284,7 +285,7 @@ impl Record {
     }
 }
 
-/// Shows neither user nor client, so that it may stand in a log.
+/// Shows neither user nor client, so that it is safe to log.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")

@@ -1,4 +1,4 @@
-//! The one noun for "which sessions".
+//! Selectors: which sessions to list, count or end.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,9 @@ use super::key::Key;
 use super::new::{is_valid_kind, is_valid_name};
 use super::record::{Link, Record};
 
-/// Which sessions to count or to end. Every condition narrows it; what has ended is never among them.
+/// Selects sessions to list, count or end. Every condition narrows the selection.
+///
+/// Ended sessions are never selected.
 ///
 /// ```
 /// # let current = tower_curfew::SessionId::from_bytes([0; 16]);
@@ -26,48 +28,50 @@ pub struct Selector {
 }
 
 impl Selector {
-    // Not for others: whoever forgets a condition must not end all sessions there are.
+    // Private, because a caller that forgets a condition must not end all sessions.
     const EVERYTHING: Self =
         Self { user: None, org: None, link: None, session: None, except: None };
 
-    /// All sessions of a user.
+    /// Selects all sessions of a user.
     #[must_use]
     pub fn user(user: impl Into<String>) -> Self {
         Self { user: Some(user.into().into()), ..Self::EVERYTHING }
     }
 
-    /// All sessions that belong to an organization. Not for others: an organization is revoked by
-    /// its rules, in one write.
+    /// Selects all sessions of an organization. Private, because an organization is revoked by its
+    /// rules, in one write.
     pub(crate) fn org(org: &str) -> Self {
         Self { org: Some(org.into()), ..Self::EVERYTHING }
     }
 
-    /// All sessions with this [link](super::NewSession::link).
+    /// Selects all sessions with this [link](super::NewSession::link).
     #[must_use]
     pub fn link(kind: impl Into<String>, value: impl Into<String>) -> Self {
         let link = Link { kind: kind.into().into(), value: value.into().into() };
         Self { link: Some(link), ..Self::EVERYTHING }
     }
 
-    /// One session, whoever it belongs to.
+    /// Selects one session, of any user.
     #[must_use]
     pub fn session(id: SessionId) -> Self {
         Self { session: Some(id), ..Self::EVERYTHING }
     }
 
-    /// Of these only the one with this id. `Selector::user(me).only(id)` cannot touch a stranger's.
+    /// Narrows the selection to the session with this id.
+    ///
+    /// `Selector::user(me).only(id)` cannot select a session of another user.
     #[must_use]
     pub fn only(self, id: SessionId) -> Self {
         Self { session: Some(id), ..self }
     }
 
-    /// All of these but one.
+    /// Excludes one session from the selection.
     #[must_use]
     pub fn except(self, id: SessionId) -> Self {
         Self { except: Some(id), ..self }
     }
 
-    /// Whether a record is among them.
+    /// Whether the selection contains a record.
     pub fn matches(&self, record: &Record) -> bool {
         !record.has_ended()
             && self.user.as_ref().is_none_or(|user| user == record.user())
@@ -77,15 +81,16 @@ impl Selector {
             && self.except.is_none_or(|id| id != record.id())
     }
 
-    /// Whether there can be such sessions: none has a name that no store can keep.
+    /// Whether such sessions can exist: a name that no store can keep selects none.
     pub(crate) fn can_match(&self) -> bool {
         self.user.iter().chain(&self.org).all(|name| is_valid_name(name))
             && self.link.iter().all(|l| is_valid_kind(&l.kind) && is_valid_name(&l.value))
     }
 
-    /// What they are all listed under; `None` if it is one session, which its id finds.
+    /// The key that all selected sessions are listed under; `None` for a single session, which is
+    /// found by its id.
     pub(crate) fn key(&self) -> Option<Key> {
-        // Of several the one that is likely to have the fewest sessions.
+        // Of several conditions, the one that is likely to match the fewest sessions.
         match (&self.session, &self.link, &self.user, &self.org) {
             (Some(_), ..) => None,
             (None, Some(link), ..) => Some(link.key()),
@@ -95,28 +100,28 @@ impl Selector {
         }
     }
 
-    /// The condition on the user.
+    /// Returns the condition on the user, if there is one.
     pub fn by_user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// The condition on the link: its kind and its value.
+    /// Returns the condition on the link, if there is one: its kind and its value.
     pub fn by_link(&self) -> Option<(&str, &str)> {
         self.link.as_ref().map(|link| (&*link.kind, &*link.value))
     }
 
-    /// The condition on the id.
+    /// Returns the condition on the id, if there is one.
     pub fn by_session(&self) -> Option<SessionId> {
         self.session
     }
 
-    /// The id that is left out.
+    /// Returns the excluded id, if there is one.
     pub fn left_out(&self) -> Option<SessionId> {
         self.except
     }
 }
 
-/// Shows by what it selects, and neither user nor link.
+/// Shows the kinds of conditions, but neither user nor link.
 impl fmt::Debug for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Selector")

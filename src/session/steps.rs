@@ -1,4 +1,4 @@
-//! How the next record of a session comes about.
+//! The changes from one record of a session to the next.
 
 use std::num::NonZeroI64;
 use std::sync::Arc;
@@ -14,8 +14,9 @@ use crate::clock::{Timestamp, millis};
 use crate::limits::Limits;
 
 impl Record {
-    /// The first record of a session that begins at `created`: a browser's, without limits. `nonce` is
-    /// random.
+    /// Makes the first record of a session that begins at `created`.
+    ///
+    /// It is a browser session without limits. `nonce` is random.
     pub fn begin(
         id: SessionId,
         secret_hash: SecretHash,
@@ -46,7 +47,7 @@ impl Record {
         }
     }
 
-    /// The record that is to take the place of this one, so far with the same facts. `nonce` is random.
+    /// Makes the record that is to replace this one, with the same facts so far. `nonce` is random.
     #[must_use]
     pub fn next(&self, nonce: u32) -> Self {
         let revision = self.revision.next(nonce);
@@ -57,22 +58,24 @@ impl Record {
         next
     }
 
-    /// The same, as one that nobody has to be told of who keeps the previous state and the rules. It says
-    /// when the session was used and by which client, or writes down that the rules have revoked it. Whoever
-    /// goes by the previous state takes the session for over at the latest then, and asks the store before
-    /// acting on that.
+    /// Marks this change as quiet: a cache of the previous record and the rules does not have to be
+    /// told.
+    ///
+    /// A quiet change records when and by which client the session was used, or writes an end by
+    /// the rules' revocation. A reader of the previous record considers the session over at the
+    /// same time or earlier, and asks the store before it acts on that.
     #[must_use]
     pub fn as_quiet(self) -> Self {
         Self { is_quiet: true, ..self }
     }
 
-    /// Whether it is a [quiet](Self::as_quiet) change. A store need not [tell](crate::store::Store::watch)
-    /// of those.
+    /// Whether this is a [quiet](Self::as_quiet) change, which a store need not
+    /// [report](crate::store::Store::watch).
     pub fn is_quiet(&self) -> bool {
         self.is_quiet
     }
 
-    /// Whether another state of the same session differs by nothing but activity.
+    /// Whether another record of the same session differs only in its activity.
     #[cfg(feature = "near")]
     pub(crate) fn differs_by_activity_alone(&self, other: &Self) -> bool {
         let mut same = Self {
@@ -95,7 +98,7 @@ impl Record {
         same == *other
     }
 
-    /// The same record as one that was read from a store, which does not know what it took the place of.
+    /// The same record as if read from a store, without the revision that it replaced.
     pub(crate) fn as_read(mut record: Arc<Self>) -> Arc<Self> {
         if record.previous != Revision::NONE {
             let read = Arc::make_mut(&mut record);
@@ -108,13 +111,13 @@ impl Record {
         record
     }
 
-    /// With a client of this kind.
+    /// Sets the kind of client.
     #[must_use]
     pub fn with_kind(self, kind: SessionKind) -> Self {
         Self { kind, ..self }
     }
 
-    /// With a name that its owner knows it by.
+    /// Sets the name that its owner knows it by.
     #[must_use]
     pub fn with_name(mut self, name: Option<Arc<str>>) -> Self {
         if name.is_some() || self.rare.is_some() {
@@ -123,7 +126,7 @@ impl Record {
         self
     }
 
-    /// The same with these links.
+    /// Sets these links and no others.
     #[must_use]
     pub(crate) fn with_links(mut self, links: Vec<Link>) -> Self {
         self.note_previous_keys();
@@ -133,7 +136,7 @@ impl Record {
         self
     }
 
-    /// With these ways in which the person proved who they are, beside those that are known.
+    /// Adds these authentication methods to the known ones.
     #[must_use]
     pub fn with_methods(mut self, methods: impl IntoIterator<Item = Arc<str>>) -> Self {
         let mut methods = Vec::from_iter(methods);
@@ -146,7 +149,7 @@ impl Record {
         self
     }
 
-    /// With these limits, fixed from now on.
+    /// Sets these limits, fixed from now on.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         let absolute = limits.absolute_limit().map(|limit| self.created + limit);
@@ -155,20 +158,20 @@ impl Record {
             .with_fixed_deadline(absolute.map(|at| FixedDeadline { at, org: None }))
     }
 
-    /// With an end that is fixed, or none.
+    /// Sets the fixed end, or removes it.
     #[must_use]
     pub fn with_fixed_deadline(self, fixed_deadline: Option<FixedDeadline>) -> Self {
         Self { fixed_deadline: fixed_deadline.map(Box::new), ..self }
     }
 
-    /// With this place in the history of the rules for everyone.
+    /// Sets the place in the history of the rules for everyone.
     #[must_use]
     pub fn with_everyone(self, everyone: Stamp) -> Self {
         Self { everyone: unless_default(everyone), ..self }
     }
 
-    /// With other places in the history of all rules that bind it: `restamp` is shown each, with the
-    /// name of the organization, which is empty for everyone.
+    /// Changes the places in the history of all rules that bind it: `restamp` gets each place and
+    /// the name of the organization, which is empty for everyone.
     pub(crate) fn with_stamps<E>(
         mut self,
         restamp: impl Fn(&str, Stamp) -> Result<Stamp, E>,
@@ -180,7 +183,7 @@ impl Record {
         Ok(self)
     }
 
-    /// With these memberships and no others.
+    /// Sets these memberships and no others.
     #[must_use]
     pub fn with_memberships(mut self, mut memberships: Vec<Membership>) -> Self {
         self.note_previous_keys();
@@ -189,38 +192,39 @@ impl Record {
         Self { memberships: memberships.into(), ..self }
     }
 
-    /// With what is known of the client.
+    /// Sets the client's details.
     #[must_use]
     pub fn with_client(self, client: &ClientDetails) -> Self {
         Self { address: client.address, labels: Labels::of(client), ..self }
     }
 
-    /// With activity at `seen`, if that is later than what was recorded.
+    /// Sets the last activity to `seen`, if that is later than the recorded one.
     #[must_use]
     pub fn with_activity(self, seen: Timestamp) -> Self {
         Self { seen: self.seen.max(seen), ..self }
     }
 
-    /// The same with another secret.
+    /// Replaces the hash of the secret.
     #[must_use]
     pub fn with_secret(self, secret_hash: SecretHash) -> Self {
         Self { secret_hash, ..self }
     }
 
-    /// With a person who has proved at this time who they are.
+    /// Sets the time at which the user authenticated.
     #[must_use]
     pub fn with_authentication(self, authenticated: Timestamp) -> Self {
         Self { authenticated, ..self }
     }
 
-    /// Kept until then at least. It never becomes earlier: a handle with shorter limits must not cut
-    /// short what one with longer limits keeps.
+    /// Keeps the record until this time at least. The time never becomes earlier: a handle with
+    /// shorter limits must not delete records that a handle with longer limits still needs.
     #[must_use]
     pub fn with_purge_after(self, purge_after: Timestamp) -> Self {
         Self { purge_after: self.purge_after.max(purge_after), ..self }
     }
 
-    /// Ended, if it had not: what is known of the client, and the name, are forgotten.
+    /// Ends the session, unless it has already ended. The client's details and the name are
+    /// dropped.
     #[must_use]
     pub fn with_end(mut self, ended: Ended) -> Self {
         if self.ended.is_some() {
@@ -240,7 +244,7 @@ impl Record {
     }
 }
 
-/// As a record has it.
+/// The form in which a record keeps a stamp.
 pub(super) fn unless_default(stamp: Stamp) -> Option<Box<Stamp>> {
     (stamp != Stamp::default()).then(|| Box::new(stamp))
 }

@@ -1,11 +1,12 @@
-//! What of a text people see.
+//! Visible and invisible characters of a text.
 
-/// Whether nothing of it can be seen: whitespace, control characters, and signs that show nothing.
+/// Whether a text has no visible character: only whitespace, control characters, and invisible
+/// ones.
 pub(crate) fn shows_nothing(text: &str) -> bool {
     text.chars().all(|sign| sign.is_whitespace() || sign.is_control() || is_invisible(sign))
 }
 
-/// Whether it changes the direction in which the signs around it are shown (UAX #9), so that a text
+/// Whether it changes the display direction of the characters around it (UAX #9), so that a text
 /// reads as another one.
 pub(crate) fn turns_text(sign: char) -> bool {
     matches!(
@@ -14,8 +15,8 @@ pub(crate) fn turns_text(sign: char) -> bool {
     )
 }
 
-/// The signs that Unicode calls `Default_Ignorable_Code_Point`, the empty pattern of Braille, and marks
-/// of annotations.
+/// The characters that Unicode calls `Default_Ignorable_Code_Point`, the empty Braille pattern, and
+/// annotation marks.
 fn is_invisible(sign: char) -> bool {
     matches!(
         sign,

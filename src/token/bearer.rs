@@ -1,4 +1,4 @@
-//! A token for a client that is no browser, as it is shown once.
+//! A bearer token, as it is shown once.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 
 use crate::session::SessionId;
 
-/// A token for a client that is no browser, just issued. It is shown this once: the store keeps
-/// only a hash of its secret.
+/// A bearer token that was just issued. It is shown once: the store keeps only a hash of its
+/// secret.
 ///
-/// It does not print, and is wiped when dropped.
+/// `Debug` does not show it, and it is wiped from memory when dropped.
 #[must_use = "nobody can ever see this token again"]
 pub struct IssuedToken {
     id: SessionId,
@@ -22,17 +22,18 @@ impl IssuedToken {
         Self { id, text: Zeroizing::new(format!("{BEARER_PREFIX}{signed}")) }
     }
 
-    /// The public name of the session that the token stands for, which ends it and signs nobody in.
+    /// Returns the public id of the token's session. It can end the session, but not sign in.
     pub fn id(&self) -> SessionId {
         self.id
     }
 
-    /// The token: `curfew_` and 96 characters of base64url. Whoever has it is signed in.
+    /// Returns the token: `curfew_` and 96 characters of base64url. It signs in any client that has
+    /// it.
     pub fn token(&self) -> &str {
         &self.text
     }
 
-    /// The value of the `Authorization` header that a client sends, for clients and for tests.
+    /// Returns the value of the `Authorization` header, for clients and for tests.
     pub fn request_header(&self) -> HeaderValue {
         let mut header = HeaderValue::try_from(format!("Bearer {}", *self.text))
             .expect("a token is of visible ASCII");
@@ -47,7 +48,7 @@ impl fmt::Debug for IssuedToken {
     }
 }
 
-/// What every token begins with, by which scanners for leaked secrets know it.
+/// The prefix of every token, by which scanners for leaked secrets recognize it.
 pub(crate) const BEARER_PREFIX: &str = "curfew_";
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! Why there is no keyring.
+//! Errors of loading or making a keyring.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why there is no keyring, where, and what to do about it. It never shows a key.
+/// The reason why there is no keyring, its place, and how to fix it. It never shows a key.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct KeyringError(#[from] pub(super) Problem);
@@ -47,9 +47,9 @@ pub(super) enum Problem {
     Uncreatable { path: PathBuf, source: io::Error },
 }
 
-/// What a key needs at least, in bytes.
+/// The fewest bytes of a key.
 pub(super) const MIN_LEN: usize = 32;
 const MAKE: &str = "head -c 32 /dev/urandom | base64";
 
-/// A file with more bytes is none of ours.
+/// A larger file cannot be a key file.
 pub(super) const MAX_LEN: u64 = 16 * 1024;

@@ -1,4 +1,4 @@
-//! How a key file is read and made; not what is in it.
+//! Reading and creating key files, without interpreting their content.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::key_error::{MAX_LEN, Problem};
 use super::secret::{fill, random_id};
 
-/// The content of the file, if nobody else may see or exchange it.
+/// Reads the file, if no other user can read or replace it.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let unreadable = |source| Problem::Unreadable { path: path.into(), source };
     let missing = |error: io::Error| match error.kind() {
@@ -20,16 +20,16 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Problem> {
         ErrorKind::NotFound => Problem::NoFolder { path: path.into() },
         _ => unreadable(error),
     };
-    // Before it is opened, since to open a pipe is to wait for whoever writes into it.
+    // Checked before opening, because opening a pipe waits for a writer.
     refuse_if_no_file(path, &fs::metadata(path).map_err(missing)?)?;
     let file = File::open(path).map_err(missing)?;
-    // Once more of the file that is open, which nobody can exchange any more.
+    // Checked again on the open file, which cannot be replaced any more.
     let metadata = file.metadata().map_err(unreadable)?;
     refuse_if_no_file(path, &metadata)?;
     refuse_if_exposed(path, &metadata)?;
     refuse_if_foreign(path, &metadata)?;
 
-    // Large enough from the start: growing would leave copies behind that nobody wipes.
+    // Allocated at full size: growing would leave copies of the keys in memory that are not wiped.
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_LEN as usize + 1));
     file.take(MAX_LEN + 1).read_to_end(&mut text).map_err(unreadable)?;
     if text.len() as u64 > MAX_LEN {
@@ -38,11 +38,11 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Problem> {
     Ok(text)
 }
 
-/// Makes the file with one random key, unless somebody else was faster; then theirs stays.
+/// Creates the file with one random key. If another process creates it first, that file stays.
 ///
-/// The key is written under another name first. A hard link then gives it its own in one step,
-/// which fails where that name is taken, so nobody ever reads half a file or loses the key just
-/// read.
+/// The key is first written under another name. A hard link then gives it its final name in one
+/// step, which fails if that name is taken. So no process reads a partial file, or a key that is
+/// then lost.
 pub(super) fn create(path: &Path) -> Result<(), Problem> {
     let Some(name) = path.file_name() else {
         return Err(Problem::NoFile { path: path.into() });
@@ -53,7 +53,8 @@ pub(super) fn create(path: &Path) -> Result<(), Problem> {
     let temporary = folder_of(path).join(temporary);
 
     let linked = write_random_key(&temporary).and_then(|()| fs::hard_link(&temporary, path));
-    // Whoever won, the second name goes. If it stays, its key is either in use or never will be.
+    // The temporary name is removed in both cases. If it stays, its key is either in use or never
+    // will be.
     let _ = fs::remove_file(&temporary);
     match linked {
         Ok(()) => {
@@ -78,8 +79,8 @@ fn write_random_key(path: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Lets the name survive a crash too. Where that cannot be had, a crash signs everybody out; no
-/// reason to fail.
+/// Makes the name survive a crash, if possible. Otherwise a crash may sign out all users, which is
+/// not a reason to fail.
 fn sync_folder(path: &Path) {
     #[cfg(unix)]
     let _ = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
@@ -102,7 +103,8 @@ fn refuse_if_no_file(path: &Path, metadata: &Metadata) -> Result<(), Problem> {
 fn refuse_if_exposed(path: &Path, metadata: &Metadata) -> Result<(), Problem> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    // Anything for others, writing for the group. It may read: that is how secrets are mounted.
+    // Any access for others, and write access for the group. The group may read: that is how
+    // secrets are mounted.
     const EXPOSED: u32 = 0o027;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & EXPOSED != 0 {
@@ -116,7 +118,7 @@ fn refuse_if_exposed(_path: &Path, _metadata: &Metadata) -> Result<(), Problem> 
     Ok(())
 }
 
-/// Its owner can always write into it, whatever its mode says. Root can in any case.
+/// The owner can always write to the file, regardless of its mode. Root can do so in any case.
 #[cfg(unix)]
 fn refuse_if_foreign(path: &Path, metadata: &Metadata) -> Result<(), Problem> {
     use std::os::unix::fs::MetadataExt as _;
@@ -135,8 +137,8 @@ fn refuse_if_foreign(_path: &Path, _metadata: &Metadata) -> Result<(), Problem> 
     Ok(())
 }
 
-/// Whom this process acts as. The standard library has no word for that, but a pipe belongs to whoever
-/// made it, on every Unix, and needs no place to write to, unlike a file.
+/// The user that this process acts as. The standard library has no function for it. A pipe belongs
+/// to the user who made it, on every Unix, and unlike a file it needs no writable folder.
 #[cfg(unix)]
 fn effective_user() -> io::Result<u32> {
     use std::os::fd::OwnedFd;

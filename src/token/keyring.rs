@@ -13,20 +13,21 @@ use super::key_error::{KeyringError, MIN_LEN, Problem};
 use super::key_file;
 use super::signed::{Purpose, Signer, key_id};
 
-/// The keys that sign session tokens: one that signs, and any number of older ones that still
-/// verify. Each has at least 32 bytes, which should be random.
+/// The keys that sign session tokens: one that signs, and older ones that still verify.
 ///
-/// In text, keys are written in base64, standard or url-safe, padded or not, with whitespace or
-/// commas between them; the first one signs.
+/// Each key has at least 32 bytes, which should be random.
 ///
-/// To change keys, put a new one first and leave the old one behind it. Where several processes serve
-/// the same sessions, put it behind the old one in all of them before: none accepts what is signed
-/// with a key that it does not have. Each cookie is issued anew under the new key when it is next due;
-/// the old key can go once every cookie that it signed has been renewed or may be refused. Bearer
-/// tokens are never issued anew: they stay with the key that signed them.
-/// [Key rotation](crate::docs::operations#key-rotation) is how to do it, step by step.
+/// As text, keys are written in base64, standard or url-safe, padded or not, separated by
+/// whitespace or commas. The first one signs.
 ///
-/// A keyring does not print its keys, and wipes them when it is dropped.
+/// To change keys, put a new key first and keep the old one behind it. If several processes serve
+/// the same sessions, first put the new key behind the old one in all of them: a process rejects
+/// tokens signed with a key that it does not have. Each cookie is issued anew under the new key
+/// when it is next due. Remove the old key once every cookie that it signed has been renewed or may
+/// be refused. Bearer tokens are never issued anew: they stay with the key that signed them. [Key
+/// rotation](crate::docs::operations#key-rotation) shows the steps.
+///
+/// `Debug` does not show the keys, and they are wiped from memory when the keyring is dropped.
 ///
 /// ```
 /// use tower_curfew::Keyring;
@@ -41,66 +42,72 @@ use super::signed::{Purpose, Signer, key_id};
 /// ```
 #[derive(Clone)]
 pub struct Keyring {
-    /// Never empty, and no two with the same id. The first signs.
+    /// Never empty, and each id is unique. The first key signs.
     keys: Vec<Key>,
 }
 
 impl Keyring {
-    /// A keyring with this key, as raw bytes. Whoever gives it vouches for its randomness: unlike in
-    /// text, one byte repeated is taken, as in tests.
+    /// Makes a keyring from this key, as raw bytes.
+    ///
+    /// The caller vouches for its randomness: unlike text, a key that repeats one byte is accepted,
+    /// for tests.
     ///
     /// # Errors
     ///
-    /// If it has fewer than 32 bytes.
+    /// Fails if the key has fewer than 32 bytes.
     pub fn from_bytes(key: impl AsRef<[u8]>) -> Result<Self, KeyringError> {
         Self { keys: Vec::new() }.and_accept(key)
     }
 
-    /// This keyring with one more key that verifies but does not sign, as raw bytes. A key that is
-    /// already there changes nothing.
+    /// Adds a key that verifies but does not sign, as raw bytes. A key that is already there
+    /// changes nothing.
     ///
     /// # Errors
     ///
-    /// If it has fewer than 32 bytes, or the same one-byte id as another key.
+    /// Fails if the key has fewer than 32 bytes, or the same one-byte id as another key.
     pub fn and_accept(mut self, key: impl AsRef<[u8]>) -> Result<Self, KeyringError> {
         self.add(Zeroizing::new(key.as_ref().to_vec()), || "the key".to_owned())?;
         Ok(self)
     }
 
-    /// The keys in an environment variable.
+    /// Reads the keys from an environment variable.
     ///
     /// # Errors
     ///
-    /// If it is not set or empty, a key in it is not base64, has fewer than 32 bytes or is one byte
-    /// repeated, or two keys have the same one-byte id. The message says which key, and never shows it.
+    /// Fails if the variable is not set or empty; if a key is not base64, has fewer than 32 bytes
+    /// or repeats one byte; or if two keys have the same one-byte id. The message says which key,
+    /// and never shows it.
     pub fn from_env(variable: &str) -> Result<Self, KeyringError> {
         Self::from_variable(variable, env::var(variable))
     }
 
-    /// The keys in a file, one a line.
+    /// Reads the keys from a file, one on each line.
     ///
     /// # Errors
     ///
-    /// If the file is missing, cannot be read, is no regular file, can be read or written by others
-    /// than its owner and the readers of its group, or belongs to another user than root or the one
-    /// that this process runs as (the last two are checked on Unix); and for what is in it as
-    /// [`Keyring::from_env`].
+    /// Fails if the file is missing, cannot be read, or is not a regular file. On Unix it also
+    /// fails if users other than the owner and the readers of its group can read or write the file,
+    /// or if it belongs to a user other than root and the one that this process runs as. The
+    /// content must be valid as in [`Keyring::from_env`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, KeyringError> {
         let path = path.as_ref();
         let text = key_file::read(path)?;
         Self::parse(&text, &Source::File(path))
     }
 
-    /// The keys in a file as [`Keyring::load`]; if there is none, it is made first, with one random
-    /// key and readable by its owner alone.
+    /// Reads the keys from a file as [`Keyring::load`] does, and creates the file first if it is
+    /// missing.
     ///
-    /// Processes that do this at the same time end up with the same key, and none sees a file that
-    /// is half written. The folder must exist.
+    /// A new file has one random key, and only its owner can read it.
+    ///
+    /// Processes that do this at the same time end up with the same key, and never read a partial
+    /// file. The folder must exist.
     ///
     /// # Errors
     ///
-    /// As [`Keyring::load`], or if the file is missing and cannot be made. That takes a file system
-    /// with hard links; on one without them, make the file by hand.
+    /// The same errors as [`Keyring::load`]. It also fails if the file is missing and cannot be
+    /// created. This needs a file system with hard links; on one without them, create the file by
+    /// hand.
     pub fn load_or_create(path: impl AsRef<Path>) -> Result<Self, KeyringError> {
         let path = path.as_ref();
         match Self::load(path) {
@@ -125,7 +132,7 @@ impl Keyring {
             Err(VarError::NotPresent) => {
                 Err(Problem::NoVariable { variable: variable.to_owned() }.into())
             }
-            // The error holds the value, so it must not become the source of ours. (R36)
+            // The error contains the value, so it must not become the source of ours. (R36)
             Err(VarError::NotUnicode(_)) => {
                 Err(Problem::Encoding { place: Source::Variable(variable).to_string() }.into())
             }
@@ -188,7 +195,7 @@ struct Key {
     bytes: Zeroizing<Vec<u8>>,
 }
 
-/// Where a text with keys comes from.
+/// The source of a text with keys.
 enum Source<'a> {
     File(&'a Path),
     Variable(&'a str),
@@ -500,7 +507,7 @@ mod tests {
         assert_eq!(Keyring::load_or_create(path).unwrap_err().to_string(), message);
     }
 
-    /// To open a pipe into which nobody writes would take for ever.
+    /// Opening a pipe without a writer would take forever.
     #[cfg(unix)]
     #[test]
     fn pipes_sockets_and_devices_are_no_key_files() {
@@ -522,7 +529,7 @@ mod tests {
         is_no_regular_file(&link);
     }
 
-    /// A link to a file is as good as the file: that is how secrets are mounted.
+    /// A link to a file is accepted like the file: that is how secrets are mounted.
     #[cfg(unix)]
     #[test]
     fn a_link_to_a_key_file_is_followed() {
@@ -533,7 +540,7 @@ mod tests {
         assert_eq!(keys(&Keyring::load(link).unwrap()), [BYTES]);
     }
 
-    /// Only root can give a file to somebody else.
+    /// Only root can give a file to another user.
     #[cfg(unix)]
     #[test]
     fn a_file_of_another_user_is_refused_as_root() {

@@ -1,13 +1,13 @@
 //! The two halves of a session, and the token that carries them.
 //!
-//! The **id** is public: it names the record, survives rotation, and may stand in lists, URLs and
-//! logs. The **secret** signs in: it is nowhere but in the client's token, and the record keeps
-//! only its SHA-256. The token is both halves and the time of issue under a MAC, whose key depends
-//! on the purpose and on the name of the cookie. So a stolen database signs nobody in, since it
-//! lacks the secrets, and neither does a stolen signing key; and what does not verify costs a
+//! The **id** is public: it names the record, survives rotation, and may appear in lists, URLs and
+//! logs. The **secret** signs in: only the client's token contains it, and the record keeps only
+//! its SHA-256. The token contains both halves and the time of issue under a MAC, whose key depends
+//! on the purpose and on the name of the cookie. A stolen database cannot be used to sign in, since
+//! it lacks the secrets, and neither can a stolen signing key. A malformed or forged token costs a
 //! length check or one MAC, never a query.
 //!
-//! Here, and nowhere else in the crate, randomness is drawn.
+//! This is the only module of the crate that draws randomness.
 
 mod bearer;
 mod key_error;

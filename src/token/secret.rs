@@ -1,4 +1,4 @@
-//! What is drawn at random: the secret half of a session, and its public id.
+//! Random values: the secret half of a session, and its public id.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use crate::session::{SecretHash, SessionId};
 
-/// The half of a session that signs in: 16 random bytes. They do not print, and are wiped when
-/// dropped.
+/// The half of a session that signs in: 16 random bytes. `Debug` does not show them, and they are
+/// wiped from memory when dropped.
 #[derive(Clone)]
 pub(crate) struct Secret(Zeroizing<[u8; 16]>);
 
@@ -27,8 +27,8 @@ impl Secret {
         &self.0
     }
 
-    /// The SHA-256, which is all that the record keeps. It needs no salt: a secret has 128 bits
-    /// that nobody chose.
+    /// The SHA-256 of the secret, the only form that the record keeps. It needs no salt: a secret
+    /// has 128 random bits.
     pub(crate) fn hash(&self) -> SecretHash {
         SecretHash::from_bytes(Sha256::digest(*self.0).into())
     }
@@ -46,7 +46,7 @@ pub(crate) fn random_id() -> SessionId {
     SessionId::from_bytes(id)
 }
 
-/// What is random in a revision.
+/// The random part of a revision.
 pub(crate) fn nonce() -> u32 {
     let mut nonce = [0; 4];
     fill(&mut nonce);
@@ -55,7 +55,8 @@ pub(crate) fn nonce() -> u32 {
 
 /// # Panics
 ///
-/// If the operating system has no randomness to give. A token that can be guessed would be worse.
+/// Panics if the operating system provides no randomness. A token that can be guessed would be
+/// worse.
 pub(super) fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system provides randomness");
 }

@@ -12,12 +12,12 @@ use super::secret::Secret;
 use crate::clock::Timestamp;
 use crate::session::SessionId;
 
-/// What a token is for. One of another purpose does not verify.
+/// The purpose of a token. A token of another purpose does not verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// The session cookie of a browser.
     Cookie,
-    /// The `Authorization` header of a client that is no browser.
+    /// The `Authorization` header of a client other than a browser.
     Bearer,
 }
 
@@ -30,19 +30,19 @@ impl Purpose {
     }
 }
 
-/// What a client holds of its session.
+/// The content of a client's token.
 #[derive(Debug)]
 pub(crate) struct Token {
     pub(crate) id: SessionId,
     pub(crate) secret: Secret,
-    /// In whole seconds: what is finer is cut off when the token is signed.
+    /// In whole seconds: fractions are cut off when the token is signed.
     pub(crate) issued_at: Timestamp,
 }
 
 /// Signs and verifies the tokens of one purpose and name.
 #[derive(Clone)]
 pub(crate) struct Signer {
-    /// By key id, the signing key first, each with the key already worked in.
+    /// By key id, the signing key first, each with its MAC state precomputed.
     keys: Vec<(u8, Hmac<Sha256>)>,
 }
 
@@ -65,7 +65,7 @@ impl Signer {
         Self { keys: masters.into_iter().map(derive).collect() }
     }
 
-    /// [`Signer::LEN`] characters of base64url.
+    /// Signs a token as [`Signer::LEN`] characters of base64url.
     pub(crate) fn sign(&self, token: &Token) -> String {
         let (key_id, key) = self.keys.first().expect("a keyring is never empty");
         let seconds = token.issued_at.unix_millis().div_euclid(1000).clamp(0, LAST_SECOND);
@@ -80,13 +80,13 @@ impl Signer {
         URL_SAFE_NO_PAD.encode(*bytes)
     }
 
-    /// The token, if it is one of ours; without saying why not. Computes at most one MAC.
+    /// Verifies a token; `None` if it is malformed or forged. Computes at most one MAC.
     pub(crate) fn verify(&self, text: &[u8]) -> Option<Token> {
         if text.len() != Self::LEN {
             return None;
         }
         let mut bytes = Zeroizing::new([0; SIGNED]);
-        // 96 characters fill 72 bytes without a spare bit, so no two texts decode to the same.
+        // 96 characters encode 72 bytes without a spare bit, so no two texts decode to the same.
         URL_SAFE_NO_PAD.decode_slice(text, &mut *bytes).ok().filter(|len| *len == SIGNED)?;
         if bytes[0] != VERSION {
             return None;
@@ -111,8 +111,8 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// The first byte of what HMAC-SHA256 makes of a fixed text: tells keys apart, and says nothing
-/// else about them.
+/// The first byte of the HMAC-SHA256 of a fixed text: it tells keys apart, and reveals nothing else
+/// about them.
 pub(super) fn key_id(master: &[u8]) -> u8 {
     mac(keyed(master), &[b"tower-curfew key id"])[0]
 }
@@ -293,7 +293,7 @@ mod tests {
         ] {
             assert!(signer.verify(wrong.as_bytes()).is_none());
         }
-        // The standard alphabet spells the same bytes otherwise; that text is not ours.
+        // The standard alphabet writes the same bytes differently; that text is not a valid token.
         let standard =
             cookies(&[OLD]).sign(&token(LAST_SECOND)).replace('_', "/").replace('-', "+");
         assert!(cookies(&[OLD]).verify(standard.as_bytes()).is_none());
