@@ -1,6 +1,6 @@
-//! Points in time, and the clocks that tell them.
+//! Points in time, and the clocks that give them.
 //!
-//! This is the only file that reads the clock; everything else takes `now` as an argument.
+//! This is the only file that reads the clock; all other code takes `now` as an argument.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -15,31 +15,32 @@ use time::{Duration, OffsetDateTime};
 
 /// A point in time: whole milliseconds since 1970-01-01T00:00:00Z.
 ///
-/// Arithmetic saturates, so a time that cannot be represented becomes [`Timestamp::NEVER`] rather
+/// Arithmetic saturates: a time that cannot be represented becomes [`Timestamp::NEVER`], rather
 /// than a panic or a time in the past.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Later than every other point in time: the end of what has no end.
+    /// Later than every other point in time: the end of a session without limits.
     pub const NEVER: Self = Self(i64::MAX);
 
-    /// The point `millis` milliseconds after the Unix epoch.
+    /// Makes the point in time `millis` milliseconds after the Unix epoch.
     pub const fn from_unix_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     pub const fn unix_millis(self) -> i64 {
         self.0
     }
 
-    /// The date and time of day in UTC; `None` for [`Timestamp::NEVER`] and beyond the year 9999.
+    /// Returns the date and time of day in UTC; `None` for [`Timestamp::NEVER`] and beyond the year
+    /// 9999.
     pub fn to_utc(self) -> Option<OffsetDateTime> {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).ok()
     }
 
-    /// How much time has passed since `earlier`; zero if `earlier` is in fact later.
+    /// Returns the time that has passed since `earlier`; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::milliseconds(self.0.saturating_sub(earlier.0).max(0))
     }
@@ -67,14 +68,15 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
-/// Whole milliseconds; what is finer is cut off.
+/// Whole milliseconds; fractions are cut off.
 pub(crate) fn millis(duration: Duration) -> i64 {
-    // Without the 128 bits that `whole_milliseconds` takes: most checks of a session come by here.
+    // Faster than `whole_milliseconds`, which computes in 128 bits: most checks of a session call
+    // this.
     let millis = i64::from(duration.subsec_milliseconds());
     duration.whole_seconds().saturating_mul(1000).saturating_add(millis)
 }
 
-/// RFC 3339 in UTC, such as `2026-03-01T12:00:00.5Z`; `never` for [`Timestamp::NEVER`].
+/// Formats as RFC 3339 in UTC, such as `2026-03-01T12:00:00.5Z`; `never` for [`Timestamp::NEVER`].
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *self == Self::NEVER {
@@ -93,39 +95,39 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// Tells what time it is, for everything that this crate decides.
+/// The clock for all decisions of this crate.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now; it may stand still or step back.
+    /// Returns the current time; it may stand still or step back.
     fn now(&self) -> Timestamp;
 }
 
-/// What the clock of a server shows, which is asked for about once a second, and counted on in between
-/// by this machine's monotonic clock, which nobody sets.
+/// The clock of a server, which is read about once a second. Between readings, this machine's
+/// monotonic clock advances it.
 #[cfg(any(feature = "postgres", feature = "redis"))]
 #[derive(Debug)]
 pub(crate) struct ServerClock {
     asked: std::sync::Mutex<Option<Asked>>,
-    /// Unless it is left out of it.
+    /// Whether the server is asked for its time.
     pub(crate) is_asked: bool,
 }
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
 #[derive(Clone, Copy, Debug)]
 struct Asked {
-    /// The time that it showed.
+    /// The server's time at the last reading.
     shown: Timestamp,
     at: Instant,
-    /// What this machine's clock showed then.
+    /// This machine's time at that moment.
     wall: SystemTime,
 }
 
-/// What is known of a server's clock.
+/// A reading of a server's clock.
 #[cfg(any(feature = "postgres", feature = "redis"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerTime {
-    /// What it shows, as far as that is known.
+    /// The server's time; `None` if it is unknown.
     pub(crate) shown: Option<Timestamp>,
-    /// Whether whoever asks the server anything shall ask it for the time, too.
+    /// Whether the next call to the server should also ask for its time.
     pub(crate) is_due: bool,
 }
 
@@ -135,8 +137,8 @@ impl ServerClock {
         Self { asked: std::sync::Mutex::default(), is_asked }
     }
 
-    /// What it shows, and whether to ask for it: once a second, and at once after this machine's clock
-    /// was set. Nobody else is told to for a while.
+    /// The server's time, and whether to ask for it: once a second, and at once after this
+    /// machine's clock was set. After a caller is told to ask, others are not for about a second.
     pub(crate) fn now(&self) -> ServerTime {
         if !self.is_asked {
             return ServerTime { shown: None, is_due: false };
@@ -161,19 +163,19 @@ impl ServerClock {
         ServerTime { shown, is_due }
     }
 
-    /// Takes down what the server has answered.
+    /// Stores the time in the server's answer.
     pub(crate) fn shows(&self, time: Timestamp) {
         let now = Asked { shown: time, at: Instant::now(), wall: SystemTime::now() };
         *self.asked() = Some(now);
     }
 
-    /// Whoever asks the server next shall ask it for the time, too.
+    /// Lets the next call to the server ask for its time.
     #[cfg(feature = "redis")]
     pub(crate) fn forget(&self) {
         *self.asked() = None;
     }
 
-    /// Whether whoever shows one of these times is off by more than a minute from the other.
+    /// Whether two clocks with these times differ by more than a minute.
     pub(crate) fn is_apart(shown: Timestamp, now: Timestamp) -> bool {
         Duration::MINUTE < shown.since(now).max(now.since(shown))
     }
@@ -191,7 +193,7 @@ fn passed_millis(passed: std::time::Duration) -> Duration {
 #[cfg(any(feature = "postgres", feature = "redis"))]
 const ASK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// When to give up, by this machine's monotonic clock, which nobody sets.
+/// A deadline for giving up, by this machine's monotonic clock.
 #[cfg(feature = "sqlite")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Instant);
@@ -207,17 +209,17 @@ impl Deadline {
     }
 }
 
-/// Tells how long ago something was, by this machine's monotonic clock, which nobody sets.
+/// Measures elapsed time by this machine's monotonic clock, which cannot be set.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(tokio::time::Instant);
 
 impl Stopwatch {
-    /// A stopwatch that runs from now on.
+    /// Starts a stopwatch now.
     pub fn start() -> Self {
         Self(tokio::time::Instant::now())
     }
 
-    /// How long it has been running.
+    /// Returns the time since its start.
     pub fn elapsed(self) -> Duration {
         Duration::try_from(self.0.elapsed()).unwrap_or(Duration::MAX)
     }
@@ -237,7 +239,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when it is told to, for tests. Its clones show the same time.
+/// A clock that moves only when told to, for tests. Its clones show the same time.
 ///
 /// ```
 /// use time::Duration;
@@ -252,7 +254,7 @@ impl Clock for SystemClock {
 pub struct ManualClock(Arc<AtomicI64>);
 
 impl ManualClock {
-    /// A clock that stands at `now`.
+    /// Makes a clock that stands at `now`.
     pub fn new(now: Timestamp) -> Self {
         Self(Arc::new(AtomicI64::new(now.0)))
     }

@@ -1,9 +1,9 @@
-//! How facts are kept: a CBOR map (RFC 8949) from numbers to values.
+//! The encoding of facts: a CBOR map (RFC 8949) from numbers to values.
 //!
-//! A later version of this crate may know more of them. What this one does not know it carries
-//! through everything that it writes, unless the number itself says otherwise: its two lowest bits
-//! are flags that every version heeds. New facts only ever get numbers of their own in this map; what
-//! is inside a value never changes.
+//! A later version of this crate may know more facts. This version preserves unknown facts in
+//! everything that it writes, unless the number itself says otherwise: its two lowest bits are
+//! flags that every version obeys. New facts only ever get new numbers in this map; the content of
+//! a value never changes.
 
 use std::convert::Infallible;
 
@@ -14,22 +14,23 @@ use minicbor::{Decoder, Encoder, encode};
 /// A version that does not know this fact must not draw conclusions without it.
 const ESSENTIAL: u32 = 0b01;
 
-/// This fact goes when the session ends.
+/// This fact is dropped when the session ends.
 const FORGOTTEN_AT_END: u32 = 0b10;
 
-/// The number of a fact that a version without it may pass over.
+/// The number of a fact that a version without it may ignore.
 pub(crate) const fn fact(number: u32) -> u32 {
     number << 2
 }
 
-/// The number of a fact that goes when the session ends.
+/// The number of a fact that is dropped when the session ends.
 pub(crate) const fn personal(number: u32) -> u32 {
     fact(number) | FORGOTTEN_AT_END
 }
 
-/// Bytes that this version cannot read: damaged, or with a fact that only a later version knows and
-/// that must not be passed over. Nothing is known then: whom it is about is neither let in nor signed
-/// out.
+/// The error for bytes that this version cannot read.
+///
+/// They are damaged, or contain an essential fact that only a later version knows. The state of the
+/// session is then unknown: it is rejected but stays signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("damaged, or written by a later version of tower-curfew")]
 pub struct Unreadable;
@@ -49,13 +50,13 @@ impl Carried {
         Self(Vec::new())
     }
 
-    /// Forgets what is to go when the session ends.
+    /// Drops the facts that must not outlive the session.
     pub(crate) fn end(&mut self) {
         self.0.retain(|(number, _)| number & FORGOTTEN_AT_END == 0);
     }
 }
 
-/// Reads facts. `known` is shown each number and reads its value, or says that it does not know it.
+/// Reads facts. `known` gets each number and reads its value, or returns that it does not know it.
 pub(crate) fn read<'b>(
     bytes: &'b [u8],
     mut known: impl FnMut(u32, &mut Decoder<'b>) -> Result<bool, Unreadable>,
@@ -86,16 +87,16 @@ pub(crate) fn read<'b>(
     if input.position() + 1 == bytes.len() { Ok(carried) } else { Err(Unreadable) }
 }
 
-/// Writes facts, in the order of their numbers, and between them those that are carried.
+/// Writes facts in the order of their numbers, with preserved unknown facts between them.
 pub(crate) struct Writer<'a> {
     out: Encoder<Vec<u8>>,
     carried: std::slice::Iter<'a, (u32, Box<[u8]>)>,
 }
 
-/// What a value is written with.
+/// The encoder that values are written with.
 pub(crate) type Out = Encoder<Vec<u8>>;
 
-/// Memory cannot refuse to be written to.
+/// Writing to memory cannot fail.
 type Written<'o> = Result<&'o mut Out, encode::Error<Infallible>>;
 
 const WRITES: &str = "a vector can be written to";
@@ -113,7 +114,7 @@ impl<'a> Writer<'a> {
         value(&mut self.out).expect(WRITES);
     }
 
-    /// Writes a fact that there may be.
+    /// Writes an optional fact.
     pub(crate) fn maybe<T>(
         &mut self,
         number: u32,

@@ -1,4 +1,4 @@
-//! What happened to sessions, for an audit log.
+//! Events of sessions, for an audit log.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,100 +7,102 @@ use crate::clock::Timestamp;
 use crate::policy::OrgPolicy;
 use crate::session::{ClientDetails, Ended, Selector, SessionId, SessionKind};
 
-/// Something that happened to a session or to an organization's policy: who did what to whom, when,
-/// and why. It holds no secret.
+/// An event of a session or of an organization's policy.
 ///
-/// [`Builder::on_event`](crate::Builder::on_event) hands each to the app. Each is an event of
-/// `tracing` too, with the target `tower_curfew::audit`, the name that [`EventKind`] says, and the fields
-/// of the same names; client and address are left out there.
+/// It says who did what to whom, when, and why. It contains no secret.
+///
+/// [`Builder::on_event`](crate::Builder::on_event) hands each event to the app. Each is also a
+/// `tracing` event with the target `tower_curfew::audit`, the name in [`EventKind`], and fields of
+/// the same names; client and address are left out there.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// When it happened, by the clock of the node that tells it.
+    /// The time of the event, by the clock of the node that reports it.
     pub at: Timestamp,
-    /// Who did it: the user in whose session it was done, as the app names them, or the name given to
-    /// [`Curfew::operator`](crate::Curfew::operator). `None` where nobody did it, as when a limit is
-    /// reached.
+    /// The actor; `None` if there is none, for example when a limit is reached.
+    ///
+    /// It is the user of the acting session, as the app names its users, or the name given to
+    /// [`Curfew::operator`](crate::Curfew::operator).
     pub actor: Option<Arc<str>>,
-    /// What happened, to whom and why.
+    /// The kind of the event, with its details.
     pub kind: EventKind,
 }
 
-/// What happened. The names stay the same in all versions, which may add others.
+/// The kind of an event. The names stay the same in all versions, which may add others.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// `session.started`: somebody signed in, or a token was issued.
+    /// `session.started`: a user signed in, or a token was issued.
     Started {
-        /// Whose session it is.
+        /// The user of the session.
         user: Arc<str>,
-        /// The public name of the new session.
+        /// The public id of the new session.
         session: SessionId,
-        /// What kind of client holds it.
+        /// The kind of client that holds it.
         kind: SessionKind,
         /// The client that signed in.
         client: ClientDetails,
-        /// The sessions that it takes the place of: the one that the same browser had, and those beyond
-        /// the cap. Whichever had not ended by then has now, as `revoked`.
+        /// The sessions that it replaces: the previous session of the same browser, and those
+        /// beyond the cap. All of them have now ended, as `revoked` if they had not ended before.
         replaced: Vec<SessionId>,
     },
-    /// `session.start_refused`: the user has as many active sessions as one may have.
+    /// `session.start_refused`: the user has reached the cap on active sessions.
     StartRefused {
-        /// Who wanted to sign in.
+        /// The user who tried to sign in.
         user: Arc<str>,
     },
     /// `session.renewed`: the secret was replaced.
     Renewed {
-        /// Whose session it is.
+        /// The user of the session.
         user: Arc<str>,
-        /// The public name of the session.
+        /// The public id of the session.
         session: SessionId,
-        /// Whether the person had just proved again who they are.
+        /// Whether the user had just reauthenticated.
         reauthenticated: bool,
     },
     /// `session.ended`: its owner signed out, or it was found to be over.
     Ended {
-        /// Whose session it was.
+        /// The user of the session.
         user: Arc<str>,
-        /// The public name of the session.
+        /// The public id of the session.
         session: SessionId,
-        /// When and why it ended.
+        /// The time and the reason of the end.
         ended: Ended,
     },
-    /// `session.revoked`: somebody ended sessions.
+    /// `session.revoked`: an actor ended sessions.
     Revoked {
-        /// Which sessions were meant.
+        /// The sessions that were selected.
         which: Selector,
-        /// How many they were.
+        /// The number of sessions that were ended.
         sessions: u64,
     },
-    /// `request.refused`: what a request presented as its session does not sign in.
+    /// `request.refused`: the credentials of a request do not sign in.
     Refused {
-        /// Why it does not sign in.
+        /// The reason of the refusal.
         why: RefusalReason,
-        /// The session that it would be.
+        /// The session that was named, if it is known.
         session: Option<SessionId>,
-        /// Whose session it would be.
+        /// The user of that session, if it is known.
         user: Option<Arc<str>>,
     },
-    /// `policy.changed`: an organization, or everyone, has another policy, or none.
+    /// `policy.changed`: the policy of an organization, or for everyone, was set or removed.
     PolicyChanged {
         /// The organization; `None` for everyone.
         org: Option<Arc<str>>,
-        /// The policy from now on.
+        /// The new policy; `None` if it was removed.
         policy: Option<OrgPolicy>,
     },
-    /// `organization.revoked`: all sessions of an organization ended.
+    /// `organization.revoked`: all sessions of an organization were ended.
     OrgRevoked {
         /// The organization that was revoked.
         org: Arc<str>,
     },
-    /// `everyone.revoked`: all sessions ended.
+    /// `everyone.revoked`: the sessions of all users were ended.
     EveryoneRevoked,
 }
 
 impl EventKind {
-    /// The name of the event, which stays the same in all versions.
+    /// Returns the name of the event, which stays the same in all versions.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Started { .. } => "session.started",
@@ -116,7 +118,7 @@ impl EventKind {
     }
 }
 
-/// Shows no user and no client, so that it may stand in a log.
+/// Shows neither user nor client, so that it is safe to log.
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event")
@@ -126,33 +128,33 @@ impl fmt::Debug for Event {
     }
 }
 
-/// Shows the name alone: neither user nor client.
+/// Shows the name alone, neither user nor client.
 impl fmt::Debug for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-/// Why what a request presents as its session does not sign in.
+/// The reason why the credentials of a request do not sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalReason {
-    /// `unverified`: it is none of ours, or was changed, or its key is no longer accepted.
+    /// `unverified`: the token is malformed or forged, or its key is no longer accepted.
     Unverified,
-    /// `conflicting`: there are two that differ.
+    /// `conflicting`: the request has two different tokens.
     Conflicting,
-    /// `unknown`: there is no such session, or no more.
+    /// `unknown`: the session does not exist, or no longer exists.
     Unknown,
     /// `superseded`: the secret was replaced since.
     Superseded,
     /// `absolute`, `idle` or `revoked`: the session has ended.
     Ended(Ended),
-    /// `unavailable`: nobody knows, since the store does not answer.
+    /// `unavailable`: unknown, since the store does not answer.
     Unavailable,
 }
 
 impl RefusalReason {
-    /// A name that stays the same in all versions.
+    /// Returns a name that stays the same in all versions.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Unverified => "unverified",
@@ -171,12 +173,12 @@ impl fmt::Display for RefusalReason {
     }
 }
 
-/// What the app does with events.
+/// The app's function that receives events.
 pub(crate) type EventHook = Box<dyn Fn(&Event) + Send + Sync>;
 
 const TARGET: &str = "tower_curfew::audit";
 
-/// An event of `tracing`, with what all of them have.
+/// A `tracing` event, with the common fields.
 macro_rules! trace {
     ($event:ident, $level:ident, $name:literal, { $($fields:tt)* }) => {
         tracing::event!(
@@ -191,7 +193,7 @@ macro_rules! trace {
 }
 
 impl Event {
-    /// Tells the log of it.
+    /// Writes the event to the log.
     pub(crate) fn trace(&self) {
         match &self.kind {
             EventKind::Started { user, session, kind, client: _, replaced } => {
@@ -219,7 +221,7 @@ impl Event {
                     user, link_kind, link, session, except, sessions,
                 });
             }
-            // As many as there are requests, and anybody can cause them.
+            // At debug level: there can be as many as requests, and an attacker can cause them.
             EventKind::Refused { why, session, user } => {
                 let reason = why.as_str();
                 let session = session.map(tracing::field::display);

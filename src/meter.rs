@@ -1,17 +1,17 @@
-//! What is counted and timed, for the recorder of the app (feature `metrics`).
+//! Counters and timers for the app's recorder (feature `metrics`).
 //!
-//! No label names a user, an organization, a session or an address: each has a few values that stand in
-//! the source. Without the feature all of this does nothing.
+//! No label names a user, an organization, a session or an address: each label has a few fixed
+//! values. Without the feature, these functions do nothing.
 #![cfg_attr(not(feature = "metrics"), expect(unused_variables, reason = "nobody counts"))]
 
 use time::Duration;
 
 use crate::clock::Stopwatch;
 
-/// Where spans of the calls of a store are found among those of `tracing`.
+/// The `tracing` target of spans of store calls.
 pub(crate) const STORE: &str = "tower_curfew::store";
 
-/// Says to the recorder what each figure is.
+/// Describes each metric to the recorder.
 pub(crate) fn describe() {
     #[cfg(feature = "metrics")]
     {
@@ -51,13 +51,13 @@ pub(crate) fn describe() {
     }
 }
 
-/// A request, by what its session was found to be.
+/// Counts a request, by the state of its session.
 pub(crate) fn request(verdict: &'static str) {
     #[cfg(feature = "metrics")]
     ::metrics::counter!("tower_curfew_requests_total", "verdict" => verdict).increment(1);
 }
 
-/// What a request presented did not sign in.
+/// Counts a request whose credentials do not sign in.
 pub(crate) fn refusal(reason: &'static str) {
     #[cfg(feature = "metrics")]
     ::metrics::counter!("tower_curfew_refusals_total", "reason" => reason).increment(1);
@@ -78,18 +78,18 @@ pub(crate) fn purged(records: u64) {
     ::metrics::counter!("tower_curfew_purged_total").increment(records);
 }
 
-/// How old a change of rules was when this node learned of it.
+/// Records how old a change of rules was when this node learned of it.
 pub(crate) fn rules_lag(lag: Duration) {
     #[cfg(feature = "metrics")]
     ::metrics::histogram!("tower_curfew_rules_lag_seconds").record(lag.as_seconds_f64());
 }
 
-/// Runs only where somebody counts: to read the clock is a part of what a request costs.
+/// Starts only with the feature: reading the clock adds to the cost of a request.
 pub(crate) fn timer() -> Option<Stopwatch> {
     cfg!(feature = "metrics").then(Stopwatch::start)
 }
 
-/// A call of the store, which took as long as the timer ran.
+/// Records a store call, which took as long as the timer ran.
 pub(crate) fn store_call(call: &'static str, outcome: &'static str, timer: Option<Stopwatch>) {
     #[cfg(feature = "metrics")]
     {
@@ -102,14 +102,14 @@ pub(crate) fn store_call(call: &'static str, outcome: &'static str, timer: Optio
     }
 }
 
-/// A load that was answered from the cache, or not.
+/// Counts a load by whether the cache answered it.
 #[cfg(feature = "near")]
 pub(crate) fn near(outcome: &'static str) {
     #[cfg(feature = "metrics")]
     ::metrics::counter!("tower_curfew_near_loads_total", "outcome" => outcome).increment(1);
 }
 
-/// For how long something was told from the cache that was known to be out of date.
+/// Records for how long the cache may have answered with outdated data.
 #[cfg(feature = "near")]
 pub(crate) fn near_staleness(stale: Duration) {
     #[cfg(feature = "metrics")]

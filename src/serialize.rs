@@ -1,4 +1,4 @@
-//! How values are written where an answer in JSON carries them.
+//! The serialized form of values in JSON answers.
 
 use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
@@ -10,7 +10,7 @@ use crate::limits::Limit;
 use crate::policy::OrgPolicy;
 use crate::session::{ActiveSession, Deadline, EndReason, Ended, SessionId, SessionKind};
 
-/// Each as its `Display` writes it.
+/// Serializes each as its `Display` form.
 macro_rules! as_text {
     ($($name:ty),*) => {$(
         #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
@@ -24,7 +24,7 @@ macro_rules! as_text {
 
 as_text!(Timestamp, SessionId, SessionKind, EndReason, Limit, Effect);
 
-/// `absolute_seconds` and `idle_seconds`, `null` where there is no such limit.
+/// `absolute_seconds` and `idle_seconds`, `null` without such a limit.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for OrgPolicy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -48,7 +48,7 @@ impl Serialize for Ended {
     }
 }
 
-/// What an end is bound by: `limit` and `organization`. When it comes stands beside it.
+/// The limit that ends a session: `limit` and `organization`. The time stands beside it.
 #[derive(Serialize)]
 pub(crate) struct BoundBy<'a> {
     limit: Limit,
@@ -61,7 +61,7 @@ impl<'a> From<&'a Deadline> for BoundBy<'a> {
     }
 }
 
-/// As the routes for people's sessions show it, without what only its owner's browser knows.
+/// The form in the account routes, without the parts that only the owner's browser knows.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for ActiveSession {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,4 +1,4 @@
-//! JSON routes for the account page of a person: their sessions and tokens.
+//! JSON routes for a user's account page: sessions and tokens.
 
 use axum::body::Body;
 use axum::extract::rejection::JsonRejection;
@@ -22,18 +22,18 @@ use crate::session::{
     shows_nothing,
 };
 
-/// Routes by which people see their active sessions, end them, and issue tokens.
+/// Routes by which users list and end their sessions, and issue tokens.
 ///
 /// | request | answer |
 /// | --- | --- |
 /// | `GET /sessions` | `{"sessions":[…]}`, newest sign-in first |
-/// | `DELETE /sessions/{id}` | 204; 404 for whatever is none of one's own. To end one again is no error |
-/// | `DELETE /sessions` | `{"ended":4}`: all, the current one included |
-/// | `DELETE /sessions?except=current` | `{"ended":3}`: all others |
-/// | `GET /session` | when the current one ends. Name it to [`passive`](crate::service::CurfewLayer::passive), so that a page may ask again and again |
-/// | `POST /tokens` of `{"name":"laptop"}` | 201 `{"id":"…","token":"curfew_…"}`. The token is shown only here |
+/// | `DELETE /sessions/{id}` | 204; 404 if the session is not the user's own. Ending a session again is not an error |
+/// | `DELETE /sessions` | `{"ended":4}`: all sessions, the current one included |
+/// | `DELETE /sessions?except=current` | `{"ended":3}`: all other sessions |
+/// | `GET /session` | when the current session ends. Add this path to [`passive`](crate::service::CurfewLayer::passive), so that a page may poll it |
+/// | `POST /tokens` with `{"name":"laptop"}` | 201 `{"id":"…","token":"curfew_…"}`. The token is shown only here |
 ///
-/// Each of the sessions is
+/// Each session has this form:
 ///
 /// ```json
 /// {
@@ -51,8 +51,9 @@ use crate::session::{
 /// }
 /// ```
 ///
-/// `kind` is `browser` or `token`; `name`, `device`, `location` and `organization` are `null` where
-/// nothing is known, `last_seen_at` for a token that was never used, and `ends_at` and `bound_by` where no limit binds the session. `GET /session` is
+/// `kind` is `browser` or `token`. `name`, `device`, `location` and `organization` are `null` if
+/// unknown, `last_seen_at` for a token that was never used, and `ends_at` and `bound_by` if no
+/// limit binds the session. The answer to `GET /session` has this form:
 ///
 /// ```json
 /// {
@@ -65,13 +66,13 @@ use crate::session::{
 /// }
 /// ```
 ///
-/// where `ends_in_seconds` is rounded down. An answer that ends the current session of a browser
-/// also clears its cookie. A token belongs to the organizations of the session that issues it; a
-/// token issues no tokens (403), so that whoever finds one cannot stay when it is revoked.
+/// `ends_in_seconds` is rounded down. An answer that ends the current session of a browser also
+/// clears its cookie. A token belongs to the organizations of the session that issues it. A token
+/// cannot issue tokens (403), so a leaked token cannot be used after it is revoked.
 ///
-/// Errors are `application/problem+json` (RFC 9457): 401 without a session, 403 for requests that
-/// another site caused, 404, 409 where a cap refuses one more session, 422, 503. With
-/// [`fresh_within`](super::fresh_within) the changing ones want a fresh sign-in.
+/// Errors are `application/problem+json` (RFC 9457): 401 without a session, 403 for cross-site
+/// requests, 404, 409 if the cap refuses another session, 422, 503. With
+/// [`fresh_within`](super::fresh_within), requests that change state require recent authentication.
 ///
 /// ```
 /// use axum::Router;
@@ -106,7 +107,7 @@ async fn end_one(
 ) -> Result<(SetCookie, StatusCode), Response> {
     let which = Selector::user(session.user()).only(id);
     let revoked = curfew.revoke(&session, which).await.map_err(Error::into_response)?;
-    // To end it again is no error.
+    // Ending it again is not an error.
     if revoked.sessions == 0 && !curfew.owns(&session, id).await.map_err(Error::into_response)? {
         return Err(no_such_session());
     }
@@ -122,7 +123,7 @@ async fn end_all(
     let which = match uri.query().unwrap_or_default() {
         "" => all,
         "except=current" => all.except(session.id()),
-        // Whoever misspells it wants to keep something.
+        // A misspelled parameter must not end more sessions than intended.
         _ => {
             let title = "the query can only be `except=current`";
             return Err(problem(StatusCode::BAD_REQUEST, title));
@@ -172,8 +173,8 @@ async fn issue_token(
     Ok((StatusCode::CREATED, Json(body)))
 }
 
-/// The id in the path. Whatever is none answers like a stranger's. The other parameters that the
-/// path may have belong to where the routes are mounted.
+/// The id in the path. An invalid id gets the same answer as the id of another user's session.
+/// Other parameters in the path belong to the place where the routes are mounted.
 struct OwnId(SessionId);
 
 #[derive(Deserialize)]
@@ -222,7 +223,7 @@ struct EndedSessions {
     ended: u64,
 }
 
-/// Which field of the body is meant.
+/// The field of the body that is wrong.
 #[derive(Serialize)]
 struct Field {
     field: &'static str,

@@ -1,4 +1,4 @@
-//! What handlers may ask for.
+//! Extractors for handlers.
 
 use std::convert::Infallible;
 
@@ -14,8 +14,8 @@ use crate::request::{Asked, ReturnTo};
 use crate::service::Context;
 use crate::session::{ClientInfo, Presence, Session};
 
-/// The living session. Without one, whoever asks is sent to sign in, as
-/// [`Rejection::response`](crate::reject::Rejection::response) says.
+/// Extracts the living session. Without one, the user is sent to sign in, see
+/// [`Rejection::response`](crate::reject::Rejection::response).
 impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = Response;
 
@@ -30,7 +30,7 @@ impl<S: Sync> FromRequestParts<S> for Session {
     }
 }
 
-/// The living session, or `None` for whoever has none.
+/// Extracts the living session, or `None` without one.
 impl<S: Sync> OptionalFromRequestParts<S> for Session {
     type Rejection = Response;
 
@@ -39,7 +39,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
     }
 }
 
-/// What the layer found: a living session, why one has ended, or nobody.
+/// Extracts the result of the layer's check: a living session, an ended one, or no session.
 impl<S: Sync> FromRequestParts<S> for Presence {
     type Rejection = Response;
 
@@ -48,7 +48,7 @@ impl<S: Sync> FromRequestParts<S> for Presence {
     }
 }
 
-/// The handle that the layer was made from.
+/// Extracts the handle that the layer was made from.
 impl<S: Sync> FromRequestParts<S> for Curfew {
     type Rejection = Response;
 
@@ -57,7 +57,7 @@ impl<S: Sync> FromRequestParts<S> for Curfew {
     }
 }
 
-/// What is known of the client. Its address is known if the router was served with
+/// Extracts the known details of the client. The address is known if the router is served with
 /// `into_make_service_with_connect_info::<SocketAddr>()`.
 impl<S: Sync> FromRequestParts<S> for ClientInfo {
     type Rejection = Response;
@@ -67,7 +67,7 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
     }
 }
 
-/// Where to go back to after signing in, from the query of this request.
+/// Extracts the path to return to after signing in, from the query of this request.
 impl<S: Sync> FromRequestParts<S> for ReturnTo {
     type Rejection = Infallible;
 
@@ -77,7 +77,7 @@ impl<S: Sync> FromRequestParts<S> for ReturnTo {
 }
 
 impl ReturnTo {
-    /// A redirect (303) back to where somebody came from, or to this path.
+    /// Redirects (303) to the path that the user came from, or to this path.
     pub fn or(&self, default: &str) -> Redirect {
         Redirect::to(self.path_or(default))
     }

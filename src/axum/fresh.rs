@@ -1,4 +1,4 @@
-//! Requests that want a fresh sign-in.
+//! Requests that require recent authentication.
 
 use std::convert::Infallible;
 
@@ -19,19 +19,21 @@ use crate::reject::problem_with;
 use crate::request::RequestKind;
 use crate::session::Session;
 
-/// A layer that lets changing requests pass only if the person proved who they are within the last
-/// `window`: at sign-in, or since by [`Curfew::reauthenticated`]. OWASP ASVS 7.5.2 asks for it before
-/// other sessions are ended. `GET`, `HEAD` and `OPTIONS` pass in any case.
+/// A layer that requires recent authentication for requests that change state.
 ///
-/// Everybody else is asked to prove it again, as RFC 9470 says it:
+/// The user must have authenticated within the last `window`: at sign-in, or since by
+/// [`Curfew::reauthenticated`]. OWASP ASVS 7.5.2 requires this before other sessions are ended.
+/// `GET`, `HEAD` and `OPTIONS` pass in any case.
+///
+/// Other requests get a response that asks for reauthentication (RFC 9470):
 ///
 /// | request | answer |
 /// | --- | --- |
 /// | navigation | 303 to [`confirm_at`](crate::Builder::confirm_at), or the login page |
-/// | htmx | as a program, with `HX-Redirect` to that page |
-/// | a program | 401 with `WWW-Authenticate: … error="insufficient_user_authentication", max_age="900"`, and `application/problem+json` with `reason`, `max_age` in seconds and `login_url` |
+/// | htmx | the response for an API client, with `HX-Redirect` to that page |
+/// | API client | 401 with `WWW-Authenticate: … error="insufficient_user_authentication", max_age="900"`, and `application/problem+json` with `reason`, `max_age` in seconds and `login_url` |
 ///
-/// Whoever has no session at all gets what [`Session`] answers.
+/// A request without a session gets the same response as from the [`Session`] extractor.
 ///
 /// ```
 /// use time::Duration;
@@ -77,7 +79,7 @@ async fn pass_fresh(
     }
 }
 
-/// The answer to somebody who is signed in, but not as freshly as this asks for (RFC 9470).
+/// The response to a signed-in user whose authentication is not recent enough (RFC 9470).
 fn stale(curfew: &Curfew, window: Duration, kind: RequestKind) -> Response {
     let page = curfew.confirm_at();
     let location = HeaderValue::try_from(page).expect("it is checked when built");

@@ -1,4 +1,4 @@
-//! What all JSON routes share.
+//! Shared parts of all JSON routes.
 
 use axum::Router;
 use axum::body::Body;
@@ -19,7 +19,7 @@ pub(super) fn problem(status: StatusCode, title: &str) -> Response {
     reject::problem(status, title).map(Body::from)
 }
 
-/// What is wrong with one field, and between which numbers it must be.
+/// The problem with one field, and the range it must be in.
 pub(super) fn problem_of(field: &str, title: &str, (least, most): (i64, i64)) -> Response {
     let more = OutOfBounds { field, minimum: least, maximum: most };
     reject::problem_with(StatusCode::UNPROCESSABLE_ENTITY, title, more).map(Body::from)
@@ -32,13 +32,12 @@ struct OutOfBounds<'a> {
     maximum: i64,
 }
 
-/// A body that is not the JSON it should be.
+/// The response to a body that is not valid JSON for the route.
 pub(super) fn unreadable(rejection: &JsonRejection) -> Response {
     problem(rejection.status(), &rejection.body_text())
 }
 
-/// Refuses changing requests that another site made a browser send, and keeps caches away from the
-/// answers.
+/// Rejects cross-site requests that change state, and keeps caches away from the answers.
 pub(super) fn protected<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
     let same_origin = CsrfLayer::new().with_rejection_response(|_: ProtectionError| {
         problem(StatusCode::FORBIDDEN, "another site has sent this request")
@@ -46,8 +45,8 @@ pub(super) fn protected<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> 
     routes.layer(same_origin).layer(map_request(vouch)).layer(map_response(no_store))
 }
 
-/// Takes the marks of another origin off a request that is none of its doing: no browser sends a
-/// token by itself, and some origins the app trusts.
+/// Removes the headers of another origin from a request that is not a cross-site forgery: browsers
+/// do not send tokens by themselves, and the app trusts some origins.
 async fn vouch(mut request: Request) -> Request {
     let trusts = |origin| {
         Context::of(request.extensions())
@@ -61,7 +60,7 @@ async fn vouch(mut request: Request) -> Request {
     request
 }
 
-/// What one person asked for must not be shown to another.
+/// An answer for one user must not be shown to another.
 async fn no_store(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

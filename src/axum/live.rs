@@ -15,8 +15,9 @@ use pin_project_lite::pin_project;
 use crate::curfew::UntilEnded;
 
 impl UntilEnded {
-    /// Cuts the body of a response when the session is over: a download, or whatever else may take long.
-    /// The connection breaks, so that nobody takes what has arrived for the whole.
+    /// Cuts the body of a response when the session is over, such as a long download.
+    ///
+    /// The connection breaks, so that the client does not take a partial body for the whole.
     ///
     /// ```
     /// use axum::response::Response;
@@ -35,8 +36,10 @@ impl UntilEnded {
         })
     }
 
-    /// A stream of events that ends with the session. The last one is `session-ended`, with the reason as
-    /// its data: `absolute`, `idle` or `revoked`. A page that gets it should not connect again.
+    /// Makes a stream of server-sent events that ends with the session.
+    ///
+    /// The last event is `session-ended`, with the reason as its data: `absolute`, `idle` or
+    /// `revoked`. A page that receives it should not connect again.
     ///
     /// ```
     /// use axum::response::IntoResponse;
@@ -80,7 +83,7 @@ pin_project! {
     struct EventsUntil<S> {
         #[pin]
         events: S,
-        // None once the last event was sent.
+        // `None` once the last event was sent.
         until: Option<UntilEnded>,
     }
 }

@@ -1,9 +1,9 @@
-//! For axum: extractors, what handlers may return, and JSON routes.
+//! Integration with axum: extractors, response parts and JSON routes.
 //!
 //! [`Session`](crate::Session), `Option<Session>`, [`Presence`](crate::Presence),
-//! [`Curfew`](crate::Curfew), [`ClientInfo`](crate::ClientInfo) and [`ReturnTo`](crate::ReturnTo) are
-//! extractors behind [`Curfew::layer`](crate::Curfew::layer). [`SetCookie`](crate::SetCookie) is a
-//! response part, [`Error`](crate::Error) a response.
+//! [`Curfew`](crate::Curfew), [`ClientInfo`](crate::ClientInfo) and [`ReturnTo`](crate::ReturnTo)
+//! are extractors behind [`Curfew::layer`](crate::Curfew::layer). [`SetCookie`](crate::SetCookie)
+//! is a response part, and [`Error`](crate::Error) is a response.
 
 mod account;
 mod extract;

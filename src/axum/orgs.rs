@@ -17,28 +17,29 @@ use crate::curfew::{Counted, Curfew, Error, Preview, Tally};
 use crate::policy::{OrgPolicy, PolicyVersion};
 use crate::session::Session;
 
-/// Routes to see, set, preview and remove the policy of an organization, and to revoke all its
-/// sessions, for whoever `authorize` lets.
+/// Routes to read, set, preview and remove an organization's policy, and to revoke its sessions.
+///
+/// `authorize` decides which users may use them.
 ///
 /// | request | answer |
 /// | --- | --- |
 /// | `GET /organizations/{org}/policy` | `{"absolute_seconds":604800,"idle_seconds":null,"since":"2026-01-01T00:00:00Z"}` |
-/// | `PUT` the same, without `since` | `{"ends_now":3,"shortened":14}` |
-/// | `DELETE` the same | the policy, now of nulls; scheduled ends stay |
+/// | `PUT` on the same path, without `since` | `{"ends_now":3,"shortened":14}` |
+/// | `DELETE` on the same path | the policy, now with nulls; scheduled ends stay |
 /// | `POST /organizations/{org}/policy/preview`, with the body of `PUT` | `{"ends_now":3,"shortened":14,"own_session":"ends"}`, or `"shortened"`, or `"unchanged"` |
-/// | `POST /organizations/{org}/revoke` | `{"ended":17}`, one's own included if it belongs to the organization |
+/// | `POST /organizations/{org}/revoke` | `{"ended":17}`, including the admin's own session if it belongs to the organization |
 ///
 /// Durations are whole seconds. Errors are `application/problem+json` (RFC 9457): 401 without a
-/// session; 403 for whoever may not, whether the organization exists or not, and for requests that
-/// another site caused; 422 with `field`, `minimum` and `maximum` for a limit out of
+/// session; 403 for a user who is not authorized, whether or not the organization exists, and for
+/// cross-site requests; 422 with `field`, `minimum` and `maximum` for a limit out of
 /// [bounds](crate::Builder::policy_bounds); 409 for too many changes; 503.
 ///
-/// A change is made first, and what it has done is counted afterwards: of the newest 10,000 sessions of
-/// the organization, as far as they can be read. Where there may be more, the answer has
-/// `"at_least":true` too.
+/// A change is made first, and its effect is counted afterwards: for the newest 10,000 sessions of
+/// the organization, as far as they can be read. If there may be more, the answer also has
+/// `"at_least":true`.
 ///
-/// They are done in the name of the session that asks: 401 if it has ended by then, however slowly the
-/// request arrived.
+/// Changes are made in the name of the session of the request: 401 if it has ended in the meantime,
+/// even if the request arrived slowly.
 ///
 /// ```
 /// use axum::Router;
@@ -61,11 +62,13 @@ pub fn org_routes<S>(authorize: impl Authorize) -> Router<S> {
     protected(routes).with_state(authorize)
 }
 
-/// Says who may administer an organization's sessions. Async functions of a [`Session`] and the
-/// organization's name implement it, and closures as `move |session, org| async move { … }`.
+/// Decides who may administer the sessions of an organization.
+///
+/// Async functions of a [`Session`] and the organization's name implement it, and closures written
+/// as `move |session, org| async move { … }`.
 pub trait Authorize: Clone + Send + Sync + 'static {
-    /// Whether this session may administer this organization. Where that cannot be known just now:
-    /// no.
+    /// Whether this session may administer this organization. Return `false` if that cannot be
+    /// determined.
     fn authorize(&self, session: &Session, org: &str) -> impl Future<Output = bool> + Send;
 }
 
@@ -114,14 +117,14 @@ async fn revoke(admin: Admin) -> Result<Json<Ended>, Error> {
     Ok(Json(Ended { ended: sessions, at_least }))
 }
 
-/// Somebody who may administer the organization in the path.
+/// A user who may administer the organization in the path.
 struct Admin {
     session: Session,
     curfew: Curfew,
     org: String,
 }
 
-/// The other parameters that the path may have belong to where the routes are mounted.
+/// Other parameters in the path belong to the place where the routes are mounted.
 #[derive(Deserialize)]
 struct OrgInPath {
     org: String,
@@ -145,7 +148,7 @@ impl<A: Authorize> FromRequestParts<A> for Admin {
     }
 }
 
-/// A policy in JSON. What has been read may be sent back.
+/// A policy in JSON. The answer to `GET` may be sent back.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct PolicyBody {

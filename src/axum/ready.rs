@@ -1,4 +1,4 @@
-//! Whether a node is ready for requests, for what distributes them.
+//! A readiness route for load balancers.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -10,19 +10,19 @@ use serde::Serialize;
 
 use crate::curfew::{Curfew, Health};
 
-/// A route that says whether this node can serve requests that come with a session: `GET /ready`.
+/// A route that tells whether this node can serve requests with a session: `GET /ready`.
 ///
-/// It answers 200 or, if [`Curfew::health`] finds a problem, 503, in both cases with JSON:
+/// It answers 200, or 503 if [`Curfew::health`] finds a problem. The body is JSON in both cases:
 ///
 /// ```json
 /// { "ready": false, "store_answered_in_ms": 3, "store_clock_ahead_ms": -90012,
 ///   "rules_behind_ms": 0, "recent_failures": 2 }
 /// ```
 ///
-/// The clock is null if the store has none or did not answer. What went wrong is not told here but
-/// logged, so the route may stand where anybody reaches it. Each request costs one call of the store.
+/// The clock is null if the store has none or did not answer. The cause of a problem is logged and
+/// not part of the answer, so the route may be public. Each request costs one call to the store.
 ///
-/// Merge it outside of the layer: whoever asks has no session.
+/// Merge it outside of the layer, since the load balancer has no session.
 ///
 /// ```
 /// use axum::Router;

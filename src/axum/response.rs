@@ -1,4 +1,4 @@
-//! What handlers may return.
+//! Values that handlers return.
 
 use std::convert::Infallible;
 
@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use crate::cookie::SetCookie;
 use crate::curfew::{Error, ErrorKind};
 
-/// Sets the cookie, and keeps caches away as [`SetCookie::append_to`] does. The layer sees to it that
-/// nothing beside it in the same tuple undoes that.
+/// Sets the cookie, and keeps caches away as [`SetCookie::append_to`] does. The layer makes sure
+/// that other parts of the same tuple do not undo this.
 impl IntoResponseParts for SetCookie {
     type Error = Infallible;
 
@@ -25,7 +25,7 @@ impl IntoResponse for SetCookie {
     }
 }
 
-/// As [`Error::response`] says. That the store does not answer is logged.
+/// The same response as [`Error::response`]. An error of the store is logged.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         if self.kind() == ErrorKind::Unavailable {

@@ -20,10 +20,10 @@ use crate::session::{Ended, Session};
 
 /// An extractor like axum's [`WebSocketUpgrade`], for a WebSocket that ends with the session.
 ///
-/// Whoever has no session is turned away as by [`Session`]. So is a page of another origin (403), even of
-/// the same site: a browser sends the cookie along with its WebSocket, too. Other origins that may connect
-/// are named to [`trust_origins`](crate::Builder::trust_origins); behind a proxy that changes the `Host`,
-/// the app's own is one of these.
+/// A request without a session is rejected as by [`Session`]. A page of another origin is rejected
+/// (403), even if it is of the same site: a browser sends the cookie with its WebSocket requests,
+/// too. Name other origins that may connect to [`trust_origins`](crate::Builder::trust_origins).
+/// Behind a proxy that changes the `Host`, the app's own origin is one of these.
 ///
 /// ```
 /// use axum::response::Response;
@@ -63,8 +63,8 @@ impl<S: Send + Sync> FromRequestParts<S> for LiveWebSocketUpgrade {
     }
 }
 
-/// Whether a browser sends it for a page that is none of the app's. What is no browser names no origin, or
-/// comes with a token.
+/// Whether a browser sends it for a page of another origin. Other clients send no origin, or use a
+/// token.
 fn is_of_another_origin(headers: &HeaderMap, curfew: &Curfew) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return false };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -74,13 +74,15 @@ fn is_of_another_origin(headers: &HeaderMap, curfew: &Curfew) -> bool {
 }
 
 impl LiveWebSocketUpgrade {
-    /// Sets up the WebSocket itself, as axum's upgrade does: its protocols, the lengths of its messages.
+    /// Configures the WebSocket itself, as axum's upgrade does: its protocols and message sizes.
     pub fn configure(self, configure: impl FnOnce(WebSocketUpgrade) -> WebSocketUpgrade) -> Self {
         Self { upgrade: configure(self.upgrade), ..self }
     }
 
-    /// Upgrades the connection and lets `handle` use it. When the session is over, the client gets a close
-    /// frame with the code 1008 and the reason (`absolute`, `idle` or `revoked`), and `handle` is dropped.
+    /// Upgrades the connection, and runs `handle` with the WebSocket.
+    ///
+    /// When the session is over, the client gets a close frame with the code 1008 and the reason
+    /// (`absolute`, `idle` or `revoked`), and `handle` is dropped.
     pub fn on_upgrade<F, Fut>(self, handle: F) -> Response
     where
         F: FnOnce(LiveWebSocket) -> Fut + Send + 'static,
@@ -104,22 +106,22 @@ pub struct LiveWebSocket {
 }
 
 impl LiveWebSocket {
-    /// The next message of the client; `None` when it has closed the connection, or that broke.
+    /// Receives the next message of the client; `None` after the connection was closed or broke.
     pub async fn recv(&mut self) -> Option<Message> {
         self.receiver.recv().await
     }
 
-    /// Sends a message, as soon as those before are on their way.
+    /// Sends a message, after those that were sent before.
     ///
     /// # Errors
     ///
-    /// If the connection is closed.
+    /// Fails if the connection is closed.
     pub async fn send(&mut self, message: Message) -> Result<(), axum::Error> {
         self.sender.send(message).await.map_err(|_| axum::Error::new("the connection is closed"))
     }
 }
 
-/// Moves messages between the client and whoever handles them, until one of them leaves or the session is
+/// Moves messages between the client and its handler, until one of them leaves or the session is
 /// over.
 async fn carry(
     mut socket: WebSocket,
@@ -150,12 +152,12 @@ async fn carry(
         ended = until => Some(ended),
     };
     if let Some(ended) = ended {
-        // A client that reads nothing is not waited for.
+        // A client that does not read is not waited for.
         let _ = timeout(MAX_GOODBYE, socket.send(goodbye(&ended))).await;
     }
 }
 
-/// The next message, and the place for it. Nothing is read before there is one.
+/// The next message, and a slot for it. It does not read before a slot is free.
 async fn next<'r>(
     socket: &mut WebSocket,
     received: &'r mpsc::Sender<Message>,

@@ -1,4 +1,4 @@
-//! How much of an address is kept.
+//! How much of a client's address is kept.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AddressRetention {
-    /// The whole address, as it came.
+    /// The whole address, as received.
     Keep,
     /// Its network: the first 24 bits of an IPv4 address, the first 48 of an IPv6 address.
     Truncate,
@@ -16,7 +16,7 @@ pub enum AddressRetention {
 
 impl AddressRetention {
     pub(crate) fn apply(self, address: IpAddr) -> Option<IpAddr> {
-        // An IPv4 address in the clothes of IPv6 would otherwise lose all that it says.
+        // An IPv4-mapped IPv6 address would otherwise lose all of its bits.
         let address = address.to_canonical();
         match (self, address) {
             (Self::Keep, _) => Some(address),

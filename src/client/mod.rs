@@ -1,4 +1,4 @@
-//! Who is behind a request, as far as it can be known.
+//! The client behind a request, as far as it can be known.
 
 mod address;
 mod device;

@@ -1,16 +1,16 @@
-//! Where a client roughly is.
+//! The approximate location of a client.
 
 use std::net::IpAddr;
 
-/// Finds the approximate location of an address, for people to recognise: `Berlin, Germany`.
+/// Finds the approximate location of an address for users, as in `Berlin, Germany`.
 ///
-/// A closure from an address to a text does so too. One that reads a database file is a
-/// [recipe](crate::docs::privacy#locations).
+/// Closures from an address to a text implement it. A [recipe](crate::docs::privacy#locations)
+/// shows one that reads a database file.
 pub trait Locate: Send + Sync + 'static {
-    /// The location, in words; `None` if it is unknown.
+    /// Returns the location in words; `None` if it is unknown.
     ///
-    /// It is asked when a session starts and when its activity is recorded (about hourly), while
-    /// the request waits: it must not block.
+    /// It is called when a session starts and when its activity is recorded (about hourly), while
+    /// the request waits, so it must not block.
     fn locate(&self, address: IpAddr) -> Option<String>;
 }
 

@@ -1,23 +1,23 @@
-//! The client's address, where the app's own proxies stand before the app.
+//! The client's address behind the app's own proxies.
 //!
-//! Each proxy appends the address that it was reached from, so a header reads from the right: the
-//! right-most entry is what the nearest proxy saw, and what stands left of the first address that
-//! is no proxy's was written by that client, who may write anything.
+//! Each proxy appends the address of its peer, so the header is read from the right. The right-most
+//! entry is the address that the nearest proxy saw. Entries left of the first address that does not
+//! belong to a proxy were written by that client, and can be forged.
 
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, header};
 
-/// Which header the app's own proxies write.
+/// The header that the app's own proxies write.
 ///
-/// Only this one is believed: a proxy that writes the one often passes on the other as a stranger
-/// has sent it.
+/// Only this one is trusted: a proxy that writes one header often passes on the other as an
+/// attacker has sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ForwardedHeader {
     /// `X-Forwarded-For`, a list of addresses.
     XForwardedFor,
-    /// `Forwarded`, as RFC 7239 has it.
+    /// `Forwarded`, as defined in RFC 7239.
     Forwarded,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Proxies {
 
 impl Proxies {
     /// The proxies in these networks, each written as `10.0.0.0/8`, `2001:db8::/32`, or as a single
-    /// address. What stands behind the prefix is ignored: `10.1.2.3/8` is `10.0.0.0/8`.
+    /// address. Bits beyond the prefix are ignored: `10.1.2.3/8` is `10.0.0.0/8`.
     pub(crate) fn new(
         networks: impl IntoIterator<Item = impl AsRef<str>>,
         header: ForwardedHeader,
@@ -42,12 +42,12 @@ impl Proxies {
         Ok(Self { header, networks: parsed })
     }
 
-    /// The first address that is no proxy's, from the peer on and then leftwards through the
-    /// header. `None` if a proxy does not say whom it speaks for.
+    /// The first address that does not belong to a proxy, from the peer on and then leftwards
+    /// through the header. `None` if a proxy does not name its client.
     pub(crate) fn client_behind(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         let mut current = peer.to_canonical();
         let mut gap = false;
-        // Several lines are one list, and the last of them is its right end.
+        // Several header lines form one list, whose right end is in the last line.
         for line in headers.get_all(self.header.name()).iter().rev() {
             for entry in FromTheRight::new(line.as_bytes(), b',') {
                 if !self.trusts(current) {
@@ -57,7 +57,8 @@ impl Proxies {
                     gap = true;
                     continue;
                 }
-                // A proxy may have left its entry empty. Then what follows can be anybody's.
+                // A proxy may have left its entry empty. An attacker may then have written the
+                // rest.
                 if gap {
                     return None;
                 }
@@ -72,7 +73,7 @@ impl Proxies {
     }
 }
 
-/// What is no network of proxies, with its value.
+/// An invalid network of proxies, with its value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidNetwork {
     #[error(
@@ -94,7 +95,7 @@ pub(crate) enum InvalidNetwork {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Network {
     address: IpAddr,
-    /// How many leading bits count.
+    /// The number of leading bits that count.
     length: u8,
 }
 
@@ -113,7 +114,7 @@ impl Network {
             Some(Some(length)) if length <= u16::from(most) => length as u8,
             Some(_) => return Err(InvalidNetwork::Length { network: text.to_owned(), most }),
         };
-        // Addresses are compared as IPv4 where they can be, so networks have to be as well.
+        // Addresses are compared as IPv4 if possible, so networks must be as well.
         let canonical = address.to_canonical();
         let length = match (address, canonical) {
             (IpAddr::V6(_), IpAddr::V4(_)) => match length.checked_sub(MAPPED) {
@@ -180,7 +181,7 @@ fn forwarded_for(element: &[u8]) -> Option<&str> {
     found
 }
 
-/// The text, without the quotes around it if it has any. An address needs no escapes in them.
+/// The text, without surrounding quotes. A quoted address needs no escapes.
 fn unquoted(text: &str) -> Option<&str> {
     if !text.contains('"') {
         return Some(text);
@@ -188,7 +189,7 @@ fn unquoted(text: &str) -> Option<&str> {
     text.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// An address, with or without a port. Zones (`%eth0`) mean nothing on another machine.
+/// An address, with or without a port. Zones (`%eth0`) have no meaning on another machine.
 fn address(node: &str) -> Option<IpAddr> {
     let (address, port) = if let Some(bracketed) = node.strip_prefix('[') {
         let (address, rest) = bracketed.split_once(']')?;
@@ -206,7 +207,7 @@ fn address(node: &str) -> Option<IpAddr> {
     }
 }
 
-/// A number, or a made-up name as in RFC 7239: that hides the port, not the address.
+/// A number, or an obfuscated name (RFC 7239), which hides the port and not the address.
 fn is_port(text: &str) -> bool {
     match text.strip_prefix('_') {
         Some(name) => {
@@ -223,10 +224,10 @@ fn number(text: &str) -> Option<u16> {
     if digits { text.parse().ok() } else { None }
 }
 
-/// The parts between separators that stand in no quotes, the last part first.
+/// The parts between separators outside of quotes, the last part first.
 ///
-/// Read from the right, a stray quote spoils only what stands left of it, which is never what a
-/// proxy has appended after it.
+/// Read from the right, a stray quote spoils only the text left of it, which is never the part that
+/// a proxy has appended after it.
 struct FromTheRight<'a> {
     rest: Option<&'a [u8]>,
     separator: u8,
@@ -256,7 +257,7 @@ impl<'a> Iterator for FromTheRight<'a> {
     }
 }
 
-/// Whether what comes after `before` is escaped: an even number of backslashes escape each other.
+/// Whether the text after `before` is escaped: an even number of backslashes escape each other.
 fn is_escaped(before: &[u8]) -> bool {
     before.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
 }
@@ -272,7 +273,7 @@ mod tests {
 
     const TRUSTED: [&str; 4] = ["10.0.0.0/8", "127.0.0.1", "2001:db8:ffff::/48", "::1"];
 
-    /// What the client's address is behind `peer`; the first line is the left-most.
+    /// The client's address behind `peer`; the first line is the left-most.
     #[track_caller]
     fn client(header: ForwardedHeader, peer: &str, lines: &[impl AsRef<[u8]> + Debug]) -> String {
         let mut headers = HeaderMap::new();

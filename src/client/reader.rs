@@ -1,4 +1,4 @@
-//! What a request says of its client, as far as the app wants to know.
+//! The client's details in a request, as far as the app keeps them.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,7 @@ use http::{Extensions, HeaderMap, header};
 use super::{AddressRetention, Locate, NameDevice, Proxies, WellKnown};
 use crate::session::{ClientDetails, MAX_LABEL, shows_nothing, turns_text};
 
-/// Reads what is known of a client from its requests.
+/// Reads the details of clients from their requests.
 pub(crate) struct ClientReader {
     pub(crate) proxies: Option<Proxies>,
     pub(crate) retention: AddressRetention,
@@ -38,7 +38,7 @@ impl ClientReader {
     pub(crate) fn read(&self, headers: &HeaderMap, extensions: &Extensions) -> ClientDetails {
         let agent = headers.get(header::USER_AGENT).map(|agent| agent.as_bytes());
         let address = self.address(headers, extensions);
-        // From the whole address: what is kept of it may be too little.
+        // From the whole address: the part that is kept may be too short.
         let location = address.and_then(|address| self.places.as_ref()?.locate(address));
         ClientDetails {
             agent: agent.and_then(label),
@@ -57,8 +57,8 @@ impl ClientReader {
     }
 }
 
-/// As much as is kept of what others say: text without control characters and without what turns it
-/// around, at most [`MAX_LABEL`] bytes; `None` if nothing of it can be seen.
+/// The part of a client's text that is kept: no control characters and no direction changes, at
+/// most [`MAX_LABEL`] bytes; `None` if no character is visible.
 fn label(bytes: &[u8]) -> Option<Arc<str>> {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_LABEL)]);
     let mut label = text.replace(turns_text, "").replace(char::is_control, " ");

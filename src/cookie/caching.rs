@@ -1,13 +1,14 @@
-//! What caches are told of a response, and what they may be told beside the session cookie.
+//! Cache headers of a response with the session cookie, and of responses in general.
 
 use http::header::{CACHE_CONTROL, EXPIRES, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Keeps every cache away from a response with the session cookie.
+/// Keeps all caches from storing a response with the session cookie.
 ///
-/// A header for some caches alone comes before `Cache-Control` (RFC 9213), so each that lets them
-/// keep the response goes; one that forbids it stays. `Expires` goes too: a cache that knows no
-/// `Cache-Control` reads nothing else. `Pragma` stays, since it can only forbid. (Trap 44)
+/// A header for particular caches takes precedence over `Cache-Control` (RFC 9213), so a header
+/// that lets them store the response is removed, and one that forbids it stays. `Expires` is
+/// removed too: a cache that does not support `Cache-Control` reads only `Expires`. `Pragma` stays,
+/// since it can only forbid. (Trap 44)
 pub(crate) fn keep_from_caches(headers: &mut HeaderMap) {
     let loosening = |name: &&HeaderName| {
         is_targeted(name) && !headers.get_all(*name).iter().all(|value| forbids(name, value))
@@ -23,10 +24,10 @@ pub(crate) fn keep_from_caches(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether the handler wants the response to be kept by caches that others share: by all of them
-/// (RFC 9111), or by some (RFC 9213 and what vendors had before it).
+/// Whether the handler lets shared caches store the response: all of them (RFC 9111), or some (RFC
+/// 9213 and the vendor headers before it).
 ///
-/// `Expires` alone does not count: that it lies in the future takes a clock.
+/// `Expires` alone does not count: a clock is needed to tell whether it is in the future.
 pub(crate) fn is_publicly_cacheable(headers: &HeaderMap) -> bool {
     let of = |name: &HeaderName| allows(name, headers.get_all(name).iter());
     headers.keys().filter(|name| **name == CACHE_CONTROL || is_targeted(name)).any(of)
@@ -34,14 +35,14 @@ pub(crate) fn is_publicly_cacheable(headers: &HeaderMap) -> bool {
 
 const X_ACCEL_EXPIRES: &str = "x-accel-expires";
 
-/// Whether it speaks to some caches alone.
+/// Whether the header is for particular caches.
 fn is_targeted(name: &HeaderName) -> bool {
-    // `CDN-Cache-Control`, and a name for each vendor in front of it.
+    // `CDN-Cache-Control`, and such a name for each vendor.
     name.as_str().ends_with("-cache-control")
         || matches!(name.as_str(), "surrogate-control" | "edge-control" | X_ACCEL_EXPIRES)
 }
 
-/// Whether the caches that it speaks to are told to keep nothing.
+/// Whether the header forbids its caches to store the response.
 fn forbids(name: &HeaderName, value: &HeaderValue) -> bool {
     match name.as_str() {
         X_ACCEL_EXPIRES => is_never(&text(value)),
@@ -49,7 +50,7 @@ fn forbids(name: &HeaderName, value: &HeaderValue) -> bool {
     }
 }
 
-/// Whether the caches that a header with these values speaks to may show the response to others.
+/// Whether a header with these values lets its caches show the response to other users.
 fn allows<'a>(name: &HeaderName, values: impl Iterator<Item = &'a HeaderValue>) -> bool {
     let (mut public, mut private) = (false, false);
     for value in values {
@@ -77,24 +78,24 @@ fn allows<'a>(name: &HeaderName, values: impl Iterator<Item = &'a HeaderValue>) 
     public && !private
 }
 
-/// What nobody can read counts as empty.
+/// A value that is not text counts as empty.
 fn text(value: &HeaderValue) -> String {
     value.to_str().unwrap_or_default().to_ascii_lowercase()
 }
 
-/// The directives of a header. A parameter of a directive counts as one of its own, as in
+/// The directives of a header. A parameter of a directive counts as another directive, as in
 /// `Surrogate-Control: max-age=60;varnish`.
 fn directives(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', ';']).map(str::trim)
 }
 
-/// Whether nginx is told by `X-Accel-Expires` to keep nothing.
+/// Whether `X-Accel-Expires` tells nginx not to store the response.
 fn is_never(text: &str) -> bool {
     text.trim() == "off" || is_zero(text)
 }
 
-/// Whether a number of seconds, in quotes or without them, is zero. One that is no number is not:
-/// some cache may read it as one.
+/// Whether a number of seconds, quoted or not, is zero. `false` for an invalid number: some cache
+/// may accept it.
 fn is_zero(seconds: &str) -> bool {
     let digits = seconds.trim().trim_matches('"');
     !digits.is_empty() && digits.bytes().all(|digit| digit == b'0')

@@ -1,4 +1,4 @@
-//! The session cookie: how it is set and deleted, and with which settings.
+//! The session cookie: its settings, and how it is set and deleted.
 
 mod caching;
 mod session_cookie;

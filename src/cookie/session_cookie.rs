@@ -1,4 +1,4 @@
-//! The session cookie: how it is set and deleted.
+//! Setting and deleting the session cookie.
 
 use http::HeaderMap;
 use http::header::SET_COOKIE;
@@ -11,13 +11,12 @@ use crate::limits::COOKIE_LIFE;
 #[derive(Clone, Debug)]
 pub(crate) struct SessionCookie {
     name: String,
-    /// As they follow the value: `; HttpOnly; …`.
+    /// The attributes as they follow the value: `; HttpOnly; …`.
     attributes: String,
 }
 
 impl SessionCookie {
-    /// A cookie whose name and attributes browsers accept. The attributes follow the value as they
-    /// are.
+    /// A cookie whose name and attributes are valid. The attributes follow the value as they are.
     pub(super) fn new(name: String, attributes: String) -> Self {
         Self { name, attributes }
     }
@@ -26,13 +25,13 @@ impl SessionCookie {
         &self.name
     }
 
-    /// Whether browsers drop it where they do not trust the connection.
+    /// Whether browsers drop it on a connection that they do not trust.
     pub(crate) fn is_secure(&self) -> bool {
         self.attributes.split("; ").any(|attribute| attribute == "Secure")
     }
 
-    /// Sets the cookie, for at most 400 days as browsers do; without `max_age` it goes when the
-    /// browser is closed.
+    /// Sets the cookie, for at most 400 days as browsers do; without `max_age` until the browser
+    /// closes.
     pub(crate) fn render(&self, value: &str, max_age: Option<Duration>) -> SetCookie {
         let Self { name, attributes } = self;
         let mut text = format!("{name}={value}{attributes}");
@@ -43,15 +42,15 @@ impl SessionCookie {
         SetCookie::new(&text)
     }
 
-    /// Deletes the cookie. The attributes are those it was set with, or browsers would keep it.
-    /// (Trap 21)
+    /// Deletes the cookie, with the attributes that it was set with: otherwise browsers would keep
+    /// it. (Trap 21)
     pub(crate) fn clear(&self) -> SetCookie {
         let Self { name, attributes } = self;
         let epoch = "Thu, 01 Jan 1970 00:00:00 GMT";
         SetCookie::new(&format!("{name}={attributes}; Max-Age=0; Expires={epoch}"))
     }
 
-    /// Whether these headers of a response set or delete a cookie of this name already.
+    /// Whether these response headers already set or delete a cookie of this name.
     pub(crate) fn is_set_by(&self, headers: &HeaderMap) -> bool {
         headers.get_all(SET_COOKIE).iter().any(|header| {
             let mut parts = header.as_bytes().splitn(2, |byte| matches!(byte, b'=' | b';'));

@@ -1,4 +1,4 @@
-//! The message to the browser that sets or deletes the session cookie.
+//! The `Set-Cookie` header that sets or deletes the session cookie.
 
 use std::fmt;
 
@@ -8,12 +8,13 @@ use http::{HeaderMap, HeaderValue};
 use super::caching::keep_from_caches;
 use crate::session::SessionId;
 
-/// Tells the browser to keep the session cookie, or to delete it. It has nothing to tell where the
-/// session is that of a token: there is no browser.
+/// Sets or deletes the session cookie in the browser. Return it from the handler.
 ///
-/// It does not print, and its header is marked as sensitive.
+/// For the session of a token it does nothing, since there is no browser.
 ///
-/// With axum it is a part of a response: `(set_cookie, Redirect::to("/"))`. Elsewhere:
+/// `Debug` does not show its value, and its header is marked as sensitive.
+///
+/// With axum it is a part of a response: `(set_cookie, Redirect::to("/"))`. Elsewhere, append it:
 ///
 /// ```
 /// # use tower_curfew::{ClientInfo, Curfew, Keyring, NewSession, store::MemoryStore};
@@ -39,7 +40,7 @@ pub struct SetCookie {
 }
 
 impl SetCookie {
-    /// `cookie` must be of visible ASCII.
+    /// `cookie` must be visible ASCII.
     pub(super) fn new(cookie: &str) -> Self {
         let mut header = HeaderValue::try_from(cookie)
             .expect("names, settings and tokens hold visible ASCII only");
@@ -47,32 +48,35 @@ impl SetCookie {
         Self { header: Some(header), session: None }
     }
 
-    /// Nothing to tell the browser.
+    /// Sets and deletes nothing.
     pub(crate) fn nothing() -> Self {
         Self { header: None, session: None }
     }
 
-    /// The same, of this session.
+    /// The same cookie, with the id of its session.
     pub(crate) fn of(self, session: SessionId) -> Self {
         Self { session: Some(session), ..self }
     }
 
-    /// The public name of the session that the browser is to keep the cookie of: the one that
-    /// [`start`](crate::Curfew::start) has begun. `None` where the cookie is deleted.
+    /// Returns the id of the session that [`start`](crate::Curfew::start) began; `None` if the
+    /// cookie is deleted.
     pub fn session(&self) -> Option<SessionId> {
         self.session
     }
 
-    /// The value of the `Set-Cookie` header; `None` for the session of a token. Whoever sends it
-    /// should see to `Cache-Control` too; [`SetCookie::append_to`] does.
+    /// Returns the value of the `Set-Cookie` header; `None` for the session of a token.
+    ///
+    /// If you send it yourself, set `Cache-Control` too; [`SetCookie::append_to`] does so.
     pub fn header_value(&self) -> Option<&HeaderValue> {
         self.header.as_ref()
     }
 
-    /// Adds the `Set-Cookie` header to those of a response, and keeps caches away from it:
-    /// `Cache-Control` becomes `no-store`, `Vary` names `Cookie`, and what lets some caches keep it
-    /// all the same goes, such as `CDN-Cache-Control`, `Surrogate-Control`, `X-Accel-Expires` and
-    /// `Expires`. Behind the layer, headers that the handler adds later change nothing about that.
+    /// Adds the `Set-Cookie` header to a response, and keeps caches from storing it.
+    ///
+    /// `Cache-Control` becomes `no-store`, and `Vary` names `Cookie`. Headers that let some caches
+    /// store the response nevertheless are removed, such as `CDN-Cache-Control`,
+    /// `Surrogate-Control`, `X-Accel-Expires` and `Expires`. Behind the layer, headers that the
+    /// handler adds later do not change this.
     pub fn append_to(&self, headers: &mut HeaderMap) {
         let Some(set_cookie) = &self.header else {
             return;
@@ -81,7 +85,8 @@ impl SetCookie {
         keep_from_caches(headers);
     }
 
-    /// The value of the `Cookie` header that a browser would now send back, for tests of your app.
+    /// Returns the value of the `Cookie` header that a browser would send back, for tests of your
+    /// app.
     pub fn request_header(&self) -> HeaderValue {
         let set_cookie = self.header.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
         let pair = set_cookie.split(|byte| *byte == b';').next().unwrap_or_default();

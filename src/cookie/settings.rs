@@ -1,40 +1,40 @@
-//! The settings of the session cookie, checked once.
+//! The settings of the session cookie, validated once.
 
 use std::net::IpAddr;
 
 use super::session_cookie::SessionCookie;
 
-/// When a browser sends the cookie along with a request that another site caused (RFC 6265bis).
-/// Exhaustive.
+/// When a browser sends the cookie with a cross-site request (RFC 6265bis). Exhaustive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SameSite {
-    /// Never; not even when somebody follows a link from there, who then seems signed out.
+    /// Never, not even when the user follows a link from another site. The user then seems signed
+    /// out.
     Strict,
-    /// Only when somebody follows a link from there. The default.
+    /// Only when the user follows a link from another site. The default.
     #[default]
     Lax,
-    /// Always, as in a frame of another site. Every changing request then needs protection of its
-    /// own.
+    /// Always, for example in a frame of another site. Requests that change state then need CSRF
+    /// protection.
     None,
 }
 
-/// The wishes for the cookie, unchecked.
+/// The requested settings of the cookie, not yet validated.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CookieSettings {
-    /// By default `__Host-Http-session`, or `__Secure-session` where the other wishes rule that out
+    /// By default `__Host-Http-session`, or `__Secure-session` if the other settings rule that out
     /// (ASVS 3.3.1), or `session`.
     pub(crate) name: Option<String>,
-    /// By default none: the cookie goes to the very host that set it.
+    /// Without a domain, the default, the cookie goes only to the host that set it.
     pub(crate) domain: Option<String>,
     /// The path; by default `/`.
     pub(crate) path: Option<String>,
     pub(crate) same_site: SameSite,
-    /// Whether to leave out `Secure`.
+    /// Whether to omit `Secure`.
     pub(crate) insecure: bool,
 }
 
 impl CookieSettings {
-    /// The cookie, unless a browser would refuse it or it would be unsafe.
+    /// Builds the cookie, unless a browser would reject it or it would be unsafe.
     pub(crate) fn build(self) -> Result<SessionCookie, CookieError> {
         let path = self.path.unwrap_or_else(|| "/".to_owned());
         let name = self.name.unwrap_or_else(|| {
@@ -80,7 +80,7 @@ impl CookieSettings {
     }
 }
 
-/// What of the wishes for the cookie cannot be, with its value.
+/// A setting of the cookie that is invalid, with its value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CookieError {
     #[error(
@@ -127,10 +127,10 @@ impl SameSite {
     }
 }
 
-/// What the prefix of a name makes browsers demand. They compare it without regard to case.
+/// The requirements of a cookie name prefix. Browsers compare prefixes without regard to case.
 struct Demands {
     secure: bool,
-    /// No domain, and the path `/`.
+    /// Requires no domain, and the path `/`.
     one_host: bool,
 }
 
@@ -139,7 +139,7 @@ impl Demands {
         let begins_with = |prefix: &str| {
             name.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))
         };
-        // `__Host-Http-` among them. `Http` demands `HttpOnly` too, which ours always is.
+        // This includes `__Host-Http-`. `Http` also requires `HttpOnly`, which is always set.
         let one_host = begins_with("__Host-");
         let secure = one_host || begins_with("__Secure-") || begins_with("__Http-");
         Self { secure, one_host }
@@ -176,7 +176,8 @@ fn check_domain(domain: &str) -> Result<(), CookieError> {
     } else if domain.len() > 253 || !domain.split('.').all(is_label) {
         Err(CookieError::Domain(domain.to_owned()))
     } else if last.starts_with(|digit: char| digit.is_ascii_digit()) {
-        // Browsers read `127.1` and `1.0x7f` as addresses, and no top-level domain begins so.
+        // Browsers read `127.1` and `1.0x7f` as addresses, and no top-level domain begins with a
+        // digit.
         Err(CookieError::IpAddress(domain.to_owned()))
     } else if !domain.contains('.') {
         Err(CookieError::NoDot(domain.to_owned()))

@@ -1,7 +1,7 @@
-//! The one conclusion: whether a session is alive, when it will end, and why it has ended.
+//! The verdict: whether a session is alive, when it will end, and why it has ended.
 //!
-//! Stores keep facts; here, and nowhere else, a time is compared with a limit. So every store gives
-//! the same answer, and a change of policy needs no write to any session.
+//! Stores keep facts; only this module compares a time with a limit. So every store gives the same
+//! answer, and a change of policy needs no write to any session.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::session::{
 #[cfg(test)]
 mod tests;
 
-/// What the app itself decides about its sessions.
+/// The app's own settings for its sessions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AppLimits {
     pub(crate) browsers: Limits,
@@ -35,43 +35,43 @@ impl AppLimits {
         }
     }
 
-    /// The longest that a session lasts that nobody uses; `Duration::MAX` is for ever.
+    /// The longest lifetime of an unused session; `Duration::MAX` is without end.
     pub(crate) fn longest_silence(&self) -> Duration {
         let silence = |limits: Limits| limits.longest_silence().unwrap_or(Duration::MAX);
         silence(self.browsers).max(silence(self.tokens))
     }
 }
 
-/// The conclusion on a session.
+/// The verdict on a session.
 #[must_use]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The session is alive.
     Live(LiveState),
-    /// It is over, and why. Whoever finds this first writes it down.
+    /// The session is over, for this reason. The first caller that finds this writes it.
     Over(Ended),
-    /// Its record should have been deleted by now, and counts as if it were.
+    /// Its record should have been deleted by now, and counts as deleted.
     Gone,
 }
 
-/// What lies ahead of a living session.
+/// The deadlines of a living session, and the time of its next touch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LiveState {
     pub(crate) schedule: Schedule,
-    /// From when on activity is to be recorded.
+    /// The time from which activity is to be recorded.
     pub(crate) touch_at: Timestamp,
-    /// How exactly the last activity is known.
+    /// The precision of the last recorded activity.
     pub(crate) touch_every: Duration,
-    /// Whether the session was stamped with rules that are not there: they were lost, or the rules it
-    /// was judged by are older than the stamp.
+    /// Whether the session's stamp is above the rules: rules were lost, or the rules it was judged
+    /// by are older than the stamp.
     pub(crate) above_rules: bool,
 }
 
-/// Draws the conclusion from the facts, the rules and the app's own limits.
+/// Judges a session by its facts, the rules and the app's limits.
 ///
 /// # Errors
 ///
-/// If rules that bind the session cannot be read. Then nothing is known of it.
+/// Fails if rules that bind the session cannot be read. The state of the session is then unknown.
 pub(crate) fn judge(
     record: &Record,
     rules: Rules<'_>,
@@ -134,13 +134,14 @@ pub(crate) fn judge(
     }))
 }
 
-/// A token is issued without its client; the first use shows what that is.
+/// A token is issued without its client; the first use records the client.
 fn is_unused_token(record: &Record) -> bool {
     record.kind() == SessionKind::Token && record.last_seen() == record.created()
 }
 
-/// When the record may be deleted if its last activity is at `seen`: some time after the latest end
-/// that the session can have. Idle limits of organizations do not count, since one may leave them.
+/// The time from which the record may be deleted if its last activity is at `seen`: some time after
+/// the latest possible end. Idle limits of organizations do not count, since a session can leave an
+/// organization.
 pub(crate) fn purge_after(
     record: &Record,
     rules: Rules<'_>,
@@ -157,8 +158,8 @@ pub(crate) fn purge_after(
     Ok(latest + GRACE)
 }
 
-/// The end that is fixed for a session that leaves all organizations but those in `stays`: what was
-/// scheduled stays scheduled.
+/// The fixed end of a session that leaves all organizations but those in `stays`: a scheduled end
+/// stays.
 pub(crate) fn deadline_after_leaving(
     record: &Record,
     rules: Rules<'_>,
@@ -178,7 +179,7 @@ pub(crate) fn deadline_after_leaving(
     Ok(fixed_deadline)
 }
 
-/// That a session is bound by rules: those for everyone, or of an organization.
+/// A set of rules that binds a session: those for everyone, or of an organization.
 struct Binding<'a> {
     org: Option<&'a Arc<str>>,
     stamp: Stamp,
@@ -186,7 +187,7 @@ struct Binding<'a> {
     rules: &'a OrgRules,
 }
 
-/// Shows all rules that bind the session to `visit`.
+/// Calls `visit` with all rules that bind the session.
 fn each_binding<'a>(
     record: &'a Record,
     rules: Rules<'a>,
@@ -204,19 +205,19 @@ fn each_binding<'a>(
 /// One limit that binds a session.
 #[derive(Clone, Copy)]
 struct Bound<'a> {
-    /// When it ends the session.
+    /// The time at which it ends the session.
     at: Timestamp,
     limit: Limit,
     length: Duration,
     org: Option<&'a Arc<str>>,
-    /// Since when it binds the session.
+    /// The time since which it binds the session.
     since: Timestamp,
 }
 
 impl Bound<'_> {
-    /// Of several that have passed, which ended the session: the one that was first both in force
-    /// and passed. One that began after another had ended the session comes too late. Of two at the
-    /// same time the absolute one.
+    /// Of several limits that have passed, the one that ended the session: the first to be both in
+    /// force and passed. A limit that began after another had ended the session is too late. Of two
+    /// at the same time, the absolute one.
     fn order(&self) -> (Timestamp, Timestamp, Limit) {
         (self.at.max(self.since), self.at, self.limit)
     }
@@ -234,7 +235,7 @@ impl Bound<'_> {
     }
 }
 
-/// Shows every limit that binds the session to `visit`.
+/// Calls `visit` with every limit that binds the session.
 fn each_bound<'a>(
     record: &'a Record,
     rules: Rules<'a>,
@@ -260,19 +261,20 @@ fn each_bound<'a>(
             let Some(policy) = version.policy else {
                 continue;
             };
-            // Which version was in force at joining is a matter of numbers: clocks may disagree.
+            // The numbers decide which version was in force at joining, since clocks may disagree.
             let at_joining = version.number <= stamp.version;
             let since = if at_joining { joined } else { version.begins.max(joined) };
             if let Some(length) = policy.absolute_limit() {
                 let (at, limit) = (created + length, Limit::Absolute);
                 visit(Bound { at, limit, length, org, since });
             }
-            // So is which was replaced by the time of the last activity, and binds no more.
+            // The numbers also decide which versions were replaced by the time of the last
+            // activity, and no longer bind.
             if let Some(length) = policy.idle_limit()
                 && stamp.known < replaced_by
             {
-                // Before this limit began to bind, activity was recorded only once per refresh. So
-                // whoever was at work may have been active until then, but no later than it began.
+                // Before this limit began to bind, activity was recorded only once per refresh. A
+                // user may therefore have been active until then, but no later than its beginning.
                 let from = if version.number <= stamp.known {
                     seen
                 } else {

@@ -1,4 +1,4 @@
-//! How it looks when a request is turned away.
+//! The responses to rejected requests.
 
 mod problem;
 mod rejection;

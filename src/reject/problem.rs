@@ -1,4 +1,4 @@
-//! What went wrong, for programs: `application/problem+json` (RFC 9457).
+//! Problem details for API clients: `application/problem+json` (RFC 9457).
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -15,7 +15,7 @@ struct Problem<'a, M> {
     more: M,
 }
 
-/// Nothing more to say.
+/// No members beside the usual ones.
 #[derive(Serialize)]
 struct NoMore {}
 
@@ -23,7 +23,7 @@ pub(crate) fn problem(status: StatusCode, title: &str) -> Response<Bytes> {
     problem_with(status, title, NoMore {})
 }
 
-/// With more members beside the usual ones.
+/// A problem with additional members.
 pub(crate) fn problem_with(
     status: StatusCode,
     title: &str,
@@ -35,7 +35,7 @@ pub(crate) fn problem_with(
     answer(status, "application/problem+json", body.into())
 }
 
-/// 503: nobody is let in, nobody is signed out, and a later try may find the store again.
+/// 503: every session is rejected but stays signed in, and a later try may reach the store again.
 pub(crate) fn unavailable(kind: RequestKind) -> Response<Bytes> {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let title = "sessions cannot be checked just now; try again in a moment";

@@ -1,4 +1,4 @@
-//! A request that is turned away, and the answer to it.
+//! A rejected request, and its response.
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -10,10 +10,10 @@ use super::problem::{problem_with, unavailable};
 use crate::request::{Asked, RequestKind, is_plain};
 use crate::session::Ended;
 
-/// Makes the answer to a request that is turned away. Closures implement it.
+/// Makes the response to a rejected request. Closures implement it.
 ///
-/// Whatever it answers, `Cache-Control: no-store` is added, and the session cookie is cleared where
-/// that is due.
+/// `Cache-Control: no-store` is added to the response, and the session cookie is cleared if that is
+/// due.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -26,7 +26,7 @@ use crate::session::Ended;
 /// };
 /// ```
 pub trait Reject: Send + Sync + 'static {
-    /// The answer. [`Rejection::response`] is the usual one.
+    /// Makes the response. [`Rejection::response`] is the default one.
     fn reject(&self, rejection: &Rejection<'_>) -> Response<Bytes>;
 }
 
@@ -39,7 +39,7 @@ where
     }
 }
 
-/// A request that is turned away, and why.
+/// A rejected request, and the cause of its rejection.
 #[derive(Clone, Debug)]
 pub struct Rejection<'a> {
     cause: RejectionCause<'a>,
@@ -49,15 +49,15 @@ pub struct Rejection<'a> {
     cookie_name: &'a str,
 }
 
-/// Why a request is turned away.
+/// The cause of a rejection.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum RejectionCause<'a> {
-    /// It comes without a session that we know of.
+    /// The request has no known session.
     Anonymous,
     /// Its session has ended.
     Ended(&'a Ended),
-    /// Nobody knows: the store did not answer in time, or answered nonsense.
+    /// The session is unknown: the store did not answer in time, or its answer was invalid.
     Unavailable,
 }
 
@@ -68,30 +68,32 @@ impl<'a> Rejection<'a> {
         login_at: &'a str,
         cookie_name: &'a str,
     ) -> Self {
-        // A body cannot be sent again, so whoever sent one starts over on the default page.
+        // A body cannot be sent again, so a user who sent one starts over on the default page.
         let safe = matches!(*request.method, Method::GET | Method::HEAD);
         let path = request.uri.path_and_query().map(|path| path.as_str());
         let return_to = path.filter(|path| safe && is_plain(path));
         Self { cause, request_kind: request.kind, return_to, login_at, cookie_name }
     }
 
-    /// Why the request is turned away.
+    /// Returns the cause of the rejection.
     pub fn cause(&self) -> RejectionCause<'a> {
         self.cause
     }
 
-    /// Who is asking, which decides what answer helps.
+    /// Returns the kind of request, which decides the form of a useful response.
     pub fn request_kind(&self) -> RequestKind {
         self.request_kind
     }
 
-    /// Where to sign in: the path that the app named.
+    /// Returns the path of the login page that the app has set.
     pub fn login_at(&self) -> &'a str {
         self.login_at
     }
 
-    /// Where to sign in, with what that page wants to know: `return_to` (the path and query that
-    /// was asked for, where coming back to it is possible), `reason` and `organization`.
+    /// Returns the URL of the login page with its query parameters.
+    ///
+    /// They are `return_to` (the requested path and query, if the user can return to it), `reason`
+    /// and `organization`.
     pub fn login_url(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if let (RequestKind::Navigation, Some(path)) = (self.request_kind, self.return_to) {
@@ -111,14 +113,14 @@ impl<'a> Rejection<'a> {
         }
     }
 
-    /// The usual answer: a page to sign in on for people, a status for programs.
+    /// Makes the default response: the login page for users, a status for API clients.
     ///
-    /// | who | answer |
+    /// | request | response |
     /// | --- | --- |
     /// | navigation | 303 to [`login_url`](Self::login_url) |
-    /// | htmx | the same as anybody else, with `HX-Redirect` |
-    /// | anybody else | 401 with `WWW-Authenticate` and `application/problem+json` (RFC 9457) |
-    /// | anybody, while the store does not answer | 503 with `Retry-After` |
+    /// | htmx | the same as any other request, with `HX-Redirect` |
+    /// | any other | 401 with `WWW-Authenticate` and `application/problem+json` (RFC 9457) |
+    /// | any, while the store does not answer | 503 with `Retry-After` |
     pub fn response(&self) -> Response<Bytes> {
         match (self.cause, self.request_kind) {
             (RejectionCause::Unavailable, kind) => unavailable(kind),
@@ -159,7 +161,7 @@ impl<'a> Rejection<'a> {
     }
 }
 
-/// What a program is told that has to sign in.
+/// The problem for an API client that has to sign in.
 #[derive(Serialize)]
 struct SignInRequired<'a> {
     reason: &'a str,

@@ -1,10 +1,10 @@
-//! What is asked for.
+//! The parts of a request that decide the form of its response.
 
 use http::{Extensions, HeaderMap, Method, Request, Uri};
 
 use super::kind::RequestKind;
 
-/// What decides how a request is answered that is turned away.
+/// The parts of a rejected request that decide the form of its response.
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
@@ -31,8 +31,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The URI that the client asked for. In a router that is nested under a prefix, the request itself
-/// shows only the rest of it.
+/// The URI that the client requested. In a nested router, the request itself has only the rest
+/// after the prefix.
 pub(crate) fn original_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
     #[cfg(feature = "axum")]
     if let Some(axum::extract::OriginalUri(original)) = extensions.get() {

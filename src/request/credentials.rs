@@ -1,4 +1,4 @@
-//! What a request presents as its session, and whether it verifies: a bearer token, or the cookie.
+//! The credentials of a request and their verification: a bearer token, or the cookie.
 
 use std::fmt;
 use std::io::BufRead as _;
@@ -10,7 +10,7 @@ use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use crate::event::RefusalReason;
 use crate::token::{BEARER_PREFIX, Keyring, Purpose, Signer, Token};
 
-/// Finds and verifies what requests present, and signs what they are to present next.
+/// Finds and verifies the credentials of requests, and signs new ones.
 #[derive(Debug)]
 pub(crate) struct Credentials {
     cookie_name: String,
@@ -31,9 +31,9 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// Why what it presents counts for nothing.
+    /// The reason why the presented token is refused.
     pub(crate) fn read(&self, headers: &HeaderMap) -> Result<Option<Token>, RefusalReason> {
-        // A bearer token comes first: a browser sends the cookie along unasked.
+        // A bearer token comes first: a browser always sends the cookie along.
         let (presented, signer) = match bearer_token(headers) {
             Presented::Nothing => (session_cookie(headers, &self.cookie_name), &self.cookies),
             bearer => (bearer, &self.tokens),
@@ -47,29 +47,29 @@ impl Credentials {
         }
     }
 
-    /// What the cookie of a browser holds.
+    /// Signs the token for a browser's cookie.
     pub(crate) fn sign_cookie(&self, token: &Token) -> String {
         self.cookies.sign(token)
     }
 
-    /// What follows the prefix of a bearer token.
+    /// Signs a bearer token; the result follows the prefix.
     pub(crate) fn sign_bearer(&self, token: &Token) -> String {
         self.tokens.sign(token)
     }
 }
 
-/// What a request presents as its session: a cookie, or a token. The bytes do not print.
+/// The credentials that a request presents: a cookie, or a token. `Debug` does not show the bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Presented<'h> {
     Nothing,
-    /// One value, however often it is there.
+    /// One value, possibly repeated.
     One(&'h [u8]),
-    /// Two different values, of which neither counts: one may be planted. (R35)
+    /// Two different values, both refused: an attacker may have planted one. (R35)
     Conflicting,
 }
 
 impl<'h> Presented<'h> {
-    /// This, and one value more.
+    /// Adds one more value.
     fn and(self, value: &'h [u8]) -> Self {
         match self {
             Self::Nothing => Self::One(value),
@@ -89,10 +89,10 @@ impl fmt::Debug for Presented<'_> {
     }
 }
 
-/// Looks for the cookie in the bytes of all `Cookie` headers.
+/// Finds the cookie in the bytes of all `Cookie` headers.
 ///
-/// Names are compared as they are: whoever decodes `__%48ost-` reads a cookie that browsers let
-/// anybody set. (Trap 19)
+/// Names are not decoded before the comparison: decoding `__%48ost-` would accept a cookie that any
+/// site of the domain can set. (Trap 19)
 fn session_cookie<'h>(headers: &'h HeaderMap, name: &str) -> Presented<'h> {
     let name = name.as_bytes();
     let mut found = Presented::Nothing;
@@ -110,18 +110,18 @@ fn session_cookie<'h>(headers: &'h HeaderMap, name: &str) -> Presented<'h> {
     found
 }
 
-/// What stands between the semicolons.
+/// The parts between the semicolons.
 fn pairs(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     iter::from_fn(move || {
         let from_here = rest;
-        // The standard library's way to its `memchr`: a third of the time of `split`.
+        // This uses the standard library's `memchr`: a third of the time of `split`.
         let len = rest.skip_until(b';').expect("reading a slice does not fail");
         let pair = &from_here[..len];
         (len != 0).then(|| pair.strip_suffix(b";").unwrap_or(pair))
     })
 }
 
-/// Looks for one of our tokens. Tokens of others, which the app may have besides, are not seen.
+/// Finds one of our tokens. Other tokens, which the app may also use, are ignored.
 fn bearer_token(headers: &HeaderMap) -> Presented<'_> {
     let mut found = Presented::Nothing;
     for header in headers.get_all(AUTHORIZATION) {
@@ -135,13 +135,13 @@ fn bearer_token(headers: &HeaderMap) -> Presented<'_> {
     found
 }
 
-/// Whether a client presents one of our tokens, whatever it is worth.
+/// Whether a client presents one of our tokens, valid or not.
 #[cfg(feature = "axum")]
 pub(crate) fn bears_our_token(headers: &HeaderMap) -> bool {
     bearer_token(headers) != Presented::Nothing
 }
 
-/// Whether a client presents a token, ours or another. Browsers do so for no page.
+/// Whether a client presents a token, ours or another. Browsers never do so for a page.
 pub(crate) fn bears_token(headers: &HeaderMap) -> bool {
     headers.get_all(AUTHORIZATION).iter().any(|header| bearer(header).is_some())
 }

@@ -1,21 +1,21 @@
-//! Who is asking.
+//! The kind of a request.
 
 use http::HeaderMap;
 use http::header;
 
 use super::credentials::bears_token;
 
-/// Who is asking, which decides what answer helps.
+/// The kind of a request, which decides the form of a useful response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestKind {
-    /// A person who opened a page or sent a form. A redirect shows them another page.
+    /// A browser that opened a page or sent a form. A redirect shows another page to the user.
     Navigation,
-    /// htmx, which follows its own header.
+    /// An htmx request, which follows its own redirect header.
     Htmx,
-    /// A program that presents a bearer token. It wants a status, never a page.
+    /// A client with a bearer token. It needs a status, never a page.
     Bearer,
-    /// A script, or another program. It wants a status, never a page.
+    /// A script, or another client. It needs a status, never a page.
     Background,
 }
 

@@ -1,5 +1,4 @@
-//! What a request is: who is asking, with which credentials, for which path, and where it is to come
-//! back to.
+//! The properties of a request: its kind, credentials, path, and the path to return to.
 
 mod asked;
 mod credentials;

@@ -1,9 +1,9 @@
-//! Where a request comes from.
+//! The origin of a request.
 
 use http::Uri;
 
-/// Whether it is written as browsers write an origin (RFC 6454): scheme, host, and the port unless it
-/// is the usual one.
+/// Whether a text has the form in which browsers send an origin (RFC 6454): scheme, host, and the
+/// port unless it is the default one.
 pub(crate) fn is_origin(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else {
         return false;

@@ -1,27 +1,27 @@
-//! Whether a browser asks in the clear, where it keeps no `Secure` cookie.
+//! Detection of plain HTTP, on which browsers drop `Secure` cookies.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use http::header::{ORIGIN, REFERER};
 use http::{HeaderMap, HeaderValue, Uri};
 
-/// Whether the browser says that it is on a page over plain http, on a name that is not localhost. It
-/// drops a `Secure` cookie that the answer brings. (Trap 51)
+/// Whether the browser says that it is on a page over plain HTTP, on a host other than localhost.
+/// It then drops a `Secure` cookie in the response. (Trap 51)
 ///
-/// The server behind a proxy does not see the scheme, and what a proxy says of it depends on the proxy.
-/// So only the browser's own word counts: the origin of the form that it sends, or the page that it
-/// comes from. Where it has no doubt of the connection it sends `Sec-Fetch-Site`, too.
+/// The server behind a proxy does not see the scheme, and the headers of proxies differ. So only
+/// the browser's own headers count: the origin of the form that it sends, or the page that it comes
+/// from. On a connection that it trusts, it also sends `Sec-Fetch-Site`.
 pub(crate) fn drops_secure_cookies(headers: &HeaderMap) -> bool {
     if headers.contains_key("sec-fetch-site") || headers.contains_key("sec-fetch-mode") {
         return false;
     }
-    // A browser that says nothing of its origin says `null`.
+    // A browser that hides its origin sends `null`.
     let page = headers.get(ORIGIN).filter(|origin| *origin != "null");
     let page = page.or_else(|| headers.get(REFERER));
     page.is_some_and(is_in_the_clear) && !came_encrypted(headers)
 }
 
-/// Whether a proxy says that the browser asked it over https: then the page is another site's.
+/// Whether a proxy says that the request came over HTTPS: then the page is of another site.
 fn came_encrypted(headers: &HeaderMap) -> bool {
     let says = |name: &str, what: &str| {
         headers.get_all(name).iter().any(|value| {
@@ -39,7 +39,7 @@ fn is_in_the_clear(page: &HeaderValue) -> bool {
     page.scheme_str() == Some("http") && page.host().is_some_and(|host| !is_localhost(host))
 }
 
-/// Hosts on which browsers take plain http for as good as https.
+/// Hosts on which browsers trust plain HTTP like HTTPS.
 fn is_localhost(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     if name == "localhost" || name.ends_with(".localhost") {

@@ -1,20 +1,19 @@
-//! Where to go back to after signing in: only ever to a plain path of this very host.
+//! The path to return to after signing in: only ever a plain path of this host.
 
 use std::borrow::Cow;
 
-/// The page that somebody came from to sign in, from the query parameter `return_to`.
+/// The page to return to after signing in, from the query parameter `return_to`.
 ///
-/// Whatever is not a plain path of this host, as an attacker would put it into a link, counts as
-/// absent. A plain path begins with one `/`, is visible ASCII, has no backslash, and neither a
-/// slash, a backslash nor a control character in percent-encoding; decoded, it is UTF-8, and has no
-/// percent-encoding in it that a second decoding would find; and it is still such a path when `.` and
-/// `..` are resolved. In the query only control characters are refused: an encoded `%2F` or `%252F` is
-/// usual there.
+/// A value that is not a plain path of this host, as in an attacker's link, counts as absent. A
+/// plain path begins with exactly one `/` and is visible ASCII. It has no backslash, and no
+/// percent-encoded slash, backslash or control character. Decoded, it is UTF-8, and a second
+/// decoding would not change it. It is still such a path when `.` and `..` are resolved. In the
+/// query only control characters are refused: an encoded `%2F` or `%252F` is common there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReturnTo(Option<String>);
 
 impl ReturnTo {
-    /// Reads it from the query of a request (what follows the `?`).
+    /// Reads the path from the query of a request (the part after the `?`).
     pub fn from_query(query: Option<&str>) -> Self {
         let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         let mut given = pairs.filter(|(name, _)| name == "return_to").map(|(_, value)| value);
@@ -22,18 +21,18 @@ impl ReturnTo {
         Self(first.filter(|_| second.is_none()).and_then(|path| local_path(&path)))
     }
 
-    /// The path and query to go back to, if there is one.
+    /// Returns the path and query to return to; `None` without one.
     pub fn path(&self) -> Option<&str> {
         self.0.as_deref()
     }
 
-    /// The path and query to go back to, or this one.
+    /// Returns the path and query to return to, or `default`.
     pub fn path_or<'a>(&'a self, default: &'a str) -> &'a str {
         self.path().unwrap_or(default)
     }
 }
 
-/// A longer path is not worth coming back to.
+/// A longer path is not worth returning to.
 const MAX_LEN: usize = 2048;
 
 /// The path in its normal form, if it is plain.
@@ -47,14 +46,14 @@ fn local_path(given: &str) -> Option<String> {
     looks_local(&normal).then_some(normal)
 }
 
-/// Whether it is a plain path in its normal form already.
+/// Whether it is a plain path that is already in its normal form.
 pub(crate) fn is_plain(given: &str) -> bool {
     local_path(given).is_some_and(|normal| normal == given)
 }
 
-/// Whether it is a plain path that no server reads as another one. Some drop what follows a `;` in a
-/// segment before they resolve dots, so that `/a/..;/b` is `/b` to them. A browser does not, so one may
-/// come back to such a path.
+/// Whether it is a plain path that every server reads in the same way. Some servers drop the part
+/// after a `;` in a segment before they resolve dots, so they read `/a/..;/b` as `/b`. A browser
+/// does not, so a user may return to such a path.
 pub(crate) fn is_plain_to_all(given: &str) -> bool {
     let path = path_of(given);
     !path.contains(';') && encoded(path).all(|byte| byte != Some(b';')) && is_plain(given)
@@ -75,8 +74,8 @@ fn looks_local(given: &str) -> bool {
         && decodes_once(path)
 }
 
-/// Whether all that decode it come to the same text, and one that decodes it again finds nothing more.
-/// What is not UTF-8 is among others a `/` in more bytes than it needs, which some decoders take.
+/// Whether all decoders agree on the text, and decoding it again changes nothing. Text that is not
+/// UTF-8 can be an overlong `/`, which some decoders accept.
 fn decodes_once(path: &str) -> bool {
     let mut parts = path.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
@@ -87,8 +86,8 @@ fn decodes_once(path: &str) -> bool {
     str::from_utf8(&bytes).is_ok_and(|text| encoded(text).all(|again| again.is_none()))
 }
 
-/// The bytes that stand percent-encoded in a text; `None` for a `%` without two digits, of which
-/// nobody knows how others read it.
+/// The percent-encoded bytes in a text; `None` for a `%` without two digits, which servers read
+/// differently.
 fn encoded(text: &str) -> impl Iterator<Item = Option<u8>> {
     text.split('%').skip(1).map(|rest| {
         rest.get(..2)
@@ -97,7 +96,7 @@ fn encoded(text: &str) -> impl Iterator<Item = Option<u8>> {
     })
 }
 
-/// Resolves `.` and `..` as browsers do, also where the dots are encoded.
+/// Resolves `.` and `..` as browsers do, including encoded dots.
 fn without_dots(path: &str) -> String {
     let mut kept = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();

@@ -10,11 +10,11 @@ use bytes::Bytes;
             `ServiceBuilder`), or say how to make one: `curfew.layer().body_with(|bytes| …)`"
 )]
 pub trait MakeBody<B> {
-    /// The body of these bytes, which are text or JSON and may be empty.
+    /// Makes a body of these bytes, which are text or JSON and may be empty.
     fn make_body(&self, bytes: Bytes) -> B;
 }
 
-/// Makes any body that is `From<Bytes>`, as those of axum and `http_body_util::Full` are.
+/// Makes any body that is `From<Bytes>`, such as those of axum and `http_body_util::Full`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FromBytes;
 

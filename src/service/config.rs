@@ -1,4 +1,4 @@
-//! How a layer is set up, which it shares with all its services.
+//! The configuration of a layer, shared with all its services.
 
 use crate::curfew::Curfew;
 
@@ -6,15 +6,15 @@ use crate::curfew::Curfew;
 pub(super) struct Config {
     pub(super) curfew: Curfew,
     pub(super) mode: Mode,
-    /// Patterns of paths that always pass.
+    /// Patterns of paths that are always admitted.
     pub(super) open: Vec<String>,
-    /// Patterns of paths whose requests are no activity.
+    /// Patterns of paths whose requests are not activity.
     pub(super) passive: Vec<String>,
-    /// Patterns of paths for which the store is asked, whatever is cached.
+    /// Patterns of paths that bypass the cache and always ask the store.
     pub(super) uncached: Vec<String>,
 }
 
-/// Whom the layer turns away.
+/// Which requests the layer rejects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     EndedNavigations,

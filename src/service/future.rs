@@ -1,4 +1,4 @@
-//! The response of the service: checking, then admitted or turned away.
+//! The response future of the service: checking, then admitted or rejected.
 
 use std::fmt;
 use std::future::Future;
@@ -24,7 +24,7 @@ use crate::session::Presence;
 use crate::token::Token;
 
 pin_project! {
-    /// The response of a [`CurfewService`](super::CurfewService).
+    /// The response future of a [`CurfewService`](super::CurfewService).
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, M, B>
     where
@@ -47,10 +47,10 @@ pin_project! {
     }
 }
 
-/// The check of one request, which hands it back.
+/// The check of one request, which returns the request.
 type Check<B> = Pin<Box<dyn Future<Output = (Request<B>, Result<Checked, Error>)> + Send>>;
 
-/// What decides, after the check, what becomes of a request.
+/// The data that decides, after the check, whether a request is admitted.
 pub(super) struct Admission<M> {
     config: Arc<Config>,
     is_open: bool,
@@ -64,10 +64,10 @@ impl<M: Clone> Admission<M> {
     }
 }
 
-/// What a response is looked at with.
+/// The data for the way back of a response.
 struct WayOut {
     curfew: Curfew,
-    /// Whether the browser keeps no cookie that is `Secure`.
+    /// Whether the browser drops a `Secure` cookie.
     is_dropped: bool,
 }
 
@@ -76,7 +76,7 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     M: MakeBody<R>,
 {
-    /// Goes on with a request that is none of ours to check.
+    /// Passes on a request that is not checked.
     pub(super) fn unchecked(request: Request<B>, inner: &mut S, config: &Config) -> Self {
         let context = Context {
             presence: Presence::Anonymous,
@@ -106,13 +106,13 @@ where
         Self { state: State::Checking { check, inner, admission } }
     }
 
-    /// Decides on a request that presents nothing that counts.
+    /// Decides on a request without valid credentials.
     pub(super) fn anonymous(request: Request<B>, inner: &mut S, admission: &Admission<M>) -> Self {
         let nobody = Checked::without_refresh(Presence::Anonymous);
         Self::decided(request, Ok(nobody), inner, admission)
     }
 
-    /// Decides on a request by what its check has found.
+    /// Decides on a request by the result of its check.
     pub(super) fn decided(
         request: Request<B>,
         checked: Result<Checked, Error>,
@@ -156,7 +156,7 @@ where
         set_cookie: Option<SetCookie>,
         inner: &mut S,
     ) -> Self {
-        // Where it is not kept, nobody ever comes with it.
+        // A browser that dropped the cookie never sends one.
         let is_dropped = matches!(context.presence, Presence::Anonymous)
             && drops_secure_cookies(request.headers());
         let way_out = WayOut { curfew: context.curfew.clone(), is_dropped };
@@ -196,11 +196,11 @@ where
 }
 
 impl WayOut {
-    /// Puts a cookie that is due on a response, unless another request is to carry it: this one has
-    /// none of its own to add to, or may be shown to others, or the handler has just set the cookie.
+    /// Adds a due cookie to a response. Another request carries it instead if this response cannot
+    /// be changed or may be shown to others, or if the handler has just set the cookie.
     fn see_to_the_cookie<R>(&self, pending: Option<Box<SetCookie>>, response: &mut Response<R>) {
         if self.curfew.session_cookie().is_set_by(response.headers()) {
-            // What a handler returns beside its cookie may have overwritten what the cookie said.
+            // Other values that a handler returns may have overwritten the cookie's cache headers.
             keep_from_caches(response.headers_mut());
             if self.is_dropped {
                 self.curfew.advise_on_dropped_cookie();

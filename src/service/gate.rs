@@ -1,20 +1,20 @@
-//! Who passes.
+//! The decision whether a request is admitted.
 
 use super::config::Mode;
 use crate::request::RequestKind;
 use crate::session::Presence;
 
-/// What becomes of a request whose session was checked.
+/// The decision on a request whose session was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     Passes,
-    /// It passes, and the cookie of its session, which has ended, is cleared along the way.
+    /// The request is admitted, and the cookie of its ended session is cleared in the response.
     PassesAndClears,
     TurnedAway,
 }
 
-/// Decides by what the check found. `is_open` says whether the request is for a path that always
-/// passes. The kind of the request is asked for only where it matters.
+/// Decides by the result of the check. `is_open` says whether the path is always admitted. The kind
+/// of the request is computed only if it matters.
 pub(super) fn decide(
     mode: Mode,
     presence: &Presence,

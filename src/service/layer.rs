@@ -1,4 +1,4 @@
-//! The layer, and how it is set up.
+//! The layer and its configuration.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use crate::request::is_plain_to_all;
 
 /// The layer that checks the session of each request.
 ///
-/// Made by [`Curfew::layer`], it knows three modes:
+/// [`Curfew::layer`] makes it. It has three modes:
 ///
-/// | | nobody signed in | session ended | session alive |
+/// | | no session | session ended | session alive |
 /// | --- | --- | --- | --- |
-/// | default | passes | navigations are turned away, the rest passes | passes |
-/// | [`required`](Self::required) | turned away | turned away | passes |
-/// | [`optional`](Self::optional) | passes | passes | passes |
+/// | default | admitted | navigations are rejected, others admitted | admitted |
+/// | [`required`](Self::required) | rejected | rejected | admitted |
+/// | [`optional`](Self::optional) | admitted | admitted | admitted |
 ///
-/// What passes sees its [`Presence`](crate::Presence). The login page and the paths given to
-/// [`open`](Self::open) always pass, CORS preflights too. If the store does not answer for a request
-/// with a session cookie, the answer is 503 in every mode and on every path.
+/// An admitted request carries its [`Presence`](crate::Presence). The login page, the paths given
+/// to [`open`](Self::open), and CORS preflights are always admitted. If the store does not answer
+/// for a request with a session cookie, the answer is 503 in every mode and on every path.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -55,7 +55,7 @@ pub struct CurfewLayer<M = FromBytes> {
 }
 
 impl Curfew {
-    /// The layer for a router or any other service.
+    /// Makes the layer for a router or any other service.
     pub fn layer(&self) -> CurfewLayer {
         let login_at = self.login_at();
         let login_path = login_at.split('?').next().unwrap_or(login_at).to_owned();
@@ -71,56 +71,62 @@ impl Curfew {
 }
 
 impl<M> CurfewLayer<M> {
-    /// Nobody passes without a living session.
+    /// Rejects all requests without a living session.
     pub fn required(self) -> Self {
         self.with(|config| config.mode = Mode::AllButLive)
     }
 
-    /// Nobody is turned away. Handlers decide by the [`Presence`](crate::Presence) that they see.
+    /// Rejects no request. Handlers decide by the [`Presence`](crate::Presence) of the request.
     pub fn optional(self) -> Self {
         self.with(|config| config.mode = Mode::Nobody)
     }
 
-    /// Paths that always pass, as the client writes them: exactly this one, or all that begin so
-    /// where it ends with `/*`. A path that some server may read as another one is never among them,
-    /// such as `/assets/..;/admin`: with `.` or `..`, a `;`, an encoded slash, backslash or control
-    /// character, bytes that are not UTF-8, or what is encoded twice.
+    /// Always admits these paths, as the client writes them.
+    ///
+    /// A path matches exactly, or by its beginning if it ends with `/*`. A path that some server
+    /// may read as another one never matches, such as `/assets/..;/admin`. Such paths have `.` or
+    /// `..`, a `;`, an encoded slash, backslash or control character, bytes that are not UTF-8, or
+    /// double encoding.
     ///
     /// # Panics
     ///
-    /// If one of them is no plain path that begins with `/`, or has a `*` elsewhere.
+    /// Panics if one of them is not a plain path that begins with `/`, or has a `*` elsewhere.
     pub fn open(self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.with(|config| config.open.extend(patterns(paths)))
     }
 
-    /// Paths whose requests are no activity, in the form of [`open`](Self::open): what a page asks
-    /// for by itself, again and again. Such a request is checked as any other, but neither moves the
-    /// idle limit nor refreshes the cookie.
+    /// Does not count requests for these paths as activity; they have the form of
+    /// [`open`](Self::open).
     ///
-    /// Give it the path of `GET /session` of the [routes](crate::account_routes), by which a page asks how
-    /// long its session lasts.
+    /// Use it for paths that a page polls by itself. Such a request is checked like any other, but
+    /// it neither moves the idle limit nor refreshes the cookie.
+    ///
+    /// Give it the path of `GET /session` of the [routes](crate::account_routes), which a page
+    /// polls to learn how long its session lasts.
     ///
     /// # Panics
     ///
-    /// As [`open`](Self::open).
+    /// Panics as [`open`](Self::open) does.
     pub fn passive(self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.with(|config| config.passive.extend(patterns(paths)))
     }
 
-    /// Paths whose requests are checked by what the store says, in the form of [`open`](Self::open), even if
-    /// there is a [cache](crate::store::Store::near) in front of it: what a session that was revoked a
-    /// second ago must not do.
+    /// Bypasses the cache for these paths, which have the form of [`open`](Self::open).
+    ///
+    /// Their requests are checked against the store even if there is a
+    /// [cache](crate::store::Store::near) in front of it. Use it for actions that must not succeed
+    /// with a session that was revoked a second ago.
     ///
     /// # Panics
     ///
-    /// As [`open`](Self::open).
+    /// Panics as [`open`](Self::open) does.
     #[cfg(feature = "near")]
     #[cfg_attr(docsrs, doc(cfg(feature = "near")))]
     pub fn uncached(self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.with(|config| config.uncached.extend(patterns(paths)))
     }
 
-    /// Answers rejections with bodies made by `make`, for services whose body type is not
+    /// Makes the bodies of rejections with `make`, for services whose body type is not
     /// `From<Bytes>`.
     pub fn body_with<F>(self, make: F) -> CurfewLayer<F> {
         CurfewLayer { config: self.config, body: make }

@@ -1,4 +1,4 @@
-//! What happens to a request on its way in.
+//! The way of a request into the service.
 
 use std::fmt;
 use std::mem;
@@ -14,7 +14,8 @@ use super::future::{Admission, ResponseFuture};
 use crate::curfew::Activity;
 use crate::request::{is_plain_to_all, original_uri};
 
-/// The service that checks the session of each request, made by [`CurfewLayer`](super::CurfewLayer).
+/// The service that checks the session of each request, made by
+/// [`CurfewLayer`](super::CurfewLayer).
 #[derive(Clone)]
 pub struct CurfewService<S, M> {
     inner: S,
@@ -27,17 +28,17 @@ impl<S, M> CurfewService<S, M> {
         Self { inner, config, body }
     }
 
-    /// The service behind this one, which requests that pass go on to.
+    /// Returns the inner service, which handles admitted requests.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The service behind this one, to be changed in place.
+    /// Returns the inner service mutably.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The service behind this one, for use without the check.
+    /// Returns the inner service, for use without the check.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -93,14 +94,15 @@ fn is_preflight<B>(request: &Request<B>) -> bool {
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Whether the store is to be asked. A path that others may read as another one may be among those.
+/// Whether the cache is bypassed. A path that another server may read differently could be one of
+/// these paths.
 fn is_uncached(config: &Config, path: &str) -> bool {
     let patterns = &config.uncached;
     !patterns.is_empty() && (is_meant(patterns, path) || !is_plain_to_all(path))
 }
 
-/// Whether one of the patterns means this path. One that others may read as another path is meant
-/// by none.
+/// Whether one of the patterns matches this path. A path that another server may read differently
+/// never matches.
 fn is_among(patterns: &[String], path: &str) -> bool {
     is_meant(patterns, path) && is_plain_to_all(path)
 }

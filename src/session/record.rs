@@ -109,9 +109,8 @@ impl Record {
         self.revision
     }
 
-    /// Returns the revision that this record replaces; [`Revision::NONE`] for the first one.
-    ///
-    /// A record that was read from a store does not know it.
+    /// Returns the revision that this record replaces; [`Revision::NONE`] for the first one. A record
+    /// that was read from a store does not know it.
     pub fn previous(&self) -> Revision {
         self.previous
     }

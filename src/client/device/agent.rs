@@ -1,4 +1,4 @@
-//! What the `User-Agent` header tells.
+//! Device and browser from the `User-Agent` header.
 
 use std::borrow::Cow;
 
@@ -7,22 +7,22 @@ use http::{HeaderMap, header};
 use super::harmless;
 use super::table::{ALONE, APPS, BROWSERS, ENGINES, PLATFORMS, RENAMED, Row};
 
-/// As much of the header as is looked at.
+/// The part of the header that is examined.
 pub(super) fn of(headers: &HeaderMap) -> Cow<'_, str> {
     let bytes = headers.get(header::USER_AGENT).map_or(&[][..], |agent| agent.as_bytes());
     String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_LEN)])
 }
 
-/// In bytes. Real ones are shorter, even those of apps.
+/// In bytes. Real headers are shorter, even those of apps.
 const MAX_LEN: usize = 512;
 
-/// The name of a robot, television or console, which says it all: robots pretend to be phones, and
-/// nobody chooses the browser of a television.
+/// The name of a robot, television or console, which is used alone: robots pretend to be phones,
+/// and users do not choose the browser of a television.
 pub(super) fn alone(agent: &str) -> Option<String> {
     find(ALONE, agent).map(str::to_owned).or_else(|| robot(agent).map(str::to_owned))
 }
 
-/// The browser, app or tool.
+/// The name of the browser, app or tool.
 pub(super) fn browser(agent: &str) -> Option<String> {
     let known = find(APPS, agent).or_else(|| renamed(&product(agent)?));
     let name = known
@@ -36,7 +36,7 @@ pub(super) fn platform(agent: &str) -> Option<&'static str> {
     find(PLATFORMS, agent)
 }
 
-/// The name in the first row of a table whose needle is there, and not in the middle of a word.
+/// The name in the first row of a table whose needle occurs at the start of a word.
 fn find(table: &[Row], agent: &str) -> Option<&'static str> {
     let begins_there = |needle: &str| {
         agent.match_indices(needle).any(|(at, _)| {
@@ -57,7 +57,7 @@ fn robot(agent: &str) -> Option<&str> {
     if says_so { harmless(name) } else { None }
 }
 
-/// What an app calls itself, in whichever way apps do.
+/// The name that an app gives itself, in any of the usual forms.
 fn product(agent: &str) -> Option<Cow<'_, str>> {
     if agent.starts_with("Mozilla/") { extra(agent).map(Cow::Borrowed) } else { leading(agent) }
 }
@@ -91,12 +91,12 @@ fn leading(agent: &str) -> Option<Cow<'_, str>> {
     let name = if named.len() < agent.trim_end().len() {
         named
     } else {
-        // Without a mark that ends the name it is one word, lest prose be taken for a name.
+        // Without a mark that ends the name it is one word, so that prose is not taken for a name.
         let (word, rest) = named.split_once(' ').unwrap_or((named, "1"));
         let version = rest.strip_prefix('v').unwrap_or(rest);
         version.starts_with(|c: char| c.is_ascii_digit()).then_some(word)?
     };
-    // That is how Apple's library writes the name of an app.
+    // Apple's library writes the name of an app like this.
     if name.contains("%20") {
         return harmless(&name.replace("%20", " ")).map(|name| Cow::Owned(name.to_owned()));
     }

@@ -1,12 +1,11 @@
-//! What the client hints tell: headers in which browsers of the Chromium family say more than in
-//! their user agent.
+//! Client hints: headers in which Chromium browsers say more than in their user agent.
 
 use http::HeaderMap;
 
 use super::harmless;
 use super::table::Row;
 
-/// What the hints of a request tell. What cannot be read is as if absent.
+/// The client hints of a request. An unreadable hint counts as absent.
 #[derive(Debug, Default)]
 pub(super) struct Hints {
     pub(super) brand: Option<String>,
@@ -17,7 +16,7 @@ impl Hints {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let brands = header(headers, "sec-ch-ua").and_then(strings).unwrap_or_default();
         let platform = string(headers, "sec-ch-ua-platform").or_else(|| {
-            // A phone that keeps quiet about the rest: this family has no other phones.
+            // A phone that does not say more: the phones of this family all run Android.
             (header(headers, "sec-ch-ua-mobile")?.trim() == "?1").then(|| "Android".to_owned())
         });
         let version = string(headers, "sec-ch-ua-platform-version");
@@ -25,23 +24,23 @@ impl Hints {
     }
 }
 
-/// Whether a browser from a user agent leaves open which one it is.
+/// Whether a browser name from a user agent is ambiguous.
 pub(super) fn is_vague_browser(browser: Option<&str>, brand: &str) -> bool {
     match browser {
         None | Some("Chrome") => true,
-        // A page within an app tells the app at times, and its engine always.
+        // A page inside an app sometimes names the app, and always names its engine.
         Some("App") => brand != CHROMIUM,
         Some(_) => false,
     }
 }
 
-/// Whether a platform from a user agent is one that others pretend to be.
+/// Whether a platform from a user agent is one that other devices claim to be.
 pub(super) fn is_vague_platform(platform: Option<&str>) -> bool {
     let vague = ["Android", "ChromeOS", "Linux", "Windows", "macOS"];
     platform.is_none_or(|platform| vague.contains(&platform))
 }
 
-/// The brand that says most: all but one of them are the engine's or made up.
+/// The most specific brand: the others are the engine's or invented.
 fn brand(brands: &[String]) -> Option<String> {
     for (known, name) in BRANDS {
         if brands.iter().any(|brand| brand == known) {
@@ -55,7 +54,7 @@ fn brand(brands: &[String]) -> Option<String> {
 
 const CHROMIUM: &str = "Chromium";
 
-/// Brands that people know by another name, or that come with a brand of someone else.
+/// Brands that users know by another name, or that come with a brand of another vendor.
 const BRANDS: &[Row] = &[
     ("Android WebView", "App"),
     ("Brave", "Brave"),
@@ -72,7 +71,7 @@ const BRANDS: &[Row] = &[
     ("Google Chrome", "Chrome"),
 ];
 
-/// Whether it is one that browsers make up, lest servers rely on the list: `Not?A_Brand`.
+/// Whether it is an invented brand, which keeps servers from relying on the list: `Not?A_Brand`.
 fn is_grease(brand: &str) -> bool {
     let letters = brand.chars().filter(char::is_ascii_alphabetic);
     letters.map(|c| c.to_ascii_lowercase()).eq("notabrand".chars())
@@ -98,12 +97,12 @@ fn major(version: &str) -> Option<u32> {
     version.split('.').next()?.parse().ok()
 }
 
-/// The value of a header, if it is short text.
+/// The value of a header, if it is a short text.
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().filter(|text| text.len() <= MAX_LEN)
 }
 
-/// In bytes. Real ones have at most about 150.
+/// In bytes. Real values have at most about 150.
 const MAX_LEN: usize = 512;
 
 /// The value of a header that is one string.
@@ -112,7 +111,7 @@ fn string(headers: &HeaderMap, name: &str) -> Option<String> {
     if strings.len() == 1 { strings.pop() } else { None }
 }
 
-/// The members of a list of strings as RFC 8941 writes them, without their parameters.
+/// The members of a list of strings (RFC 8941), without their parameters.
 fn strings(mut text: &str) -> Option<Vec<String>> {
     let mut strings = Vec::new();
     loop {
@@ -126,7 +125,7 @@ fn strings(mut text: &str) -> Option<Vec<String>> {
     }
 }
 
-/// The string at the start, and what follows it.
+/// The string at the start, and the rest after it.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let text = text.strip_prefix('"')?;
     let mut string = String::new();

@@ -1,4 +1,4 @@
-//! What people call the device and the browser behind a request.
+//! Readable names for the device and the browser of a request.
 
 mod agent;
 mod hints;
@@ -8,13 +8,13 @@ use http::HeaderMap;
 
 use hints::Hints;
 
-/// Names the device and browser behind a request, for people to recognise: `Chrome on macOS`.
+/// Names the device and the browser of a request for users, as in `Chrome on macOS`.
 ///
-/// A function of the headers is one as well.
+/// Functions of the headers implement it.
 pub trait NameDevice: Send + Sync + 'static {
-    /// The name, from the headers of a request; `None` if nothing can be said.
+    /// Returns the name, from the headers of a request; `None` if it is unknown.
     ///
-    /// It is asked when a session starts and when its activity is recorded, at most about hourly.
+    /// It is called when a session starts and when its activity is recorded, at most about hourly.
     /// It may take some microseconds but must not block.
     fn name_device(&self, headers: &HeaderMap) -> Option<String>;
 }
@@ -28,13 +28,14 @@ where
     }
 }
 
-/// Names devices by a small table of well-known browsers, apps, tools and robots, from `User-Agent`
-/// and, where a browser sends them, client hints. It is the default.
+/// Names devices by a small table of well-known browsers, apps, tools and robots. The default.
 ///
-/// A program that the table does not have is named as it calls itself, if that is short and plain.
-/// Both halves of a name have at most 30 characters, none of which means anything in HTML.
+/// It reads `User-Agent` and, if a browser sends them, client hints.
 ///
-/// It is there to fall back on, where the app knows more names of its own:
+/// A client that is not in the table gets the name that it gives itself, if that is short and
+/// plain. Both halves of a name have at most 30 characters, none of which has a meaning in HTML.
+///
+/// Use it as a fallback if the app knows more names:
 ///
 /// ```
 /// use http::HeaderMap;
@@ -69,17 +70,17 @@ impl NameDevice for WellKnown {
 struct Device {
     /// The browser, app or tool.
     browser: Option<String>,
-    /// What it runs on.
+    /// The platform that it runs on.
     platform: Option<String>,
 }
 
 impl Device {
-    /// What a user agent says.
+    /// Reads a user agent.
     fn of(agent: &str) -> Self {
         Self { browser: agent::browser(agent), platform: agent::platform(agent).map(str::to_owned) }
     }
 
-    /// Puts the hints in place of what a user agent leaves vague.
+    /// Replaces the ambiguous parts of a user agent by the hints.
     fn refine(mut self, hints: &Hints) -> Self {
         if let Some(brand) = &hints.brand
             && hints::is_vague_browser(self.browser.as_deref(), brand)
@@ -102,9 +103,10 @@ impl Device {
     }
 }
 
-/// What a stranger calls itself, if that is short and cannot be mistaken for anything but a name.
+/// The name that an unknown client gives itself, if it is short and cannot be mistaken for anything
+/// but a name.
 ///
-/// Two of them with ` on ` between are at most 64 characters.
+/// Two such names with ` on ` between them have at most 64 characters.
 fn harmless(text: &str) -> Option<&str> {
     let text = text.trim();
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '+');

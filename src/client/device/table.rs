@@ -1,6 +1,7 @@
-//! The well-known names. Every table is looked up in order: who imitates stands before the imitated.
+//! The well-known names. Every table is searched in order: an imitator stands before the product
+//! that it imitates.
 
-/// What to look for in a user agent, and what people call it.
+/// A text to find in a user agent, and the name that users know.
 pub(super) type Row = (&'static str, &'static str);
 
 /// Robots, televisions and consoles, named without browser and platform.
@@ -41,7 +42,7 @@ pub(super) const ALONE: &[Row] = &[
     ("Kindle/", "Kindle"),
 ];
 
-/// Apps and browsers that say who they are while they imitate one of [`BROWSERS`].
+/// Apps and browsers that name themselves while they imitate one of [`BROWSERS`].
 pub(super) const APPS: &[Row] = &[
     ("Instagram", "Instagram"),
     ("MessengerForiOS", "Messenger"),
@@ -100,13 +101,13 @@ pub(super) const APPS: &[Row] = &[
     ("Chromium/", "Chromium"),
 ];
 
-/// What is imitated, looked up where no app gives a name of its own.
+/// The imitated browsers, searched if no app gives its own name.
 pub(super) const BROWSERS: &[Row] = &[
     ("Firefox/", "Firefox"),
     ("FxiOS/", "Firefox"),
     ("CriOS/", "Chrome"),
     ("Electron/", "App"),
-    // Pages that an app shows within itself.
+    // Pages that an app shows inside itself.
     ("; wv)", "App"),
     ("Chrome/", "Chrome"),
     ("MSIE ", "Internet Explorer"),
@@ -116,7 +117,7 @@ pub(super) const BROWSERS: &[Row] = &[
     (" Mobile/", "App"),
 ];
 
-/// What it runs on.
+/// The platforms that they run on.
 pub(super) const PLATFORMS: &[Row] = &[
     ("Windows Phone", "Windows Phone"),
     ("Xbox", "Xbox"),
@@ -125,7 +126,7 @@ pub(super) const PLATFORMS: &[Row] = &[
     ("iPad", "iPad"),
     ("iPhone", "iPhone"),
     ("iPod", "iPod"),
-    // An iPad that asks for pages as a Mac does. Safari then gives no such sign.
+    // An iPad that requests desktop pages claims to be a Mac. Safari then gives no such sign.
     ("FxiOS/", "iPad"),
     ("CriOS/", "iPad"),
     ("EdgiOS/", "iPad"),
@@ -146,7 +147,7 @@ pub(super) const PLATFORMS: &[Row] = &[
     ("X11", "Linux"),
 ];
 
-/// Products that people know by another name, in whichever case they are written.
+/// Products that users know by another name, in any case of letters.
 pub(super) const RENAMED: &[Row] = &[
     ("Apache-HttpClient", "Apache HttpClient"),
     ("Bun", "Bun"),
@@ -168,7 +169,7 @@ pub(super) const RENAMED: &[Row] = &[
     ("undici", "Node.js"),
 ];
 
-/// Products that are in every other user agent and name nobody.
+/// Products that appear in most user agents and identify no client.
 pub(super) const ENGINES: &[&str] = &[
     "AppleWebKit",
     "AtomShell",
