@@ -15,7 +15,7 @@ use crate::session::{
 use crate::store::{Cap, Inserted, Store};
 use crate::token::random_id;
 
-/// Every fact of a record is found again as it was set, whether there is much to know or little.
+/// Every fact of a record is read back as it was set, with many facts or few.
 pub async fn insert_files_a_record_as_it_is<S: Store>(store: Arc<S>) {
     let org = unique("org");
     let whole = || {
@@ -33,7 +33,7 @@ pub async fn insert_files_a_record_as_it_is<S: Store>(store: Arc<S>) {
             .with_authentication(minute(2))
             .with_client(&client)
     };
-    // Nothing is rounded: times are whole milliseconds, wherever they stand.
+    // Times are whole milliseconds everywhere, and are not rounded.
     let odd = minute(0) + Duration::milliseconds(1);
     let v6: IpAddr = "2001:db8::1".parse().unwrap();
     let cases = [
@@ -55,7 +55,7 @@ pub async fn insert_files_a_record_as_it_is<S: Store>(store: Arc<S>) {
     ];
     for (label, record) in cases {
         let id = record.id();
-        // Those of all bits and of none are there if the tests ran before.
+        // The ids of all bits and of no bits exist if the tests ran before.
         if store.load(id).await.unwrap().is_none() {
             let record = insert(&*store, record).await;
             assert_same(&load(&*store, id).await.record, &record, label);
@@ -111,8 +111,8 @@ pub async fn insert_lists_a_record_under_each_of_its_keys<S: Store>(store: Arc<S
     assert_eq!(ids_listed(&*store, &other_kind).await, [], "a link has a kind, too");
 }
 
-/// Whoever did not hear the answer asks again, and it is the same sign-in; also when the session has
-/// been used since.
+/// A caller that did not get the answer repeats the call, and it is the same sign-in, even if the
+/// session has been used since.
 pub async fn insert_again_is_the_same_insert<S: Store>(store: Arc<S>) {
     let (user, org) = (unique("user"), unique("org"));
     let cap = Some(Cap { at_most: 1, except: None });
@@ -143,7 +143,7 @@ pub async fn insert_refuses_an_id_that_is_somebody_elses<S: Store>(store: Arc<S>
     }
 }
 
-/// Exactly as many as the cap says; other users do not count. (R29)
+/// Exactly as many as the cap allows; sessions of other users do not count. (R29)
 pub async fn insert_files_exactly_as_many_as_the_cap<S: Store>(store: Arc<S>) {
     let (user, other) = (unique("user"), unique("other"));
     let org = unique("org");
@@ -162,7 +162,7 @@ pub async fn insert_files_exactly_as_many_as_the_cap<S: Store>(store: Arc<S>) {
     assert_eq!(ids_listed(&*store, &Key::user(&user)).await.len(), 5);
 }
 
-/// [`Inserted::Full`] files nothing. (R29)
+/// [`Inserted::Full`] inserts nothing. (R29)
 pub async fn insert_that_is_full_changes_nothing<S: Store>(store: Arc<S>) {
     let (user, org) = (unique("user"), unique("org"));
     let first = insert(&*store, record(&user)).await;
@@ -172,13 +172,13 @@ pub async fn insert_that_is_full_changes_nothing<S: Store>(store: Arc<S>) {
     assert!(store.load(second.id()).await.unwrap().is_none(), "it is not filed");
     assert_eq!(ids_listed(&*store, &Key::user(&user)).await, [first.id()]);
     assert_eq!(ids_listed(&*store, &Key::org(&org)).await, []);
-    // And may be filed later.
+    // It may be inserted later.
     assert_eq!(store.insert(second.clone(), None).await.unwrap(), Inserted::Done);
     assert_eq!(ids_listed(&*store, &Key::org(&org)).await, [second.id()]);
 }
 
-/// The one whose place it is to take makes room, though it has not ended yet; somebody else's does not.
-/// (R28, R29)
+/// The session that is replaced makes room, though it has not ended yet; a session of another user
+/// does not. (R28, R29)
 pub async fn insert_does_not_count_the_one_whose_place_it_takes<S: Store>(store: Arc<S>) {
     let (user, other) = (unique("user"), unique("other"));
     let old = insert(&*store, record(&user)).await;
@@ -194,7 +194,7 @@ pub async fn insert_does_not_count_the_one_whose_place_it_takes<S: Store>(store:
     assert!(!load(&*store, old.id()).await.record.has_ended(), "it ends nothing");
 }
 
-/// What has ended does not count, deleted or not. (R29)
+/// Ended sessions do not count, deleted or not. (R29)
 pub async fn insert_does_not_count_what_has_ended<S: Store>(store: Arc<S>) {
     let user = unique("user");
     let cap = Some(Cap { at_most: 1, except: None });
@@ -207,7 +207,7 @@ pub async fn insert_does_not_count_what_has_ended<S: Store>(store: Arc<S>) {
     }
 }
 
-/// Among parallel sign-ins of one user never one more than the cap is filed, and none too few. (R29)
+/// Among parallel sign-ins of one user, exactly as many succeed as the cap allows. (R29)
 pub async fn insert_holds_the_cap_among_racers<S: Store>(store: Arc<S>) {
     for _ in 0..5 {
         let user = unique("user");

@@ -9,7 +9,7 @@ use crate::session::{Key, Record, SessionId};
 use crate::store::{Page, Store};
 use crate::token::{nonce, random_id};
 
-/// All that have not ended, and no others. (R24)
+/// The list has all sessions that have not ended, and no others. (R24)
 pub async fn list_shows_what_is_under_a_key_and_nothing_else<S: Store>(store: Arc<S>) {
     let (ada, bob) = (unique("ada"), unique("bob"));
     let (acme, globex) = (unique("acme"), unique("globex"));
@@ -36,7 +36,7 @@ pub async fn list_shows_what_is_under_a_key_and_nothing_else<S: Store>(store: Ar
     }
 }
 
-/// The newest sign-in comes first, whatever happened since; of the same time, the greater id,
+/// The newest sign-in comes first, regardless of activity; at the same time, the greater id,
 /// compared as bytes.
 pub async fn list_is_ordered_newest_first<S: Store>(store: Arc<S>) {
     let (user, org) = (unique("user"), unique("org"));
@@ -44,7 +44,7 @@ pub async fn list_is_ordered_newest_first<S: Store>(store: Arc<S>) {
     for key in [Key::user(&user), Key::org(&org)] {
         assert_eq!(ids_listed(&*store, &key).await, expected, "{key:?}");
     }
-    // And where all is left to chance.
+    // The same with random ids.
     let (user, org) = (unique("user"), unique("org"));
     let mut places = Vec::new();
     for number in 0..200 {
@@ -59,8 +59,8 @@ pub async fn list_is_ordered_newest_first<S: Store>(store: Arc<S>) {
     }
 }
 
-/// The pages together are the list: nothing is missing, and nothing there twice, though many are of
-/// the same time, and though the last one on a page may have ended by then.
+/// The pages together are the list: no session is missing or repeated, even if many have the same
+/// time, and even if the last one on a page has ended by then.
 pub async fn list_goes_on_where_the_page_before_ended<S: Store>(store: Arc<S>) {
     let (user, org) = (unique("user"), unique("org"));
     let five = five_sessions(&*store, &user, &org).await;
@@ -96,7 +96,8 @@ pub async fn list_goes_on_where_the_page_before_ended<S: Store>(store: Arc<S>) {
     assert!(rest.eq(all[2..].iter().copied()), "the last of the page before has ended");
 }
 
-/// Each entry is what `load` finds: the whole record as it is now, and the revision of the rules. (R24)
+/// Each entry is equal to the result of `load`: the whole record as it is now, and the revision of
+/// the rules. (R24)
 pub async fn list_shows_records_as_load_does<S: Store>(store: Arc<S>) {
     let (user, org, other) = (unique("user"), unique("org"), unique("other"));
     for orgs in [&[][..], &[&org], &[&org, &other]] {
@@ -116,8 +117,8 @@ pub async fn list_shows_records_as_load_does<S: Store>(store: Arc<S>) {
     }
 }
 
-/// Names are compared byte by byte: no case is folded, no space trimmed, no character composed, and
-/// none stands for others.
+/// Names are compared byte by byte: case is not folded, spaces are not trimmed, characters are not
+/// composed, and there are no wildcards.
 pub async fn list_compares_names_byte_by_byte<S: Store>(store: Arc<S>) {
     let id = random_id();
     let names = [
@@ -153,8 +154,8 @@ pub async fn list_compares_names_byte_by_byte<S: Store>(store: Arc<S>) {
     assert_eq!(changed.count(), names.len(), "each has rules of its own");
 }
 
-/// Whoever is there from the beginning of a list to its end is on it, whatever begins and ends beside
-/// it. (Traps 34 and 55)
+/// A session that exists from the beginning of a list to its end is on it, regardless of concurrent
+/// changes. (Traps 34 and 55)
 pub async fn list_shows_whoever_is_there_all_the_time<S: Store>(store: Arc<S>) {
     let (user, org) = (unique("user"), unique("org"));
     let mut stay = Vec::new();
@@ -166,7 +167,7 @@ pub async fn list_shows_whoever_is_there_all_the_time<S: Store>(store: Arc<S>) {
         async move {
             for _ in 0..20 {
                 let new = insert(&*store, member(&user, &[&org])).await;
-                // Whoever has signed in is listed at once.
+                // A new session is listed at once.
                 for key in new.keys() {
                     assert!(ids_listed(&*store, &key).await.contains(&new.id()), "{key:?}");
                 }
@@ -209,7 +210,7 @@ async fn five_sessions(store: &impl Store, user: &Arc<str>, org: &Arc<str>) -> [
     let greatest = insert(store, with(0xf0, 5, 6)).await.id();
     let newest = insert(store, with(0x00, 8, 8)).await.id();
     let least = insert(store, with(0x02, 5, 7)).await.id();
-    // What has ended takes no place.
+    // An ended session takes no place.
     let over = insert(store, with(0x80, 5, 5)).await;
     replace(store, ended(&over)).await;
     insert(store, record(&unique("somebody else"))).await;

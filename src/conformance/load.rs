@@ -5,7 +5,7 @@ use crate::policy::OrgRules;
 use crate::store::Store;
 use crate::token::{nonce, random_id};
 
-/// Absence is an answer, and asking makes nothing. (Trap 7)
+/// A missing session is an answer, and loading creates nothing. (Trap 7)
 pub async fn load_of_an_unknown_session_is_none<S: Store>(store: Arc<S>) {
     let id = random_id();
     for _ in 0..2 {
@@ -13,7 +13,7 @@ pub async fn load_of_an_unknown_session_is_none<S: Store>(store: Arc<S>) {
     }
 }
 
-/// What is known without waiting is what the store would say, whatever has happened to the session.
+/// An answer without waiting is the same as the store's, whatever the state of the session.
 pub async fn load_now_says_nothing_else_than_load<S: Store>(store: Arc<S>) {
     let same = async |id| {
         let loaded = store.load(id).await.unwrap();
@@ -35,7 +35,7 @@ pub async fn load_now_says_nothing_else_than_load<S: Store>(store: Arc<S>) {
     same(session.id()).await;
 }
 
-/// Whoever asks together with others is answered with nobody else's session.
+/// A caller in a batch gets its own session, never another one.
 pub async fn load_of_many_at_once_finds_each_its_own<S: Store>(store: Arc<S>) {
     let user = unique("user");
     let mut sessions = Vec::new();
@@ -55,8 +55,8 @@ pub async fn load_of_many_at_once_finds_each_its_own<S: Store>(store: Arc<S>) {
     race(loads).await;
 }
 
-/// With each record comes the revision of all rules, which every change raises: whoever has read it has
-/// a change in view that was made before. (R14)
+/// Each record comes with the revision of all rules, which every change raises: a caller that has
+/// read it can notice each change made before. (R14)
 pub async fn load_says_at_which_revision_the_rules_stand<S: Store>(store: Arc<S>) {
     let session = insert(&*store, record(&unique("user"))).await;
     let (mut rules, org) = (OrgRules::none(), unique("org"));

@@ -1,4 +1,4 @@
-//! The store contract as tests, for whoever writes a [`Store`].
+//! The store contract as tests, for authors of a [`Store`].
 //!
 //! [`store_tests!`](crate::store_tests) makes one test for each clause of the contract:
 //!
@@ -12,15 +12,15 @@
 //! tower_curfew::store_tests!(my_store, open().await);
 //! ```
 //!
-//! That is a module `my_store` with nearly fifty tests. Each opens a store of its own, and runs on four
-//! threads. They may share what is behind it, a server say, since ids, users and organizations are
-//! drawn at random; but give them none that is in production: they leave records behind, and they purge
-//! what is due before the year 2092. Their times lie in the next century, so a store that deletes by its
-//! own clock, too, passes; one that compares clocks must be told not to.
+//! This makes a module `my_store` with nearly fifty tests. Each test opens its own store, and runs
+//! on four threads. They may share a server, since ids, users and organizations are random. Do not
+//! run them on a server in production: they leave records behind, and they purge records that are
+//! due before the year 2092. Their times lie in the next century, so a store that also deletes by
+//! its own clock passes. A store that compares clocks must have that check switched off.
 //!
-//! A store on another machine can lose its connections, and one whose index is apart from its records
-//! can have entries without a record. If yours can, implement [`Sabotage`] for it, and write
-//! `store_tests!(my_store, open().await, sabotaged)`: then there are tests of these, too.
+//! A store on another machine can lose its connections, and a store with a separate index can have
+//! entries without a record. If this applies to yours, implement [`Sabotage`] for it, and write
+//! `store_tests!(my_store, open().await, sabotaged)` to add tests of these cases.
 
 #![expect(clippy::unwrap_used, reason = "a store that does not answer has failed the test")]
 
@@ -59,8 +59,8 @@ use crate::token::{nonce, random_id};
 /// Makes a module with one test for each clause of the store contract, see
 /// [`conformance`](crate::conformance).
 ///
-/// It is given the name of the module and an expression for the store, which may wait, and may `return`
-/// to skip the test.
+/// Its arguments are the name of the module and an expression for the store, which may await, and
+/// may `return` to skip the test.
 ///
 #[doc = include_str!("clauses.md")]
 #[macro_export]
@@ -159,7 +159,7 @@ pub fn run(test: impl Future<Output = ()>) {
     runtime.unwrap().block_on(test);
 }
 
-// --- what the tests share ------------------------------------------------------------------------
+// --- helpers of the tests ------------------------------------------------------------------------
 
 /// Minutes of the year 2100: later than any clock shows.
 fn minute(minute: i64) -> Timestamp {
@@ -198,7 +198,7 @@ fn memberships(orgs: &[&Arc<str>]) -> Vec<Membership> {
     (1..).zip(orgs).map(join).collect()
 }
 
-/// Such a session that belongs to organizations.
+/// The same, as a member of organizations.
 fn member(user: &Arc<str>, orgs: &[&Arc<str>]) -> Record {
     record(user).with_memberships(memberships(orgs))
 }
@@ -222,14 +222,14 @@ fn ended(record: &Record) -> Record {
     record.next(nonce()).with_end(Ended::revoked(minute(3)))
 }
 
-/// Puts a record in the place of its previous one, which is there.
+/// Replaces a record that is there.
 async fn replace(store: &impl Store, next: Record) -> Arc<Record> {
     let next = Arc::new(next);
     assert_eq!(store.replace(next.clone()).await.unwrap(), Replaced::Done);
     next
 }
 
-/// That a record is kept with all its facts, as they were set.
+/// Asserts that a record is stored with all its facts, as they were set.
 #[track_caller]
 fn assert_same(found: &Record, set: &Record, label: &str) {
     assert_eq!(found.id(), set.id(), "{label}");
@@ -243,7 +243,7 @@ async fn ids_listed(store: &impl Store, key: &Key) -> Vec<SessionId> {
     listed.records.iter().map(|record| record.id()).collect()
 }
 
-/// The rules of an organization, found among those that have changed after a revision.
+/// The rules of an organization, if they have changed after a revision.
 async fn rules_of(store: &impl Store, org: &str, after: Revision) -> Option<OrgRules> {
     let changed = store.rules_since(after, u32::MAX).await.unwrap().changes;
     let found = changed.into_iter().find(|ChangedRules { org: changed, .. }| **changed == *org);
@@ -254,7 +254,7 @@ async fn replace_rules(store: &impl Store, org: &str, rules: &OrgRules) -> bool 
     store.replace_rules(org, rules.clone(), minute(1)).await.unwrap()
 }
 
-/// At which revision all rules stand.
+/// The revision of all rules.
 async fn stands(store: &impl Store) -> Revision {
     let mut revision = Revision::NONE;
     loop {
@@ -266,7 +266,7 @@ async fn stands(store: &impl Store) -> Revision {
     }
 }
 
-/// Lets them all run at once, on several threads, and collects their answers in order.
+/// Runs all of them at once, on several threads, and collects their answers in order.
 async fn race<T: Send + 'static>(
     racers: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
@@ -279,7 +279,7 @@ async fn race<T: Send + 'static>(
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// The bytes of facts with one more, which no version knows.
+/// The bytes of facts with one more, which is unknown to every version.
 fn with_unknown_fact(facts: &[u8]) -> Vec<u8> {
     let (end, rest) = facts.split_last().expect("facts are a map in CBOR");
     assert_eq!(*end, 0xff, "facts are a map in CBOR");

@@ -12,8 +12,7 @@ use crate::session::{Key, Link, Record, SessionId, SessionKind};
 use crate::store::{DOES_NOT_SCAN, Inserted, Replaced, ScanPlace, Store};
 use crate::token::random_id;
 
-/// Every record is read out as it is, whether it has ended or not and whatever its kind, in pages of any
-/// length.
+/// Every record is scanned as it is, ended or not and of any kind, in pages of any length.
 pub async fn scan_finds_every_record_as_it_is<S: Store>(store: Arc<S>) {
     if does_not_scan(&*store).await {
         return;
@@ -43,7 +42,7 @@ pub async fn scan_finds_every_record_as_it_is<S: Store>(store: Arc<S>) {
     }
 }
 
-/// Whatever others do meanwhile, a record that is there throughout is read out.
+/// A record that exists throughout a scan is found, regardless of concurrent changes.
 pub async fn scan_leaves_out_none_that_is_there_throughout<S: Store>(store: Arc<S>) {
     if does_not_scan(&*store).await {
         return;
@@ -83,13 +82,13 @@ pub async fn scan_leaves_out_none_that_is_there_throughout<S: Store>(store: Arc<
     }
 }
 
-/// What another store has kept is filed as it is: found, listed and replaced like everything else, and
-/// over if it had ended.
+/// Records of another store are imported as they are: found, listed and replaced like all others,
+/// and over if they had ended.
 pub async fn import_files_records_as_they_are<S: Store>(store: Arc<S>) {
     let (user, org) = (unique("user"), unique("org"));
     let links = vec![Link { kind: "oidc".into(), value: unique("sid") }];
     let living = member(&user, &[&org]).with_links(links);
-    // Of long ago, and used since.
+    // Created long ago, and used since.
     let first = began_at(minute(-500_000), random_id(), &user);
     let used = active(&first, 5).with_purge_after(Timestamp::NEVER);
     let over = ended(&member(&user, &[&org]).with_purge_after(minute(0) + Duration::days(9)));
@@ -110,7 +109,7 @@ pub async fn import_files_records_as_they_are<S: Store>(store: Arc<S>) {
     assert_eq!(ids_listed(&*store, &Key::org(&org)).await, []);
 }
 
-/// An import that was interrupted is made again: what is there is passed over, the rest is filed.
+/// An interrupted import can be repeated: existing records are skipped, the rest is inserted.
 pub async fn import_again_files_what_is_missing<S: Store>(store: Arc<S>) {
     let user = unique("user");
     let over = as_kept(&ended(&record(&user)));
@@ -127,8 +126,7 @@ pub async fn import_again_files_what_is_missing<S: Store>(store: Arc<S>) {
     assert_eq!(ids_listed(&*store, &Key::user(&user)).await.len(), 4);
 }
 
-/// A store that knows a session in another state is in use already: nothing of that session is
-/// overwritten.
+/// A store with another state of a session is in use: nothing of that session is overwritten.
 pub async fn import_refuses_another_state_of_a_session<S: Store>(store: Arc<S>) {
     let user = unique("user");
     let older = record(&user);
@@ -143,7 +141,7 @@ pub async fn import_refuses_another_state_of_a_session<S: Store>(store: Arc<S>) 
 
 type Found = HashMap<SessionId, Arc<Record>>;
 
-/// Whether the store keeps the `scan` that only answers that there is none.
+/// Whether the store keeps the default `scan`, which returns an error.
 async fn does_not_scan(store: &impl Store) -> bool {
     match store.scan(None, 1).await {
         Err(error) if error.to_string() == DOES_NOT_SCAN => true,
@@ -168,7 +166,7 @@ async fn scan_all(store: &impl Store, at_most: u32) -> Found {
     }
 }
 
-/// A record as one that another store has kept.
+/// A record as read from another store.
 fn as_kept(record: &Record) -> Arc<Record> {
     Arc::new(Record::decode(&record.encode()).unwrap())
 }

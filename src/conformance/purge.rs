@@ -9,11 +9,11 @@ use crate::session::{Ended, Key, Record, SessionId};
 use crate::store::{Cap, Inserted, Replaced, Store};
 use crate::token::{nonce, random_id};
 
-/// Whatever is due is purged by whoever comes first, so these tests take turns.
+/// Any purge deletes all due records, so these tests take turns.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// Every record whose `purge_after` is not after that time is deleted, whether it has ended or not,
-/// and no other, though it may have ended long before. (R5)
+/// Every record whose `purge_after` is not after that time is deleted, ended or not. No other
+/// record is deleted, even if it ended long before. (R5)
 pub async fn purge_deletes_what_is_due_and_nothing_else<S: Store>(store: Arc<S>) {
     let _alone = ALONE.lock().await;
     let now = purged_until(&*store, 0).await;
@@ -57,7 +57,7 @@ pub async fn purge_deletes_at_most_so_many<S: Store>(store: Arc<S>) {
         }
         left
     };
-    // Other tests may have put something there that is due, too.
+    // Other tests may have left due records.
     loop {
         let before = left().await;
         let purged = store.purge(now, 2).await.unwrap();
@@ -70,14 +70,14 @@ pub async fn purge_deletes_at_most_so_many<S: Store>(store: Arc<S>) {
     assert_eq!(left().await, 0, "fewer means that none is left");
 }
 
-/// What counts is `purge_after` as it was written last. (R5)
+/// The last written `purge_after` counts. (R5)
 pub async fn purge_goes_by_the_latest_purge_after<S: Store>(store: Arc<S>) {
     let _alone = ALONE.lock().await;
     let now = purged_until(&*store, 20).await;
     let minutes = Duration::minutes;
     let used = insert(&*store, due_at(now)).await;
     let used = replace(&*store, active(&used, 1).with_purge_after(now + minutes(2))).await;
-    // What has ended becomes due, though without the end it never would have. (R37)
+    // An end makes a record due that never would have been otherwise. (R37)
     let over = insert(&*store, due_at(Timestamp::NEVER)).await;
     let long_ago = Ended::revoked(now - Duration::days(400));
     let over = replace(&*store, over.next(nonce()).with_end(long_ago)).await;
@@ -90,7 +90,7 @@ pub async fn purge_goes_by_the_latest_purge_after<S: Store>(store: Arc<S>) {
     assert!(store.load(used.id()).await.unwrap().is_none(), "and then it is");
 }
 
-/// What was deleted counts no more under the cap. (R29)
+/// Deleted records do not count under the cap. (R29)
 pub async fn purge_makes_room_under_the_cap<S: Store>(store: Arc<S>) {
     let _alone = ALONE.lock().await;
     let now = purged_until(&*store, 30).await;
@@ -99,12 +99,12 @@ pub async fn purge_makes_room_under_the_cap<S: Store>(store: Arc<S>) {
     insert(&*store, due_of(&user, now)).await;
     assert_eq!(store.insert(Arc::new(record(&user)), cap).await.unwrap(), Inserted::Full);
     purge_all(&*store, now).await;
-    // Whoever finds no room looks first who is there.
+    // A caller that finds no room first lists the sessions.
     assert_eq!(ids_listed(&*store, &Key::user(&user)).await, []);
     assert_eq!(store.insert(Arc::new(record(&user)), cap).await.unwrap(), Inserted::Done);
 }
 
-/// What was deleted is found nowhere, and nothing writes it again. (R5)
+/// A deleted record is found nowhere, and no call writes it again. (R5)
 pub async fn purge_leaves_nothing_behind<S: Store>(store: Arc<S>) {
     let _alone = ALONE.lock().await;
     let now = purged_until(&*store, 40).await;
@@ -124,8 +124,8 @@ pub async fn purge_leaves_nothing_behind<S: Store>(store: Arc<S>) {
     assert_eq!(load(&*store, next.id()).await.record.id(), next.id());
 }
 
-/// A time in the year 2090, later than any clock shows and before all else in these tests: so many
-/// minutes into a day of its own. What is due by then is purged.
+/// A time in the year 2090, later than any clock shows and before all other times in these tests:
+/// this many minutes into a reserved day. Records due by then are purged.
 async fn purged_until(store: &impl Store, minutes: i64) -> Timestamp {
     let start = Timestamp::from_unix_millis(3_786_912_000_000);
     let now = start + Duration::minutes(minutes);
@@ -139,13 +139,13 @@ fn due_at(purge_after: Timestamp) -> Record {
 
 fn due_of(user: &Arc<str>, purge_after: Timestamp) -> Record {
     let id: SessionId = random_id();
-    // Of the year 2089, since a record is kept at least from when it began.
+    // In the year 2089, since a record is kept at least from its beginning.
     let created = Timestamp::from_unix_millis(3_755_376_000_000);
     Record::begin(id, super::random_hash(), user.clone(), created, nonce())
         .with_purge_after(purge_after)
 }
 
-/// Purges until none is left, and says how many there were.
+/// Purges until none is left, and returns their number.
 async fn purge_all(store: &impl Store, now: Timestamp) -> u64 {
     let mut sum = 0;
     for _ in 0..10_000 {

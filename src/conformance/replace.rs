@@ -12,7 +12,7 @@ use crate::session::{ClientDetails, EndReason, Ended, FixedDeadline, Key, Record
 use crate::store::{Replaced, Store};
 use crate::token::nonce;
 
-/// Every fact of the next record is found again as it was set, and nothing else is.
+/// Every fact of the next record is read back as it was set, and no other.
 pub async fn replace_keeps_what_the_caller_set<S: Store>(store: Arc<S>) {
     let org = unique("org");
     let odd = minute(5) + Duration::milliseconds(999);
@@ -69,7 +69,7 @@ pub async fn replace_keeps_what_the_caller_set<S: Store>(store: Arc<S>) {
     }
 }
 
-/// Whoever did not hear the answer asks again, and it is the same change. (Trap 54)
+/// A caller that did not get the answer repeats the call, and it is the same change. (Trap 54)
 pub async fn replace_again_is_the_same_replace<S: Store>(store: Arc<S>) {
     let user = unique("user");
     let first = insert(&*store, record(&user)).await;
@@ -86,7 +86,7 @@ pub async fn replace_again_is_the_same_replace<S: Store>(store: Arc<S>) {
     assert_eq!(store.replace(second).await.unwrap(), Replaced::Gone, "it has ended since");
 }
 
-/// Only the revision that a record names is replaced by it; otherwise nothing changes.
+/// A record replaces only the revision that it names; otherwise nothing changes.
 pub async fn replace_of_an_older_revision_is_stale<S: Store>(store: Arc<S>) {
     let (user, org) = (unique("user"), unique("org"));
     let first = insert(&*store, record(&user)).await;
@@ -96,7 +96,7 @@ pub async fn replace_of_an_older_revision_is_stale<S: Store>(store: Arc<S>) {
         ended(&first),
         first.next(nonce()).with_secret(random_hash()),
         first.next(nonce()).with_memberships(memberships(&[&org])),
-        // One that was never there.
+        // A revision that never existed.
         active(&active(&second, 2), 3),
     ] {
         assert_eq!(store.replace(Arc::new(late)).await.unwrap(), Replaced::Stale);
@@ -104,12 +104,12 @@ pub async fn replace_of_an_older_revision_is_stale<S: Store>(store: Arc<S>) {
     }
     assert_eq!(ids_listed(&*store, &Key::user(&user)).await, [first.id()]);
     assert_eq!(ids_listed(&*store, &Key::org(&org)).await, []);
-    // The first record names no previous one, and is no change.
+    // The first record names no previous one, and is not a change.
     let again = Record::begin(first.id(), first.secret_hash(), user, minute(0), nonce());
     assert_eq!(store.replace(Arc::new(again)).await.unwrap(), Replaced::Stale);
 }
 
-/// Nothing but an insert creates a record. (R5)
+/// Only an insert creates a record. (R5)
 pub async fn replace_of_an_unknown_session_is_gone<S: Store>(store: Arc<S>) {
     let (user, org) = (unique("user"), unique("org"));
     let unknown = member(&user, &[&org]);
@@ -121,8 +121,8 @@ pub async fn replace_of_an_unknown_session_is_gone<S: Store>(store: Arc<S>) {
     assert_eq!(ids_listed(&*store, &Key::org(&org)).await, []);
 }
 
-/// What has ended never changes again, whatever a slower request still wants to write, and whichever
-/// revision it names. (R5, trap 1)
+/// A record that has ended never changes again, even if a slower request still writes, and
+/// regardless of the revision it names. (R5, trap 1)
 pub async fn replace_after_the_end_is_gone<S: Store>(store: Arc<S>) {
     let (user, org) = (unique("user"), unique("org"));
     let first = insert(&*store, member(&user, &[&org])).await;
@@ -142,7 +142,7 @@ pub async fn replace_after_the_end_is_gone<S: Store>(store: Arc<S>) {
     assert_eq!(ids_listed(&*store, &Key::org(&org)).await, []);
 }
 
-/// Among those who saw the same record one wins, and the others learn it. (R7)
+/// Among writers that read the same record one wins, and the others learn it. (R7)
 pub async fn replace_lets_one_of_several_racers_win<S: Store>(store: Arc<S>) {
     for _ in 0..5 {
         let first = insert(&*store, record(&unique("user"))).await;
@@ -160,8 +160,8 @@ pub async fn replace_lets_one_of_several_racers_win<S: Store>(store: Arc<S>) {
     }
 }
 
-/// An end and other changes at the same time: the end is there afterwards, or whoever wanted it knows
-/// that it is not; and what has ended is listed nowhere. (R5, trap 1)
+/// An end races with other changes: afterwards the session has ended, or the caller that ended it
+/// knows that it has not; and ended sessions are not listed. (R5, trap 1)
 pub async fn replace_never_undoes_an_end<S: Store>(store: Arc<S>) {
     for _ in 0..20 {
         let (user, acme, globex) = (unique("user"), unique("acme"), unique("globex"));
@@ -192,7 +192,7 @@ pub async fn replace_never_undoes_an_end<S: Store>(store: Arc<S>) {
     }
 }
 
-/// It is found under the keys that it has now, and under no others. (R18)
+/// It is found under its current keys, and under no others. (R18)
 pub async fn replace_moves_a_session_between_keys<S: Store>(store: Arc<S>) {
     let [a, b, c] = [unique("a"), unique("b"), unique("c")];
     let mut last = insert(&*store, member(&unique("user"), &[&a, &b])).await;
@@ -206,8 +206,8 @@ pub async fn replace_moves_a_session_between_keys<S: Store>(store: Arc<S>) {
     }
 }
 
-/// A later version of this crate has written a fact that this one does not know: it is still there
-/// after changes by this one.
+/// A fact that a later version of this crate has written, and that this one does not know, survives
+/// changes by this version.
 pub async fn replace_carries_what_this_version_does_not_know<S: Store>(store: Arc<S>) {
     let (user, org) = (unique("user"), unique("org"));
     let later = Record::decode(&with_unknown_fact(&member(&user, &[&org]).encode())).unwrap();

@@ -16,7 +16,7 @@ fn revoked(rules: &OrgRules) -> OrgRules {
     rules.with_revocation(minute(1), nonce())
 }
 
-/// An organization that nobody has set a policy for has no rules, and whoever belongs to it makes none.
+/// An organization without a policy has no rules, and membership does not create any.
 pub async fn rules_of_nobody_are_none<S: Store>(store: Arc<S>) {
     let org = unique("org");
     let before = stands(&*store).await;
@@ -25,8 +25,8 @@ pub async fn rules_of_nobody_are_none<S: Store>(store: Arc<S>) {
     assert!(rules_of(&*store, &org, Revision::NONE).await.is_none());
 }
 
-/// Rules are replaced if they stand at the revision that the new ones name; otherwise they stay as they
-/// are, and so does the revision of all. (R22)
+/// Rules are replaced if they have the revision that the new ones name; otherwise they stay, and so
+/// does the revision of all rules. (R22)
 pub async fn rules_are_compared_and_swapped<S: Store>(store: Arc<S>) {
     let org = unique("org");
     let before = stands(&*store).await;
@@ -45,7 +45,7 @@ pub async fn rules_are_compared_and_swapped<S: Store>(store: Arc<S>) {
     assert_eq!(rules_of(&*store, &org, before).await.unwrap().encode(), second.encode());
 }
 
-/// Whoever did not hear the answer asks again, and it is the same change. (Trap 54)
+/// A caller that did not get the answer repeats the call, and it is the same change. (Trap 54)
 pub async fn rules_replaced_again_are_the_same_replacement<S: Store>(store: Arc<S>) {
     let org = unique("org");
     let before = stands(&*store).await;
@@ -59,7 +59,8 @@ pub async fn rules_replaced_again_are_the_same_replacement<S: Store>(store: Arc<
     assert!(!replace_rules(&*store, &org, &first).await, "others have replaced them since");
 }
 
-/// Among writers who saw the same rules, or none, one wins, and nothing of the others is there. (R22)
+/// Among writers that read the same rules, or none, one wins, and nothing of the others is stored.
+/// (R22)
 pub async fn rules_let_one_of_several_racers_win<S: Store>(store: Arc<S>) {
     let org = unique("org");
     let before = stands(&*store).await;
@@ -99,12 +100,12 @@ pub async fn rules_keep_what_the_caller_set<S: Store>(store: Arc<S>) {
     assert_eq!(found.encode(), rules.encode());
 }
 
-/// A later version of this crate has written a fact that this one does not know: it is still there
-/// after a change by this one.
+/// A fact that a later version of this crate has written, and that this one does not know, survives
+/// a change by this version.
 pub async fn rules_carry_what_this_version_does_not_know<S: Store>(store: Arc<S>) {
     let org = unique("org");
     let before = stands(&*store).await;
-    // Who reads them does not know what they replaced; but there was nothing.
+    // Rules that were read do not know their previous revision; but there was none.
     let first = revoked(&OrgRules::none());
     assert!(replace_rules(&*store, &org, &first).await);
     let later = OrgRules::decode(&with_unknown_fact(&revoked(&first).encode())).unwrap();
@@ -117,7 +118,7 @@ pub async fn rules_carry_what_this_version_does_not_know<S: Store>(store: Arc<S>
     assert!(found.windows(5).any(|bytes| bytes == b"later"), "it is lost");
 }
 
-/// Each organization is told once, with its rules as they are now, in the order of their last changes.
+/// Each organization is reported once, with its current rules, in the order of the last changes.
 pub async fn rules_since_tells_changes_in_their_order<S: Store>(store: Arc<S>) {
     let [a, b, c] = [unique("a"), unique("b"), unique("c")];
     let before = stands(&*store).await;
@@ -138,15 +139,15 @@ pub async fn rules_since_tells_changes_in_their_order<S: Store>(store: Arc<S>) {
     }
 }
 
-/// A page that is cut off reaches as far as its last change; one that is not, as far as the rules
-/// stand. Whoever goes on from there misses nothing, and hears nothing twice. (Trap 53)
+/// A page that is cut off reaches as far as its last change; the last page reaches the current
+/// revision. A reader that continues from there misses nothing, and reads nothing twice. (Trap 53)
 pub async fn rules_since_tells_how_far_it_reaches<S: Store>(store: Arc<S>) {
     let before = stands(&*store).await;
     let orgs: Vec<_> = (0..5).map(|_| unique("org")).collect();
     for org in &orgs {
         assert!(replace_rules(&*store, org, &revoked(&OrgRules::none())).await);
     }
-    // Others may share the store, and change rules meanwhile.
+    // Other tests may share the store, and change rules in the meantime.
     let stood = stands(&*store).await;
     let whole = store.rules_since(before, 1000).await.unwrap();
     let stands_now = stands(&*store).await;
@@ -170,11 +171,11 @@ pub async fn rules_since_tells_how_far_it_reaches<S: Store>(store: Arc<S>) {
     assert!(stands <= nothing.reaches, "where nothing has changed it reaches as far as they stand");
 }
 
-/// Whoever asks again and again for what has changed since, while others save, has heard of everything
-/// in the end. (Trap 56)
+/// A reader that keeps asking for changes, while others save, sees all of them in the end. (Trap
+/// 56)
 pub async fn rules_become_visible_in_order<S: Store>(store: Arc<S>) {
     let before = stands(&*store).await;
-    // Each is changed once, so that none that was missed is heard of later.
+    // Each is changed once, so that a missed change does not show up later.
     let orgs: Vec<_> = (0..160).map(|_| unique("org")).collect();
     let saves = orgs.chunks(20).map(|orgs| {
         let (store, orgs) = (store.clone(), orgs.to_vec());
@@ -219,7 +220,8 @@ pub async fn rules_become_visible_in_order<S: Store>(store: Arc<S>) {
     }
 }
 
-/// However many sessions an organization has, a change of its rules writes none of them. (R14, R19)
+/// A change of an organization's rules writes none of its sessions, regardless of their number.
+/// (R14, R19)
 pub async fn rules_touch_no_session<S: Store>(store: Arc<S>) {
     let org = unique("org");
     let session = insert(&*store, member(&unique("user"), &[&org])).await;

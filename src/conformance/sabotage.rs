@@ -10,17 +10,17 @@ use crate::session::{Key, SessionId};
 use crate::store::{Cap, Inserted, Replaced, Store, StoreError};
 use crate::token::nonce;
 
-/// What the tests do to a store behind its back.
+/// Faults that the tests cause in a store.
 pub trait Sabotage {
-    /// Cuts all connections of the store, as a server does that is started anew.
+    /// Cuts all connections of the store, as a restarting server does.
     fn cut_connections(&self) -> impl Future<Output = ()> + Send;
 
-    /// Deletes a record, and nothing else: where it is listed it stays listed.
+    /// Deletes a record alone: it stays listed in the index.
     fn lose_record(&self, id: SessionId) -> impl Future<Output = ()> + Send;
 }
 
-/// After its connections were cut a store answers again soon, without help; and a call that was made
-/// again because its answer was lost is answered as the first time. (Traps 47 and 54)
+/// After its connections were cut, a store soon answers again without help, and a call repeated
+/// because its answer was lost gets the same answer as the first. (Traps 47 and 54)
 pub async fn cut_connections_come_back_and_repeat_nothing_wrongly<S>(store: Arc<S>)
 where
     S: Store + Sabotage,
@@ -49,8 +49,8 @@ where
     assert_eq!(ids_listed(&*store, &Key::user(&user)).await, [last.id()]);
 }
 
-/// An entry of an index whose record is gone shows nobody, hides nobody, and takes no place under a cap
-/// once somebody has looked. (Trap 55)
+/// An index entry without a record shows no session, hides no session, and does not count under a
+/// cap once the key was listed. (Trap 55)
 pub async fn an_entry_whose_record_is_lost_hides_nothing_and_counts_no_more<S>(store: Arc<S>)
 where
     S: Store + Sabotage,
@@ -70,7 +70,7 @@ where
     assert_same(&load(&*store, new.id()).await.record, &new, "and the new one is whole");
 }
 
-/// The answer, which comes after a few tries at most.
+/// The answer, which arrives after a few tries at most.
 async fn answered<T, F>(call: impl Fn() -> F) -> T
 where
     F: Future<Output = Result<T, StoreError>>,

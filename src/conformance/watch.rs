@@ -8,7 +8,7 @@ use crate::session::SessionId;
 use crate::store::{Change, Changes, Heartbeat, Store};
 use crate::token::nonce;
 
-/// Whoever watches is told which session has changed, as soon as it has.
+/// A watcher is told which session has changed, as soon as it has.
 pub async fn watch_tells_each_change<S: Store>(store: Arc<S>) {
     let session = insert(&*store, record(&unique("user"))).await;
     let Some(mut changes) = watched(&*store).await else { return };
@@ -18,7 +18,7 @@ pub async fn watch_tells_each_change<S: Store>(store: Arc<S>) {
     told(&mut changes, session.id()).await;
 }
 
-/// A change of rules is told by a heartbeat at once.
+/// A change of rules is reported by a heartbeat at once.
 pub async fn watch_tells_changes_of_rules<S: Store>(store: Arc<S>) {
     let Some(mut changes) = watched(&*store).await else { return };
     for _ in 0..3 {
@@ -64,7 +64,7 @@ pub async fn watch_tells_changes_before_the_heartbeats_after_them<S: Store>(stor
     }
 }
 
-/// `None` for a store that does not tell.
+/// `None` for a store that does not report changes.
 async fn watched(store: &impl Store) -> Option<Changes> {
     store.watch().await.unwrap()
 }
@@ -96,10 +96,10 @@ fn tells(change: &Change, id: SessionId) -> bool {
     }
 }
 
-/// Whether one was started after the other, beyond doubt.
+/// Whether one was certainly started after the other.
 fn is_later(one: Stopwatch, other: Stopwatch) -> bool {
     one.elapsed() + Duration::from_millis(1) < other.elapsed()
 }
 
-/// However busy the machine is.
+/// Even on a busy machine.
 const LATEST: Duration = Duration::from_secs(20);

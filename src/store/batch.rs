@@ -1,4 +1,4 @@
-//! Loads that come at once are asked for at once.
+//! Batching: loads at the same time share one call.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
-/// What can be asked for several keys at once.
+/// A call that can load several keys at once.
 pub(super) trait Batched: Clone + Send + Sync + 'static {
     type Key: Copy + Send + Sync + 'static;
     type Answer: Send + 'static;
@@ -22,10 +22,10 @@ pub(super) trait Batched: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Self::Answer>, Self::Failure>> + Send;
 }
 
-/// Those who ask, and wait for a call that asks for all of them.
+/// The callers that wait for a shared call.
 pub(super) struct Batcher<K, A> {
     under_way: AtomicUsize,
-    /// There are some while a task is about to ask for them.
+    /// Not empty while a task is about to ask for these keys.
     gathered: Mutex<Vec<Waiting<K, A>>>,
 }
 
@@ -34,12 +34,13 @@ struct Waiting<K, A> {
     answer: oneshot::Sender<A>,
 }
 
-/// Asks for one key, together with others that are asked for at the same time. There may be no answer.
+/// Asks for one key, in a batch with others that are asked for at the same time. There may be no
+/// answer.
 ///
-/// Who comes while few others are under way asks at once, and alone. While there are many, a task lets
-/// those that are ready have their turn, once, and then asks for all who have come meanwhile. So nobody
-/// waits for a call that is under way. It is a task, since whoever comes first may be given up, or not
-/// go on for a while, and the others must not wait for that.
+/// While few calls are under way, a caller asks at once and alone. While there are many, a task
+/// yields once to tasks that are ready, and then asks for all keys gathered in the meantime. So no
+/// caller waits for a call that is already under way. A separate task asks, since the first caller
+/// may be cancelled or not polled for a while, and the others must not wait for it.
 pub(super) async fn ask<B: Batched>(
     asked: &B,
     key: B::Key,
@@ -51,7 +52,7 @@ pub(super) async fn ask<B: Batched>(
         if is_first {
             tokio::spawn(ask_for_all(Gathering(Some(asked.clone()))));
         }
-        // Without an answer it was given up, or failed, for which another key may be the cause.
+        // Without an answer the batch was given up or failed, perhaps because of another key.
         if let Ok(answer) = waiting.await {
             return Ok(Some(answer));
         }
@@ -65,17 +66,18 @@ async fn ask_for_all<B: Batched>(gathering: Gathering<B>) {
     let (keys, mut answers) = asked.batcher().take();
     let answered = tokio::select! {
         answered = asked.ask(&keys) => answered,
-        // A call that nobody waits for any more is given up.
+        // A call is given up when no caller waits for it any more.
         () = all_have_gone(&mut answers) => return,
     };
-    // Who waits hears of a failure as there is no answer.
+    // Callers learn of a failure by the missing answer.
     for (waiting, answer) in answers.into_iter().zip(answered.into_iter().flatten()) {
-        // Who has gone needs none.
+        // The caller may be gone.
         let _ = waiting.send(answer);
     }
 }
 
-/// Until somebody asks for them. If its runtime ends before, those who have come must not wait for it.
+/// The batch until a task asks for it. If the task's runtime ends first, the callers must not wait
+/// for it.
 struct Gathering<B: Batched>(Option<B>);
 
 impl<B: Batched> Gathering<B> {
@@ -103,7 +105,7 @@ impl<K, A> Batcher<K, A> {
         Self { under_way: AtomicUsize::new(0), gathered: Mutex::default() }
     }
 
-    /// Waits with others. The first is to see that somebody asks for them.
+    /// Joins the waiting callers. The first must start a task that asks for them.
     fn join(&self, key: K) -> (oneshot::Receiver<A>, bool) {
         let (answer, waiting) = oneshot::channel();
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,7 +113,7 @@ impl<K, A> Batcher<K, A> {
         (waiting, gathered.len() == 1)
     }
 
-    /// Those who wait, and have not gone meanwhile.
+    /// The callers that still wait.
     fn take(&self) -> (Vec<K>, Vec<oneshot::Sender<A>>) {
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = gathered.drain(..).filter(|waiting| !waiting.answer.is_closed());
@@ -119,7 +121,7 @@ impl<K, A> Batcher<K, A> {
     }
 }
 
-/// A place among the calls that are under way.
+/// A slot among the calls that are under way.
 struct Place<'a> {
     under_way: &'a AtomicUsize,
     others: usize,
@@ -137,11 +139,11 @@ impl Drop for Place<'_> {
     }
 }
 
-/// While there are no more, little is gained by gathering.
+/// With fewer calls, batching gains little.
 const FEW: usize = 16;
 
-/// Whoever comes when there are more asks alone, and is told if connections have no room: nobody waits
-/// without a bound for a server that hangs.
+/// Beyond this number, callers ask alone and get an error if the connections are full: no caller
+/// waits without a bound for a server that hangs.
 const MOST: usize = 1024;
 
 #[cfg(test)]
@@ -154,16 +156,16 @@ mod tests {
 
     use super::*;
 
-    /// A server whose answer is the number ten times.
+    /// A server whose answer is ten times the number.
     #[derive(Clone)]
     struct Asked(Arc<Inner>);
 
     struct Inner {
         batcher: Batcher<u32, u32>,
         questions: Mutex<Vec<Vec<u32>>>,
-        /// It fails if it is asked for this one, together with others or not.
+        /// The number for which it fails, alone or in a batch.
         fails: u32,
-        /// It answers nobody before.
+        /// It gives no answers before this.
         begins: Notify,
         given_up: AtomicUsize,
     }
@@ -188,7 +190,7 @@ mod tests {
             self.0.questions.lock().unwrap().clone()
         }
 
-        /// Asks for so many at once, and answers when all have come.
+        /// Asks for this many at once, and answers when all have arrived.
         async fn all(&self, count: u32) -> Vec<Option<Option<u32>>> {
             let mut calls = JoinSet::new();
             for key in 0..count {
@@ -255,14 +257,14 @@ mod tests {
         assert_eq!(questions.len(), FEW + 1, "{questions:?}");
         assert_eq!(questions[FEW].len(), 1000 - FEW);
 
-        // Nobody waits without a bound.
+        // No caller waits without a bound.
         let asked = Asked::new(NOBODY);
         assert!(right(&asked.all(3000).await));
         let together = asked.questions().iter().map(Vec::len).max();
         assert_eq!(together, Some(MOST - FEW));
     }
 
-    /// What one of many cannot have is no harm to the others.
+    /// A key that fails must not harm the others in its batch.
     #[tokio::test]
     async fn when_a_call_fails_each_asks_alone() {
         let asked = Asked::new(77);
@@ -272,7 +274,7 @@ mod tests {
         assert_eq!(asked.questions().iter().filter(|keys| keys.len() == 1).count(), 100);
     }
 
-    /// Calls under way that get no answer, so that whoever comes next gathers.
+    /// Calls under way without an answer, so that the next callers are batched.
     fn busy(asked: &Asked) -> JoinSet<()> {
         let mut calls = JoinSet::new();
         for key in 1000..1000 + FEW as u32 {
@@ -284,7 +286,7 @@ mod tests {
         calls
     }
 
-    /// Whoever comes first may be held up by anything: its future is polled once, and never again.
+    /// The first caller can be held up: its future is polled once, and never again.
     #[tokio::test]
     async fn nobody_waits_for_who_came_first() {
         let asked = Asked::new(NOBODY);
@@ -314,7 +316,7 @@ mod tests {
             yield_now().await;
         }
         assert_eq!(asked.questions()[FEW], [2]);
-        // And a call for which nobody waits is given up.
+        // And a call without waiting callers is given up.
         drop(second);
         for _ in 0..3 {
             yield_now().await;
@@ -322,7 +324,7 @@ mod tests {
         assert_eq!(asked.0.given_up.load(Ordering::Relaxed), 1);
     }
 
-    /// A server that hangs delays those of one call, and nobody who comes later.
+    /// A server that hangs delays the callers of one call, and no later ones.
     #[tokio::test]
     async fn nobody_waits_for_a_call_that_is_under_way() {
         let asked = Asked::new(NOBODY);
@@ -341,7 +343,7 @@ mod tests {
         assert_eq!(asked.questions()[FEW..], [vec![1], vec![2]]);
     }
 
-    /// Of two runtimes over one store, one ends while it gathers.
+    /// Of two runtimes over one store, one ends while its batch is gathered.
     #[tokio::test]
     async fn nobody_waits_for_a_runtime_that_has_ended() {
         let asked = Asked::new(NOBODY);

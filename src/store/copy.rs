@@ -1,4 +1,4 @@
-//! Copying all that one store keeps into another.
+//! Copying all data of one store into another.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,20 +15,22 @@ use crate::session::{Record, Revision};
 #[cfg(test)]
 mod tests;
 
-/// Copies all rules and all sessions from one store into another, so that a site can move without
-/// signing anybody out. What is copied stays where it was.
+/// Copies all rules and all sessions into another store, so that a site can move without signing
+/// out its users.
 ///
-/// Stop the app first, on all nodes, and start it on the new store when this has returned. What changes
-/// meanwhile may be missing there, a sign-out too, so that somebody who has signed out would be back. A
-/// store that is half copied does not know the sessions that are missing: it answers these people as if
-/// they had never signed in.
+/// The source is not changed.
 ///
-/// The target must be empty, or hold a part of the same source already: if the copy is interrupted, call
-/// it again. It keeps no state of its own. It reads all again, passes over what is there, which is
-/// quick, and goes on.
+/// First stop the app on all nodes, and start it on the new store after this has returned. Changes
+/// made in the meantime may be missing in the target. A missing sign-out would make a signed-out
+/// session valid again. A partial copy does not know the missing sessions, and treats their users
+/// as if they had never signed in.
 ///
-/// Rules come first, then records in pages of 1,000. A record that cannot be read is counted and left out
-/// ([`Copied::unreadable`]). `progress` is called after each page.
+/// The target must be empty, or contain a part of the same source: if the copy is interrupted, call
+/// it again. It keeps no state of its own. It reads all records again, skips the existing ones,
+/// which is quick, and continues.
+///
+/// Rules are copied first, then records in pages of 1,000. A record that cannot be read is counted
+/// and skipped ([`Copied::unreadable`]). `progress` is called after each page.
 ///
 /// ```no_run
 /// # #[cfg(all(feature = "sqlite", feature = "postgres"))]
@@ -45,15 +47,15 @@ mod tests;
 ///
 /// # Errors
 ///
-/// [`CopyError`] says which of the two stores does not answer, or what stands in the way: rules that
-/// cannot be read, or a target that is in use. What was copied by then stays in the target.
+/// [`CopyError`] says which of the two stores does not answer, or what prevents the copy: rules
+/// that cannot be read, or a target that is in use. Records copied by then stay in the target.
 pub async fn copy(
     from: &impl Store,
     to: &impl Store,
     mut progress: impl FnMut(Progress),
 ) -> Result<Copied, CopyError> {
     let rules = all_rules(from).await.map_err(CopyError::source_failed)?;
-    // Before anything is written, also where nothing can be read out.
+    // Read before anything is written, in case the source cannot be scanned.
     let mut page = from.scan(None, PAGE).await.map_err(CopyError::source_failed)?;
     let rules = readable(rules)?;
     copy_rules(&rules, to).await?;
@@ -71,7 +73,7 @@ pub async fn copy(
                 None => Ok(None),
             }
         };
-        // The one store reads while the other writes.
+        // One store reads while the other writes.
         let (new, following) = tokio::join!(import, scan);
         copied.new += new.map_err(CopyError::target_failed)?;
         progress(Progress { rules: copied.rules, records: copied.records, of_about });
@@ -79,15 +81,15 @@ pub async fn copy(
             Some(following) => page = following,
             None => return Ok(copied),
         }
-        // Neither store has to wait for anything.
+        // Neither store may ever have to wait.
         yield_now().await;
     }
 }
 
-/// So many rules or records are read at once.
+/// The number of rules or records read at once.
 const PAGE: u32 = 1000;
 
-/// Rules of organizations, as the store has them: `None` if they cannot be read.
+/// Rules of organizations, as stored; `None` if they cannot be read.
 type FoundRules = HashMap<Arc<str>, Option<OrgRules>>;
 
 async fn all_rules(store: &impl Store) -> Result<FoundRules, StoreError> {
@@ -129,41 +131,43 @@ async fn copy_rules(rules: &HashMap<Arc<str>, OrgRules>, to: &impl Store) -> Res
         let new = rules.clone().in_place_of(Revision::NONE);
         let replaced = to.replace_rules(org, new, SystemClock.now()).await;
         if !replaced.map_err(CopyError::target_failed)? {
-            // Somebody has saved some since.
+            // They were saved by another writer since.
             return Err(CopyError::in_use(1));
         }
     }
     Ok(())
 }
 
-/// How far [`copy()`] has come.
+/// The progress of [`copy()`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// How many organizations have their rules in the target, everyone counted as one.
+    /// The number of organizations whose rules are in the target, everyone counted as one.
     pub rules: u64,
-    /// How many records are in the target so far.
+    /// The number of records in the target so far.
     pub records: u64,
-    /// About how many records there are in all, if the source can tell.
+    /// The approximate number of all records; `None` if the source does not know it.
     pub of_about: Option<u64>,
 }
 
-/// What [`copy()`] has done.
+/// The result of [`copy()`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Copied {
-    /// How many organizations have their rules in the target now, everyone counted as one.
+    /// The number of organizations whose rules are in the target, everyone counted as one.
     pub rules: u64,
-    /// How many records are in the target now.
+    /// The number of records in the target.
     pub records: u64,
-    /// How many of these were not there before.
+    /// The number of these records that were not there before.
     pub new: u64,
-    /// How many records could not be read, and are not in the target. If a later version of this crate has
-    /// written them, copy with that version. If they are damaged, these people have to sign in again.
+    /// The number of records that could not be read, and are not in the target.
+    ///
+    /// If a later version of this crate has written them, copy with that version. If they are
+    /// damaged, their users have to sign in again.
     pub unreadable: u64,
 }
 
-/// Why [`copy()`] has stopped, and what to do about it. What the store said is the
+/// The reason why [`copy()`] has stopped, and how to fix it. The store's error is the
 /// [`source`](std::error::Error::source).
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]

@@ -1,4 +1,4 @@
-//! The private twin of [`Store`] that can be boxed, so that no type parameter reaches a handler.
+//! The private, boxed form of [`Store`], so that no type parameter reaches a handler.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 
-/// One call of a store: the answer to come, and what the call is named where calls are counted.
+/// One call of a store: its future, and its name in the metrics.
 pub(crate) struct StoreCall<'a, T> {
     pub(crate) name: &'static str,
     pub(crate) answer: Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>,

@@ -1,11 +1,11 @@
-//! What a store says when it does not know.
+//! The error of a store.
 
 use std::error::Error as StdError;
 
 use crate::encoding::Unreadable;
 
-/// That a store does not know: it is down, or slow, or answers nonsense. The cause is its
-/// [`source`](StdError::source).
+/// The error of a store that does not know the answer: it is down, slow, or damaged. The cause is
+/// its [`source`](StdError::source).
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreError {
@@ -15,24 +15,24 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// An error with a cause. Neither may carry a secret, a user, or an address.
+    /// Makes an error with a cause. Neither may contain a secret, a user, or an address.
     pub fn new(message: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { message, source: Some(source.into()), is_unacknowledged: false }
     }
 
-    /// An error that explains itself.
+    /// Makes an error without a cause.
     pub const fn message(message: &'static str) -> Self {
         Self { message, source: None, is_unacknowledged: false }
     }
 
-    /// An error that says that a change is made, and not yet known to be on as many machines as it
-    /// should be.
+    /// Makes an error for a change that is made, but not confirmed by as many machines as required.
     pub const fn unacknowledged(message: &'static str) -> Self {
         Self { message, source: None, is_unacknowledged: true }
     }
 
-    /// Whether the change is made, and only not yet on as many machines as it should be: it is lost if
-    /// the machine that has it is lost first. Make it again to know.
+    /// Whether the change is made, but not confirmed by as many machines as required.
+    ///
+    /// It is lost if the machine that has it is lost first. Repeat the call to confirm it.
     pub fn is_unacknowledged(&self) -> bool {
         self.is_unacknowledged
     }

@@ -1,13 +1,13 @@
-//! Where sessions are kept: the contract, and the stores that keep it.
+//! Stores of sessions: the contract, and its implementations.
 //!
-//! A store keeps facts. It never compares a time with a limit, so it cannot disagree with another
-//! store about who is signed in.
+//! A store keeps facts. It never compares a time with a limit, so two stores cannot disagree about
+//! which users are signed in.
 //!
-//! [`MemoryStore`] is for tests and for single processes that may forget; `SqliteStore` (feature
-//! `sqlite`) is the embedded, durable default; `PostgresStore` (feature `postgres`) and
-//! `RedisStore` (feature `redis`) are for several machines. For a store of your own, implement [`Store`]
-//! and run the tests of the `conformance` module (feature `conformance`) over it. [`copy()`] moves all that
-//! one store keeps into another.
+//! [`MemoryStore`] is for tests, and for single processes that may lose their sessions.
+//! `SqliteStore` (feature `sqlite`) is the embedded, durable default. `PostgresStore` (feature
+//! `postgres`) and `RedisStore` (feature `redis`) are for several machines. To write another store,
+//! implement [`Store`] and run the tests of the `conformance` module (feature `conformance`) over
+//! it. [`copy()`] moves all data of one store into another.
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod batch;

@@ -1,10 +1,12 @@
-//! Why a store cannot be opened.
+//! The error of opening a store.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 
-/// A store cannot be opened. The text says what to do; what its file, server or driver said is the
-/// [`source`](StdError::source). Neither shows a password.
+/// The reason why a store cannot be opened, and how to fix it.
+///
+/// The error of its file, server or driver is the [`source`](StdError::source). Neither shows a
+/// password.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}: {advice}")]
 pub struct OpenError {

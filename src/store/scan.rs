@@ -1,42 +1,45 @@
-//! What a store answers that is read out.
+//! The pages of a scan.
 
 use std::sync::Arc;
 
 use crate::session::Record;
 
-/// How far [`Store::scan`](super::Store::scan) has come. What the bytes mean only the store knows that has made it.
+/// The place that [`Store::scan`](super::Store::scan) has reached. Only the store that made it can
+/// interpret its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanPlace(Vec<u8>);
 
 impl ScanPlace {
-    /// The place that a store writes as these bytes.
+    /// Makes a place from the bytes that a store has chosen.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self(bytes.into())
     }
 
-    /// The bytes that the store has written.
+    /// Returns the bytes that the store has chosen.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// What [`Store::scan`](super::Store::scan) has found. Exhaustive: stores make it.
+/// The result of [`Store::scan`](super::Store::scan). Exhaustive: stores construct it.
 #[derive(Clone, Debug)]
 pub struct Scanned {
     /// The records of this page.
     pub records: Vec<Arc<Record>>,
-    /// How many more of this page could not be read.
+    /// The number of records of this page that could not be read.
     pub unreadable: u32,
-    /// Where the next page begins; `None` if this is the last one. A page may be empty and not the last.
+    /// The place where the next page begins; `None` if this is the last one. A page may be empty
+    /// without being the last.
     pub next: Option<ScanPlace>,
-    /// About how many records there are, on the first page, if the store can tell.
+    /// The approximate number of all records, on the first page; `None` if the store does not know
+    /// it.
     pub of_about: Option<u64>,
 }
 
-/// What a store says that has no `Store::scan` of its own.
+/// The error of a store without its own `Store::scan`.
 pub(crate) const DOES_NOT_SCAN: &str =
     "this session store cannot be read out; implement `Store::scan` for it";
 
-/// What `Store::import` says of a record that is there at another revision.
+/// The error of `Store::import` for a record that exists at another revision.
 pub(super) const IN_USE: &str = "the session store holds another state of a session that is to be \
                                  copied into it: it is in use already; take an empty store";

@@ -1,4 +1,4 @@
-//! What a store tells of changes as they happen.
+//! Reports of changes as they happen.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,39 +12,41 @@ use tokio::time::timeout;
 use crate::clock::{Stopwatch, Timestamp};
 use crate::session::{Revision, SessionId};
 
-/// What a store tells while it is [watched](super::Store::watch). Exhaustive: stores make it.
+/// A message of a [watched](super::Store::watch) store. Exhaustive: stores construct it.
 #[derive(Clone, Copy, Debug)]
 pub enum Change {
-    /// The record of this session was replaced. Of a [quiet](super::Record::is_quiet) change a store need
-    /// not tell.
+    /// The record of this session was replaced. A store need not report
+    /// [quiet](super::Record::is_quiet) changes.
     Session(SessionId),
-    /// Records were replaced, and the store cannot tell which.
+    /// Records were replaced, and the store does not know which.
     Any,
-    /// How it stands, at least [twice a second](Changes::HEARTBEAT), and at once where rules changed.
+    /// The state of the store, at least [twice a second](Changes::HEARTBEAT), and at once after a
+    /// change of rules.
     Heartbeat(Heartbeat),
 }
 
-/// A sign of life of a store. Exhaustive: stores make it.
+/// A heartbeat of a store. Exhaustive: stores construct it.
 #[derive(Clone, Copy, Debug)]
 pub struct Heartbeat {
-    /// Runs since the store was asked: each change whose call had returned by then was told before.
+    /// Runs since the store was asked: each change whose call had returned by then was reported
+    /// before.
     pub asked: Stopwatch,
-    /// The revision at which all rules stand.
+    /// The revision of all rules.
     pub rules: Revision,
-    /// What the store's own clock shows, if it has one.
+    /// The time of the store's own clock; `None` if it has none.
     pub clock: Option<Timestamp>,
 }
 
-/// The changes of a store, from the time on that it was asked to be [watched](super::Store::watch).
+/// The changes of a store, from the time at which it was [watched](super::Store::watch).
 #[derive(Debug)]
 pub struct Changes {
     changes: mpsc::Receiver<Change>,
     has_ended: Arc<AtomicBool>,
-    /// Runs since the last change; nobody has waited for one yet otherwise.
+    /// Runs since the last change; `None` until the first wait.
     heard: Option<Stopwatch>,
 }
 
-/// Where a store tells its changes. When all clones are dropped the changes end.
+/// The sending end, for the store. The changes end when all clones are dropped.
 #[derive(Clone, Debug)]
 pub struct ChangeSender {
     sender: mpsc::Sender<Change>,
@@ -52,10 +54,10 @@ pub struct ChangeSender {
 }
 
 impl Changes {
-    /// A store that is silent for three of these is taken for lost.
+    /// The interval of heartbeats. After three intervals of silence, a store counts as lost.
     pub const HEARTBEAT: Duration = Duration::from_millis(500);
 
-    /// Both ends of a way for changes.
+    /// Makes both ends of a channel for changes.
     pub fn channel() -> (ChangeSender, Self) {
         let (sender, changes) = mpsc::channel(MOST_UNREAD);
         let has_ended = Arc::<AtomicBool>::default();
@@ -63,8 +65,11 @@ impl Changes {
         (ChangeSender { sender, has_ended }, watched)
     }
 
-    /// The next change; `None` if whatever follows is missed, or the store is silent for too long, so that
-    /// one has to watch anew and to take everything for changed. It may be dropped at any time.
+    /// Waits for the next change; `None` if changes may be missed, or the store is silent for too
+    /// long.
+    ///
+    /// After `None`, watch the store again, and assume that everything has changed. The future may
+    /// be dropped at any time.
     pub async fn next(&mut self) -> Option<Change> {
         let heard = self.heard.get_or_insert_with(Stopwatch::start);
         let silence = MAX_SILENCE.saturating_sub(heard.elapsed().unsigned_abs());
@@ -73,15 +78,15 @@ impl Changes {
         next.filter(|_| !self.has_ended.load(Ordering::SeqCst))
     }
 
-    /// One that has been told already, if there is one.
+    /// Returns a change that was already reported, if there is one.
     pub fn try_next(&mut self) -> Option<Change> {
         self.changes.try_recv().ok()
     }
 }
 
 impl ChangeSender {
-    /// Tells a change, and never waits. `false` if nobody watches any more, or whoever does is so far
-    /// behind that the changes end here.
+    /// Reports a change without waiting. `false` if the receiver is gone, or is so far behind that
+    /// its changes end here.
     pub fn tell(&self, change: Change) -> bool {
         if self.has_ended.load(Ordering::SeqCst) {
             return false;
@@ -100,7 +105,7 @@ impl ChangeSender {
         self.has_ended.store(true, Ordering::SeqCst);
     }
 
-    /// Waits until nobody watches any more.
+    /// Waits until the receiver is gone.
     pub async fn closed(&self) {
         self.sender.closed().await;
     }
@@ -108,19 +113,20 @@ impl ChangeSender {
 
 const MAX_SILENCE: Duration = Changes::HEARTBEAT.saturating_mul(3);
 
-/// Whoever is further behind sees all of it as changed, which is less work.
+/// Beyond this number, assuming that everything has changed is less work.
 const MOST_UNREAD: usize = 16_384;
 
-/// Who watches a store that makes its changes in this process.
+/// The watchers of a store that makes its changes in this process.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
-    /// Lets a change that nobody watches cost nothing.
+    /// Avoids work for changes without watchers.
     number: AtomicUsize,
     senders: Mutex<Vec<ChangeSender>>,
 }
 
 impl Watchers {
-    /// One more, who is told from now on, and by a task how it stands, until that ends.
+    /// Adds a watcher. It is told of changes from now on, and a task sends heartbeats until it
+    /// ends.
     pub(super) fn add<F>(&self, heart: impl FnOnce(ChangeSender) -> F) -> Changes
     where
         F: Future<Output = ()> + Send + 'static,
@@ -135,14 +141,14 @@ impl Watchers {
         changes
     }
 
-    /// Tells it to all, when whoever looks sees the change.
+    /// Reports a change to all watchers, once readers see it.
     pub(super) fn tell(&self, change: Change) {
         if self.number.load(Ordering::SeqCst) != 0 {
             self.change(|senders| senders.retain(|sender| sender.tell(change)));
         }
     }
 
-    /// Ends the changes of all.
+    /// Ends the changes of all watchers.
     #[cfg(feature = "near")]
     pub(super) fn end(&self) {
         self.change(|senders| senders.drain(..).for_each(|sender| sender.end()));

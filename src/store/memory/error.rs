@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! The errors of this store.
 
 use crate::store::error::StoreError;
 

@@ -22,23 +22,25 @@ use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 
-/// Keeps sessions in the memory of this process: they end with it. For tests, and for single
-/// processes that may forget.
+/// Keeps sessions in the memory of this process. They are lost when it ends.
 ///
-/// It holds a bounded number of records, a million by default, ended ones within their grace
-/// included, and frees by itself what is past it. Its clones share the same sessions.
+/// Use it for tests, and for single processes that may lose their sessions.
+///
+/// It holds a bounded number of records, a million by default, including ended ones until they are
+/// purged. It purges by itself. Clones share the same sessions.
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Tables>);
 
 impl MemoryStore {
-    /// An empty store for up to a million records.
+    /// Makes an empty store for up to a million records.
     #[must_use]
     pub fn new() -> Self {
         Self::with_capacity(1_000_000)
     }
 
-    /// An empty store for up to so many records. A sign-in beyond that is refused with an error:
-    /// nobody who is signed in has to make room for it.
+    /// Makes an empty store for up to this many records.
+    ///
+    /// A sign-in beyond this number fails with an error; existing sessions stay.
     #[must_use]
     pub fn with_capacity(records: usize) -> Self {
         Self(Arc::new(Tables::new(records)))

@@ -1,4 +1,4 @@
-//! What the memory store consists of.
+//! The tables of the memory store.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::session::{Record, Revision, SessionId};
 use crate::store::watch::Watchers;
 use crate::token::random_id;
 
-/// The tables of the store. Locks are taken in one order: the index, a shard, what is shared.
+/// The tables of the store. Locks are taken in one order: the index, a shard, the shared values.
 pub(super) struct Tables {
     pub(super) capacity: usize,
     pub(super) len: AtomicUsize,
@@ -24,26 +24,25 @@ pub(super) struct Tables {
     pub(super) rules_revision: AtomicU64,
     pub(super) incarnation: Incarnation,
     pub(super) watchers: Arc<Watchers>,
-    /// How many records a purge has looked at.
+    /// The number of records that purges have looked at.
     #[cfg(test)]
     pub(super) looked_at: AtomicUsize,
 }
 
-/// Where sessions that have not ended are listed: by the digest of a key, by when they were created,
-/// by id.
+/// The index of sessions that have not ended: by the digest of a key, creation time and id.
 pub(super) type Index = SortedSet<(u64, Timestamp, SessionId)>;
 
 /// The sessions whose ids begin alike.
 #[derive(Default)]
 pub(super) struct Shard {
     pub(super) records: HashTable<Arc<Record>>,
-    /// By when they are due.
+    /// By the time at which they are due.
     pub(super) due: SortedSet<(Timestamp, SessionId)>,
 }
 
 pub(super) const SHARDS: usize = 64;
 
-/// All rules, and in which order they changed last.
+/// All rules, and the order of their last changes.
 #[derive(Default)]
 pub(super) struct RulesTable {
     pub(super) of: HashMap<Arc<str>, (Revision, OrgRules)>,
@@ -80,14 +79,14 @@ impl Tables {
     }
 }
 
-/// What many records have alike, each kept once, as far as it was seen lately.
+/// Values that many records share, each stored once, as far as it was seen lately.
 #[derive(Default)]
 pub(super) struct Shared {
     pub(super) orgs: HashSet<Arc<str>>,
     pub(super) labels: HashSet<Arc<[u8]>>,
 }
 
-/// No code that holds a lock can panic halfway through a change.
+/// No code that holds a lock can panic in the middle of a change.
 pub(super) fn lock<T>(locked: Result<T, PoisonError<T>>) -> T {
     locked.unwrap_or_else(PoisonError::into_inner)
 }

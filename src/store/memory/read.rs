@@ -43,8 +43,8 @@ pub(super) fn shard_of(id: SessionId) -> usize {
     usize::from(id.as_bytes()[0]) % SHARDS
 }
 
-/// Session ids are uniformly random, so their bits are a hash already. The first byte chose the shard;
-/// these are the last eight.
+/// Session ids are uniformly random, so their bits are already a hash. The first byte selects the
+/// shard; these are the last eight.
 pub(super) fn hash(id: SessionId) -> u64 {
     u64::from_le_bytes(*id.as_bytes().last_chunk().expect("an id has 16 bytes"))
 }

@@ -1,21 +1,23 @@
-//! A set in order, for very many small entries.
+//! A sorted set for very many small entries.
 
 use std::collections::BTreeMap;
 
-/// A sorted set that takes little more room than its entries.
+/// A sorted set that takes little more memory than its entries.
 ///
-/// The tree of the standard library stays half empty where entries come in ascending order, as those
-/// of new sessions do. Here they stand in sorted runs of bounded length, and a tree finds the run.
+/// The tree of the standard library stays half empty if entries come in ascending order, as those
+/// of new sessions do. Here entries stand in sorted runs of bounded length, and a tree finds the
+/// run.
 #[derive(Debug)]
 pub(super) struct SortedSet<T> {
-    /// By a lower bound of their entries, which is above all entries of the run before. None is empty.
+    /// Each run has a key that is a lower bound of its entries and above all entries of the run
+    /// before. No run is empty.
     runs: BTreeMap<T, Vec<T>>,
 }
 
-/// The most entries of a run: so few that moving them takes no time.
+/// The most entries of a run: few enough that moving them is cheap.
 const RUN: usize = 64;
 
-/// Runs grow and shrink by so many places, or each would have room for `RUN`.
+/// Runs grow and shrink in steps of this size; otherwise each would allocate `RUN` entries.
 const STEP: usize = 8;
 
 impl<T> Default for SortedSet<T> {
@@ -42,7 +44,7 @@ impl<T: Ord + Copy> SortedSet<T> {
             run.insert(at, entry);
             return;
         }
-        // Where entries ascend, in one place or in many, what is behind them stays full.
+        // Where entries ascend, in one place or in many, the runs behind them stay full.
         let next = run.split_off(if at == RUN { RUN } else { at.clamp(RUN / 4, RUN / 4 * 3) });
         run.shrink_to_fit();
         self.runs.insert(next.first().copied().unwrap_or(entry), next);
@@ -70,7 +72,7 @@ impl<T: Ord + Copy> SortedSet<T> {
         self.runs.values().flatten().copied()
     }
 
-    /// The entries below `end`, downwards.
+    /// The entries below `end`, descending.
     pub(super) fn below(&self, end: T) -> impl Iterator<Item = T> {
         self.runs.range(..end).rev().flat_map(move |(_, run)| {
             let below = run.partition_point(|entry| *entry < end);

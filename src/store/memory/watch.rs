@@ -1,4 +1,4 @@
-//! Telling of changes.
+//! Reporting changes.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use super::open::Tables;
 use crate::clock::Stopwatch;
 use crate::store::watch::{Change, Changes, Heartbeat};
 
-/// Each change is told by whoever makes it, before its call returns. So a heartbeat comes after all that
-/// were made when it is sent.
+/// Each change is reported by its caller, before the call returns. So a heartbeat comes after all
+/// changes made before it is sent.
 pub(super) fn watch(tables: &Arc<Tables>) -> Changes {
     let store = Arc::downgrade(tables);
     tables.watchers.add(async move |told| {

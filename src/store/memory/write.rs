@@ -83,7 +83,7 @@ pub(super) fn replace_rules(tables: &Tables, org: &str, new: OrgRules, now: Time
     true
 }
 
-/// Looks at no record that is not due.
+/// Looks only at records that are due.
 pub(super) fn purge(tables: &Tables, now: Timestamp, at_most: u32) -> u32 {
     let due = tables
         .shards()
@@ -97,7 +97,7 @@ pub(super) fn purge(tables: &Tables, now: Timestamp, at_most: u32) -> u32 {
     for id in due {
         let mut index = tables.index();
         let mut shard = tables.shard_mut(id);
-        // Without the locks it may have been used again.
+        // Without the locks, it may have been used again.
         if let Some(record) = tables.take_due(&mut shard, id, now) {
             record.keys().iter().for_each(|key| index.remove(place(key, &record)));
             purged += 1;
@@ -106,7 +106,7 @@ pub(super) fn purge(tables: &Tables, now: Timestamp, at_most: u32) -> u32 {
     purged
 }
 
-/// How many records that have not ended there are under the first key of this one.
+/// The number of records that have not ended under the first key of this one.
 fn count(index: &Index, record: &Record, cap: Cap) -> usize {
     let Some(key) = record.keys().first().map(|key| key.digest()) else {
         return 0;
@@ -128,13 +128,13 @@ impl Tables {
         lock(self.shards[shard_of(id)].write())
     }
 
-    /// Files a record that is not there yet.
+    /// Inserts a record that is not there yet.
     pub(super) fn file(&self, index: &mut Index, shard: &mut Shard, record: Arc<Record>) {
         record.listed_keys().iter().for_each(|key| index.insert(place(key, &record)));
         self.put(shard, record);
     }
 
-    /// Puts a record into its shard, in the place of its previous revision.
+    /// Puts a record into its shard, replacing its previous revision.
     fn put(&self, shard: &mut Shard, mut record: Arc<Record>) {
         lock(self.shared.lock()).share(Arc::make_mut(&mut record));
         let (id, due) = (record.id(), record.purge_after());
@@ -154,7 +154,7 @@ impl Tables {
         }
     }
 
-    /// Takes a record out of its shard, if it is there and due.
+    /// Removes a record from its shard, if it is there and due.
     fn take_due(&self, shard: &mut Shard, id: SessionId, now: Timestamp) -> Option<Arc<Record>> {
         let due = |record: &Arc<Record>| {
             if record.id() != id {
@@ -170,7 +170,7 @@ impl Tables {
         Some(record)
     }
 
-    /// The caller has the rules locked.
+    /// The caller must hold the lock on the rules.
     fn raise_rules_revision(&self, revision: Revision) {
         self.rules_revision.store(revision.as_u64(), Ordering::Release);
     }
@@ -193,7 +193,7 @@ fn known<T: ?Sized + Eq + std::hash::Hash>(known: &mut HashSet<Arc<T>>, item: &m
         *item = same.clone();
         return;
     }
-    // What is common comes again at once.
+    // Common values will soon be shared again.
     if known.len() == MOST_SHARED {
         known.clear();
     }
@@ -202,8 +202,8 @@ fn known<T: ?Sized + Eq + std::hash::Hash>(known: &mut HashSet<Arc<T>>, item: &m
 
 const MOST_SHARED: usize = 4096;
 
-/// So many records are deleted at once: more would keep others waiting, since they are all over the
-/// memory.
+/// The number of records deleted at once: more would make others wait, since records are spread
+/// over the memory.
 pub(super) const AT_ONCE: u32 = 32;
 
 #[cfg(test)]

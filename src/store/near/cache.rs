@@ -1,11 +1,12 @@
-//! What is kept, and when it may be told.
+//! The cache: its entries, and when they may be used.
 //!
-//! Nothing here waits or reads a clock: times are how long the cache has been there.
+//! Nothing here waits or reads a clock: times are counted from the creation of the cache.
 //!
-//! - A load remembers the mark that its id had when it *began*. Whoever learns that a session has changed
-//!   makes another mark, so that what loads under way bring does not count, and removes the entry.
-//! - A heartbeat that was asked at some time comes after all changes that were made before. So at that time
-//!   nothing was stale, and an entry is told only for a bounded time after it.
+//! - A load remembers the mark that its id had when it *began*. When a session is reported as
+//!   changed, its mark changes and its entry is removed, so the results of loads under way are not
+//!   kept.
+//! - A heartbeat comes after all changes that were made before the store was asked for it. At that
+//!   time no entry was stale, so an entry is used only for a bounded time after it.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,28 +24,28 @@ use crate::store::contract::Loaded;
 pub(super) struct Cache {
     bound: i64,
     entries: Entries<SessionId, Entry, UnitWeighter, IdHasher>,
-    /// For each id one of these, which it shares with others: a change of one makes loads of others that are
-    /// under way keep nothing. An entry does not depend on it: where sessions change all the time, each of
-    /// these does so every other second.
+    /// Each id has one of these marks, shared with other ids: a change of one session makes loads
+    /// of the others that are under way keep nothing. Existing entries do not depend on the mark:
+    /// where sessions change all the time, each mark changes every other second.
     marks: Box<[AtomicU64]>,
     /// The same for all ids.
     epoch: AtomicU64,
     /// All changes up to this time are known, in microseconds; negative if there is no such time.
     caught_up: AtomicI64,
-    /// No entry is told unless all changes up to this time are known.
+    /// No entry is used unless all changes up to this time are known.
     not_before: AtomicI64,
-    /// By how much the store's clock is ahead of the time here, in milliseconds, or `NO_CLOCK`.
+    /// How far the store's clock is ahead of the time here, in milliseconds, or `NO_CLOCK`.
     clock: AtomicI64,
     rules: Rules,
-    /// Held while an entry is put in the place of another one, or removed.
+    /// Held while an entry is replaced or removed.
     filling: Box<[Mutex<()>]>,
 }
 
-/// The revision at which all rules stand, as far as is known.
+/// The latest known revision of all rules.
 #[derive(Default)]
 struct Rules {
     revision: AtomicU64,
-    /// When the answer came that has said so.
+    /// The time of the answer that contained it.
     since: Mutex<i64>,
 }
 
@@ -54,7 +55,7 @@ struct Entry {
     epoch: u64,
 }
 
-/// What may change between the beginning of a load and the time at which its answer is used.
+/// The state that may change between the beginning of a load and the use of its answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Mark {
     epoch: u64,
@@ -93,7 +94,7 @@ impl Cache {
         }
     }
 
-    /// What may be told of a session without asking the store.
+    /// Returns a session from the cache, if it may be used without asking the store.
     pub(super) fn get(&self, id: SessionId, now: Duration) -> Option<Loaded> {
         let now = micros(now);
         let caught_up = self.caught_up.load(Ordering::SeqCst);
@@ -102,7 +103,7 @@ impl Cache {
             return None;
         }
         let Entry { record, epoch } = self.entries.get(&id)?;
-        // Looked at after the entry was taken, so that no change in between is missed.
+        // Checked after the entry was read, so that a change in between is not missed.
         (epoch == self.epoch.load(Ordering::SeqCst)).then(|| Loaded {
             record,
             rules: Revision::from_u64(self.rules.revision.load(Ordering::SeqCst)),
@@ -110,12 +111,12 @@ impl Cache {
         })
     }
 
-    /// To be taken before the store is asked.
+    /// Take it before the store is asked.
     pub(super) fn ticket(&self, id: SessionId) -> Ticket {
         Ticket { id, mark: self.mark(id) }
     }
 
-    /// Keeps what a load has brought, unless something has changed since it began.
+    /// Keeps a loaded record, unless its session has changed since the load began.
     pub(super) fn fill(&self, Ticket { id, mark }: Ticket, record: &Arc<Record>) {
         let _turn = self.turn(id);
         if self.is_overtaken(id, mark) {
@@ -133,7 +134,7 @@ impl Cache {
         mark != self.mark(id)
     }
 
-    /// What is kept of a session was not enough for an answer.
+    /// Removes an entry that was not enough for an answer.
     pub(super) fn forget(&self, id: SessionId) {
         let _turn = self.turn(id);
         self.entries.remove(&id);
@@ -164,12 +165,12 @@ impl Cache {
         self.caught_up.fetch_max(micros(asked), Ordering::SeqCst);
     }
 
-    /// Nothing is told until all changes up to now are known.
+    /// Uses no entry until all changes up to now are known.
     pub(super) fn wait_for_changes(&self, now: Duration) {
         self.not_before.fetch_max(micros(now), Ordering::SeqCst);
     }
 
-    /// Takes down what an answer said of the rules.
+    /// Notes the revision of the rules in an answer.
     pub(super) fn rules_stand(&self, revision: Revision, asked: Duration, now: Duration) {
         let mut since = lock(&self.rules.since);
         let known = self.rules.revision.load(Ordering::SeqCst);
@@ -180,12 +181,12 @@ impl Cache {
             *since = micros(now);
         }
         if are_lost {
-            // So may be changes of sessions.
+            // Sessions may have changed, too.
             self.all_changed();
         }
     }
 
-    /// How long ago all changes were known.
+    /// The time since all changes were known.
     pub(super) fn behind(&self, now: Duration) -> Option<Duration> {
         let caught_up = self.caught_up.load(Ordering::SeqCst);
         (caught_up != NEVER).then(|| now - Duration::microseconds(caught_up))
@@ -216,7 +217,7 @@ impl Cache {
     }
 }
 
-/// Not those by which entries are found.
+/// Other bits than those by which entries are found.
 fn bits(id: SessionId) -> usize {
     usize::from(u16::from_le_bytes([id.as_bytes()[0], id.as_bytes()[1]]))
 }

@@ -1,4 +1,5 @@
-//! The task that learns of changes, for the cache and for all others on this node.
+//! The task that follows the store's changes, for the cache and for all other watchers on this
+//! node.
 
 use std::sync::{Arc, Weak};
 
@@ -9,7 +10,7 @@ use crate::store::contract::Store;
 use crate::store::error::StoreError;
 use crate::store::watch::{Change, Changes, Heartbeat};
 
-/// Runs from the first use of the store on, as long as it is there.
+/// Runs from the first use of the store on, as long as the store exists.
 pub(super) fn keep_running<S: Store>(shared: &Arc<Shared<S>>) {
     shared.task.get_or_init(|| tokio::spawn(run(Arc::downgrade(shared))).abort_handle());
 }
@@ -22,7 +23,7 @@ async fn run<S: Store>(shared: Weak<Shared<S>>) {
         match watched.unwrap_or(Err(SILENT)) {
             Ok(Some(changes)) => {
                 is_blind = false;
-                // Whatever was loaded before may have changed before it was watched.
+                // Entries loaded before the watch began may have changed.
                 node.cache.all_changed();
                 node.told.send_replace(Told::Now);
                 drop(node);
@@ -48,7 +49,7 @@ async fn run<S: Store>(shared: Weak<Shared<S>>) {
     }
 }
 
-/// Takes down what is told, until some of it may be missed.
+/// Applies the store's changes, until some may be missed.
 async fn follow<S: Store>(shared: &Weak<Shared<S>>, mut changes: Changes) {
     while let Some(change) = changes.next().await
         && let Some(node) = shared.upgrade()
@@ -63,12 +64,12 @@ async fn follow<S: Store>(shared: &Weak<Shared<S>>, mut changes: Changes) {
                 node.cache.caught_up(asked, clock);
             }
         }
-        // Whoever hears of it from here on asks the store.
+        // A watcher that hears of the change now asks the store.
         node.watchers.tell(change);
     }
 }
 
-/// The same changes, when the cache knows of them.
+/// The same changes, once the cache knows of them.
 pub(super) async fn watch<S: Store>(
     shared: &Arc<Shared<S>>,
 ) -> Result<Option<Changes>, StoreError> {
@@ -79,19 +80,19 @@ pub(super) async fn watch<S: Store>(
         _ => return Ok(None),
     }
     let changes = shared.watchers.add(async move |told| told.closed().await);
-    // What was told before it was added was told before this answers.
+    // Changes reported before it was added were reported before this returns.
     if *shared.told.borrow() == Told::Now { Ok(Some(changes)) } else { Err(LOST) }
 }
 
-/// Whoever waits longer may have asked on a connection that swallows what it is given.
+/// A longer wait suggests a connection that silently drops data.
 const MAX_TIME_TO_WATCH: std::time::Duration = std::time::Duration::from_secs(5);
 
 const SILENT: StoreError = StoreError::message("the session store does not answer in time");
 
 const LOST: StoreError = StoreError::message("the session store tells of no changes just now");
 
-/// Where changes are told no more, as when a connection broke.
+/// How soon a broken watch is started again.
 const WATCH_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(50);
 
-/// After an error of the store.
+/// How soon the store is asked again after an error.
 const TRY_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(250);

@@ -1,4 +1,4 @@
-//! Session ids are uniformly random, so their bits are a hash already.
+//! A hasher for session ids. They are uniformly random, so their bits are already a hash.
 
 use std::hash::{BuildHasher, Hasher};
 

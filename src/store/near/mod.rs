@@ -23,15 +23,17 @@ use crate::meter;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 
-/// How much is kept near the app, and for how long it may be told without asking the store.
+/// Sets the size of a cache near the app, and how long its entries may be used.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Near {
-    /// How long a session that has ended may go on at the most, on a node that has not heard of it. Two
-    /// seconds unless you say otherwise. Less than one is as good as no cache: then heartbeats of the
-    /// store come too late.
+    /// The longest time for which a node may admit a session that has ended elsewhere. Default: 2
+    /// seconds.
+    ///
+    /// A bound below 1 second disables the cache in effect, because the store's heartbeats then
+    /// arrive too late.
     pub bound: Duration,
-    /// How many sessions are kept, about 600 bytes each: 100,000 unless you say otherwise.
+    /// The number of sessions in the cache, about 600 bytes each. Default: 100,000.
     pub entries: usize,
 }
 
@@ -42,32 +44,33 @@ impl Default for Near {
 }
 
 impl Near {
-    /// The same with another bound.
+    /// Sets the bound.
     #[must_use]
     pub fn within(self, bound: Duration) -> Self {
         Self { bound, ..self }
     }
 
-    /// With room for so many sessions.
+    /// Sets the number of sessions in the cache.
     #[must_use]
     pub fn entries(self, entries: usize) -> Self {
         Self { entries, ..self }
     }
 }
 
-/// How a cache in front of a store is doing.
+/// The health of a cache in front of a store.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct NearHealth {
-    /// How many sessions it keeps.
+    /// The number of sessions in the cache.
     pub entries: usize,
-    /// How long ago all changes were known; `None` if changes may be missed just now, so that the store is
-    /// asked each time. So it is from the [bound](Near::bound) on.
+    /// The time since all changes were known; `None` if changes may currently be missed.
+    ///
+    /// In that case, and once the time exceeds the [bound](Near::bound), each request asks the store.
     pub behind: Option<Duration>,
-    /// The longest time for which it has told something that was known to be out of date, among the
-    /// answers that were asked again at the store.
+    /// The longest time for which the cache gave an outdated answer, among the answers that were
+    /// checked against the store.
     pub stalest: Duration,
-    /// It has broken its promise, and is off until the program is started again.
+    /// The cache has exceeded its bound, and is off until the process restarts.
     pub is_off: bool,
 }
 
@@ -78,14 +81,14 @@ struct Shared<S> {
     store: S,
     cache: Cache,
     samples: Samples,
-    /// Runs since the cache is there: by this it tells the time.
+    /// Runs since the creation of the cache, and is its clock.
     age: Stopwatch,
     watchers: Watchers,
     told: watch::Sender<Told>,
     task: OnceLock<AbortHandle>,
 }
 
-/// Whether the store tells of changes.
+/// Whether the store reports changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     NotNow,
@@ -126,7 +129,8 @@ impl<S: Store> NearStore<S> {
         }))
     }
 
-    /// Makes the store asked for a session that this node has changed, or tried to, however that ends.
+    /// Bypasses the cache for a session that this node changes, or tries to, regardless of the
+    /// result.
     fn changing(&self, id: SessionId) -> impl Drop {
         Changing { shared: self.0.clone(), id }
     }
@@ -151,8 +155,8 @@ impl<S: Store> Store for NearStore<S> {
     async fn load(&self, id: SessionId) -> Result<Option<Loaded>, StoreError> {
         let shared = &self.0;
         follow::keep_running(shared);
-        // Rules may have ended it, which is told of no session. Whoever asks may be gone before the answer
-        // is there, and what is kept would stay as it was.
+        // Rules may have ended it, which is not reported for sessions. The caller may be gone
+        // before the answer arrives, and the entry would stay.
         shared.cache.forget(id);
         let (asked, ticket) = (shared.age.elapsed(), shared.cache.ticket(id));
         let loaded = shared.store.load(id).await?;
@@ -198,7 +202,7 @@ impl<S: Store> Store for NearStore<S> {
         let shared = &self.0;
         let asked = shared.age.elapsed();
         let changed = shared.store.rules_since(revision, at_most).await?;
-        // A page that is not the last does not reach where the rules stand.
+        // A page that is not the last does not reach the current revision of the rules.
         if changed.changes.len() < at_most as usize {
             shared.cache.rules_stand(changed.reaches, asked, shared.age.elapsed());
         }

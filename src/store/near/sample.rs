@@ -1,4 +1,4 @@
-//! Asks again, now and then, what was told from the cache: whether it keeps its promise.
+//! Checks some answers of the cache against the store, to see whether the cache keeps its bound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
@@ -14,14 +14,14 @@ use crate::store::contract::{Loaded, Store};
 #[derive(Default)]
 pub(super) struct Samples {
     told: AtomicU32,
-    /// One at a time: a store that is slow is not to be asked more.
+    /// One check at a time, to spare a slow store.
     is_busy: AtomicBool,
     /// In microseconds, the longest so far.
     stalest: AtomicI64,
     is_off: AtomicBool,
 }
 
-/// One of so many answers.
+/// One of this many answers is checked.
 const ONE_OF: u32 = 512;
 
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(5);
@@ -41,7 +41,7 @@ impl Samples {
     }
 }
 
-/// Asks the store for a session that was told from the cache.
+/// Loads a session again that the cache has answered.
 pub(super) fn again<S: Store>(shared: &Arc<Shared<S>>, told: &Loaded) {
     let (shared, told) = (shared.clone(), told.clone());
     tokio::spawn(async move {
@@ -50,11 +50,12 @@ pub(super) fn again<S: Store>(shared: &Arc<Shared<S>>, told: &Loaded) {
     });
 }
 
-/// If another revision is there by now, measures for how long the one before goes on being told.
+/// If the store has another revision by now, measures for how long the cache still answers the old
+/// one.
 async fn measure<S: Store>(shared: &Arc<Shared<S>>, told: &Loaded) {
     let Ok(there) = shared.store.load(told.record.id()).await else { return };
-    // Neither activity nor ends by rules are told. Where the rules are the same, what is kept of a session
-    // that they have ended lets nobody in.
+    // Neither activity nor ends by rules are reported. With current rules, the entry of a session
+    // that they have ended is rejected.
     let is_quiet = |there: &Loaded| {
         there.rules != told.rules || there.record.differs_by_activity_alone(&told.record)
     };

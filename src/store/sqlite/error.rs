@@ -1,4 +1,4 @@
-//! What can go wrong: why a store cannot be opened, and why it does not answer.
+//! Errors of opening a store, and of its calls.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::store::error::StoreError;
 use crate::store::open_error::OpenError;
 use crate::store::scan::IN_USE;
 
-/// What stands in the way of opening a file.
+/// An obstacle to opening a file.
 pub(super) enum Obstacle {
     Sqlite(rusqlite::Error),
-    /// This is to be done about it.
+    /// Advice on how to fix it.
     Advice(&'static str),
 }
 
@@ -32,7 +32,7 @@ impl Obstacle {
     }
 }
 
-/// Why the store cannot be opened, and what to do about it.
+/// The error of opening the file, with advice on how to fix it.
 pub(super) fn refused(path: &Path, advice: &'static str) -> OpenError {
     OpenError::new(format!("cannot open the session store {}", path.display()), advice)
 }
@@ -71,20 +71,20 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Why a call on an open store fails.
+/// The reason why a call on an open store fails.
 pub(super) enum Failure {
     Sqlite(rusqlite::Error),
-    /// A change failed together with others that were to be committed with it.
+    /// A change failed together with the others of its commit.
     Shared(Arc<rusqlite::Error>),
     Unreadable(Unreadable),
     /// A session with this id exists already.
     Exists,
-    /// Another state of a session is there than the one that is to be imported.
+    /// A session to be imported exists in another state.
     InUse,
 }
 
 impl Failure {
-    /// Whether another connection stands in the way for the moment.
+    /// Whether another connection currently holds the lock.
     pub(super) fn is_busy(&self) -> bool {
         matches!(self, Self::Sqlite(error) if is_busy(error))
     }
@@ -128,7 +128,7 @@ fn message(error: &rusqlite::Error) -> &'static str {
         }
         Some(ErrorCode::DiskFull) => "the disk of the session store is full",
         Some(_) => "the session store does not answer",
-        // SQLite has answered, but with nonsense.
+        // SQLite has answered, but the data is invalid.
         None => "the session store holds something that cannot be read; restore it from a backup",
     }
 }

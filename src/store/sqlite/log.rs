@@ -1,12 +1,12 @@
 //! Keeping the write-ahead log short.
 //!
-//! SQLite by itself moves the log into the file at a commit, as far as no reader is in the way, and
-//! begins it anew once it has all been moved and nobody reads from it. With readers that overlap all the
-//! time that never comes, and the log grows without end. And whoever commits waits for the move, half a
-//! second where the disk is slow.
+//! By default, SQLite moves the log into the file at a commit, as far as no reader prevents it. It
+//! restarts the log once all of it has been moved and no connection reads from it. With overlapping
+//! readers that never happens, and the log grows without end. A committing caller also waits for
+//! the move, for half a second on a slow disk.
 //!
-//! So a thread of its own moves the log, beside the changes; and where the log gets long nevertheless,
-//! the writer waits between two commits, for a moment, until it can be begun anew.
+//! So a separate thread moves the log, in parallel to the changes. If the log still gets long, the
+//! writer waits for a moment between two commits, until it can be restarted.
 
 use std::ffi::OsString;
 use std::fs;
@@ -20,15 +20,16 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::open::{MOVED_BYTES, WRITER_WAITS, connection};
 
-/// The log beside a file.
+/// The log of a file.
 pub(super) struct Log {
     path: PathBuf,
     length: u64,
-    /// From which length on it is to be moved, and to be begun anew.
+    /// The length from which it is moved, and the one from which it is restarted.
     move_at: u64,
     restart_at: u64,
     mover: SyncSender<()>,
-    /// Whoever moves the log holds this: SQLite waits for readers, but not for another who moves it.
+    /// Held while the log is moved: SQLite waits for readers, but not for another connection that
+    /// moves the log.
     turn: Arc<Mutex<()>>,
 }
 
@@ -37,7 +38,7 @@ impl Log {
     pub(super) fn of(file: &Path) -> Self {
         let (mover, wishes) = sync_channel(1);
         let turn = Arc::<Mutex<()>>::default();
-        // Without it, the writer does all of it.
+        // Without the thread, the writer does all of it.
         if let Ok(mover) = connection(file, OpenFlags::SQLITE_OPEN_READ_WRITE) {
             let turn = turn.clone();
             let named = thread::Builder::new().name("curfew-sqlite-log".into());
@@ -49,21 +50,22 @@ impl Log {
         Self { path, length: 0, move_at: MOVED_BYTES, restart_at: MAX_BYTES, mover, turn }
     }
 
-    /// Between two commits: sees to it that the log does not get long.
+    /// Keeps the log short; called between two commits.
     pub(super) fn keep_short(&mut self, writer: &Connection) {
         let length = fs::metadata(&self.path).map_or(0, |log| log.len());
         if length < self.length {
-            // It was begun anew.
+            // The log was restarted.
             (self.move_at, self.restart_at) = (MOVED_BYTES, MAX_BYTES);
         }
         self.length = length;
         if self.move_at <= length {
             self.move_at = length + MOVED_BYTES / 4;
-            // If it is at it, it hears of the next wish.
+            // If the thread is busy, it gets the next request.
             let _ = self.mover.try_send(());
         }
         if self.restart_at <= length {
-            // If somebody reads for long, the next try is not at once: meanwhile all changes wait.
+            // If a connection reads for long, the next try is delayed: all changes wait during a
+            // try.
             self.restart_at = length + MAX_BYTES / 4;
             let _ = writer.busy_timeout(RESTART_WAITS);
             let _ = checkpoint(writer, "TRUNCATE", &self.turn);
@@ -72,10 +74,10 @@ impl Log {
     }
 }
 
-/// Until the writer is gone.
+/// Runs until the writer is gone.
 fn move_whenever_wished(mover: &Connection, wishes: &Receiver<()>, turn: &Mutex<()>) {
     while wishes.recv().is_ok() {
-        // It waits for no reader; what it leaves, the next one moves.
+        // It does not wait for readers; the next run moves the rest.
         let _ = checkpoint(mover, "PASSIVE", turn);
     }
 }
@@ -85,8 +87,8 @@ fn checkpoint(connection: &Connection, mode: &str, turn: &Mutex<()>) -> rusqlite
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
 }
 
-/// How long the log may get while nobody reads for longer than a moment: this, and one commit more.
+/// The longest log while no read lasts longer than a moment: this, and one commit more.
 pub(super) const MAX_BYTES: u64 = 16 << 20;
 
-/// How long the writer waits for those who read.
+/// How long the writer waits for readers.
 const RESTART_WAITS: Duration = Duration::from_millis(100);

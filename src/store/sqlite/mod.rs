@@ -33,43 +33,43 @@ use crate::clock::Timestamp;
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 
-/// Keeps sessions in an SQLite file: durable, and with nothing to install.
+/// Keeps sessions in an SQLite file: durable, and without a server to install.
 ///
-/// Neither a crash nor a power failure loses what was acknowledged. Each change is on the disk
-/// before its call returns; changes that wait at the same time share one commit.
+/// Acknowledged changes survive a crash and a power failure. Each change is on the disk before its
+/// call returns; concurrent changes share one commit.
 ///
-/// A request costs one read on the calling thread, some microseconds, which never waits for a
-/// write; and once per touch interval one write.
+/// A request costs one read on the calling thread, a few microseconds, which never waits for a
+/// write; and one write per touch interval.
 ///
 /// Several processes of one machine may share the file, but not machines over a network file
-/// system. The app may keep tables of its own in it: those of the store begin with `curfew_`. An
-/// app that writes to it for long holds up sign-ins and sign-outs, though no other request.
+/// system. The app may keep its own tables in it: those of the store begin with `curfew_`. An app
+/// with long write transactions delays sign-ins and sign-outs, but no other requests.
 ///
-/// Purged records leave room that later ones fill; the file itself does not shrink. To back it up,
-/// use `VACUUM INTO`: the newest changes are in the log beside the file. Before you restore a backup,
+/// Purged records leave space for later ones; the file itself does not shrink. To back it up, use
+/// `VACUUM INTO`: the newest changes are in the log beside the file. Before you restore a backup,
 /// delete that log (`-wal`, and `-shm`), or SQLite destroys the backup with it.
 ///
-/// Clones share the same connections; soon after the last one is dropped, they are closed.
+/// Clones share the same connections, which are closed soon after the last clone is dropped.
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Shared>);
 
 struct Shared {
     path: PathBuf,
-    // Dropped before the writer, whose thread thus closes the last connection and with it clears
-    // the log away.
+    // Dropped before the writer, so that its thread closes the last connection and removes the log.
     readers: Readers,
     writer: Writer,
     watchers: Arc<Watchers>,
 }
 
 impl SqliteStore {
-    /// Opens the store in this file, with its tables. If it is missing it is created, readable by its
-    /// owner alone.
+    /// Opens the store in this file, and creates its tables.
+    ///
+    /// A missing file is created, readable by its owner alone.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] says what is wrong with the file and what to do about it. One that another
-    /// process has locked is waited for, but not for much longer than two seconds.
+    /// [`OpenError`] says what is wrong with the file and how to fix it. If another process has
+    /// locked the file, this waits for about two seconds.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
         let (opened, answer) = oneshot::channel();
@@ -82,7 +82,7 @@ impl SqliteStore {
                     let (readers, watchers) = (Readers::new(readers), Arc::<Watchers>::default());
                     let teller = Teller::new(watchers.clone());
                     let shared = Shared { path, readers, writer: jobs, watchers };
-                    // If nobody waits any more, the only sender is gone, and the queue ends.
+                    // If the caller is gone, the only sender is dropped, and the queue ends.
                     let _ = opened.send(Ok(Self(Arc::new(shared))));
                     writer::serve(&writer, teller, log, queue);
                 }
@@ -99,13 +99,14 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
-    /// Lets the file grow to at most so many bytes, until it is opened again. When it is full, who is
-    /// signed in stays so, and sign-ins are refused with an error.
+    /// Limits the size of the file in bytes, until it is opened again.
+    ///
+    /// When the file is full, existing sessions stay signed in, and sign-ins fail with an error.
     ///
     /// # Errors
     ///
-    /// If the file cannot be reached, or is full and somebody is about to write. Then the limit is the
-    /// one that was there before.
+    /// Fails if the file cannot be reached, or is full while another change is written. The
+    /// previous limit then stays.
     pub async fn limit_size(&self, bytes: u64) -> Result<(), StoreError> {
         let (done, answer) = oneshot::channel();
         let change = move |file: &rusqlite::Connection| {
@@ -114,7 +115,8 @@ impl SqliteStore {
             Ok(())
         };
         let committed = self.0.writer.run(change).await;
-        // It is in no transaction: it stays if one is undone, say since a sign-in does not fit any more.
+        // The limit is not part of the transaction: it stays if the transaction is undone, for
+        // example because a sign-in does not fit.
         if answer.await.is_ok() { Ok(()) } else { committed }
     }
 }
@@ -168,7 +170,7 @@ impl Store for SqliteStore {
     async fn purge(&self, now: Timestamp, at_most: u32) -> Result<u64, StoreError> {
         let mut purged = 0;
         loop {
-            // Each step is a change of its own, so that others come in between.
+            // Each step is a separate change, so that others can run in between.
             let step = write::PURGE_STEP.min(at_most - purged);
             let writer = &self.0.writer;
             let gone = writer.run_soon(move |file| write::purge(file, now, step)).await?;

@@ -1,4 +1,4 @@
-//! Reading all sessions out, and filing what another store has kept.
+//! Reading all sessions, and importing those of another store.
 
 use std::sync::Arc;
 

@@ -39,9 +39,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connections, Obstacle> {
     Ok(Connections { writer, readers })
 }
 
-/// The file holds addresses of people. SQLite gives its log the mode of the file.
+/// The file contains addresses of users. SQLite gives its log the mode of the file.
 fn create_for_owner_alone(path: &Path) {
-    // Such names are no files, but SQLite's own.
+    // These names are not files, but special names of SQLite.
     if path.as_os_str().as_encoded_bytes().starts_with(b":") {
         return;
     }
@@ -49,12 +49,12 @@ fn create_for_owner_alone(path: &Path) {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // If it exists or cannot be created, SQLite says what there is to say.
+    // If it exists or cannot be created, SQLite reports the reason.
     let _ = options.open(path);
 }
 
 fn reader(path: &Path) -> Result<Connection, Obstacle> {
-    // Not opened as read-only: whichever connection is closed last must be able to clear the log.
+    // Not read-only: the connection that is closed last must be able to remove the log.
     let reader = connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     reader.pragma_update(None, "query_only", true)?;
     Ok(reader)
@@ -74,18 +74,18 @@ fn keep_log(writer: &Connection) -> Result<(), Obstacle> {
     if mode != "wal" {
         return Err(Obstacle::Advice(NO_LOG));
     }
-    // A commit has reached the disk when it returns; on macOS that takes a second word.
+    // A commit has reached the disk when it returns; macOS needs another setting for that.
     writer.pragma_update(None, "synchronous", "full")?;
     writer.pragma_update(None, "fullfsync", true)?;
-    // A log that has grown shrinks again when it is begun anew.
+    // A log that has grown shrinks when it is restarted.
     writer.pragma_update_and_check(None, "journal_size_limit", MOVED_BYTES as i64, |_| Ok(()))?;
-    // Not within a commit, for which people wait; see `log`.
+    // Not within a commit, for which callers wait; see `log`.
     writer.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     Ok(())
 }
 
-/// Creates what is missing, as often as it is called and in however many processes, and proves that
-/// the file can be written.
+/// Creates missing tables, in any number of calls and processes, and proves that the file is
+/// writable.
 fn create_tables(writer: &Connection) -> Result<(), Obstacle> {
     let transaction = Transaction::new_unchecked(writer, TransactionBehavior::Immediate)?;
     let format: Option<Option<u32>> = transaction
@@ -106,13 +106,13 @@ fn create_tables(writer: &Connection) -> Result<(), Obstacle> {
         Some(Some(newer)) if FORMAT < newer => return Err(Obstacle::Advice(NEWER)),
         Some(_) => return Err(Obstacle::Advice(OLDER)),
     }
-    // Writes in any case, which a read-only file and a full disk do not survive.
+    // Always writes, which fails with a read-only file or a full disk.
     transaction.execute("UPDATE curfew_schema SET opened = opened + 1", [])?;
     transaction.commit()?;
     Ok(())
 }
 
-/// Somebody may have changed them: that shows now rather than at the first sign-in.
+/// The tables may have been changed by hand: this fails now rather than at the first sign-in.
 fn are_complete(tables: &Connection) -> Result<(), Obstacle> {
     for sql in [
         read::LOAD,
@@ -128,7 +128,7 @@ fn are_complete(tables: &Connection) -> Result<(), Obstacle> {
     Ok(())
 }
 
-/// The format of the tables. Another one is refused.
+/// The format of the tables. A file of another format is refused.
 const FORMAT: u32 = 2;
 
 const NO_LOG: &str = "SQLite can keep no write-ahead log there; give it a file on a local disk";
@@ -141,9 +141,9 @@ const OLDER: &str = "its tables have the format of a version before the first re
 
 const READ_FORMAT: &str = "SELECT version FROM curfew_schema";
 
-// `user_version` and `application_id` belong to the app, which may keep tables of its own here. Times
-// are milliseconds. What a record says is in its body; the other columns are for people who look at the
-// table, except for those by which it is found, swapped and purged.
+// `user_version` and `application_id` belong to the app, which may keep its own tables here. Times
+// are milliseconds. The content of a record is in its body. The other columns are for readers of
+// the table, except those for lookups, replacing and purging.
 const TABLES: &str = "
     CREATE TABLE curfew_schema (
         one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -184,9 +184,9 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// Tries again while another connection has the file locked, for so long. SQLite's own wait does not
-/// cover the switch to a write-ahead log. Where the machine is busy a pause takes much longer than it
-/// should, so the clock counts, and not the tries.
+/// Retries for this long while another connection has the file locked. SQLite's own wait does not
+/// cover the switch to a write-ahead log. On a busy machine a pause takes much longer than
+/// requested, so elapsed time counts instead of tries.
 pub(super) fn retried(
     wait: Duration,
     mut attempt: impl FnMut() -> Result<(), Obstacle>,
@@ -209,8 +209,8 @@ const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// How long a group of changes waits while another process writes.
 pub(super) const WRITER_WAITS: Duration = Duration::from_secs(2);
 
-/// From here on the log is moved. It never gets shorter than this by being begun anew.
+/// The length from which the log is moved. A restart does not make it shorter than this.
 pub(super) const MOVED_BYTES: u64 = 4 << 20;
 
-/// More than there are statements.
+/// More than the number of statements.
 const STATEMENTS: usize = 32;

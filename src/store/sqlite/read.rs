@@ -1,4 +1,4 @@
-//! Reading, on the thread that asks: sessions and rules.
+//! Reading sessions and rules, on the calling thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::store::error::StoreError;
 
 /// The connections that read.
 pub(super) struct Readers {
-    // Each is held for the microseconds of one read, never across an await.
+    // Each is locked for the microseconds of one read, never across an await.
     connections: Vec<Mutex<Connection>>,
     next: AtomicUsize,
 }
@@ -28,8 +28,8 @@ impl Readers {
         Self { connections, next: AtomicUsize::new(0) }
     }
 
-    /// Reads. A read never waits for a write; but while another process repairs the log or clears it
-    /// away, it tries again, for about a second.
+    /// Reads from the file. A read never waits for a write. While another process repairs or
+    /// removes the log, it retries for about a second.
     pub(super) async fn run<T>(
         &self,
         read: impl Fn(&Connection) -> Result<T, Failure>,
@@ -47,14 +47,14 @@ impl Readers {
         read(&self.connection())
     }
 
-    /// The next connection that is free, or else the next.
+    /// The next free connection, or the next one if all are busy.
     fn connection(&self) -> MutexGuard<'_, Connection> {
         let start = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
         let (before, after) = self.connections.split_at(start);
         for connection in after.iter().chain(before) {
             match connection.try_lock() {
                 Ok(free) => return free,
-                // A read leaves nothing behind that a panic could have broken.
+                // A read leaves no state that a panic could have broken.
                 Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => {}
             }
@@ -103,7 +103,7 @@ pub(super) fn list(file: &Connection, key: &Key, page: Page) -> Result<Listed, F
         let created = Timestamp::from_unix_millis(row.get(0)?);
         listed.next = Some((created, SessionId::from_bytes(row.get(1)?)));
         match decoded(row, 2)? {
-            // Of two keys that share a digest it may be under the other one.
+            // Two keys can share a digest; this record belongs to the other one.
             Ok(record) if !record.is_under(key) => {}
             Ok(record) => listed.records.push(Arc::new(record)),
             Err(_) => listed.unreadable += 1,
@@ -127,7 +127,7 @@ pub(super) fn rules_since(
     let incarnation = file
         .prepare_cached("SELECT incarnation FROM curfew_schema")?
         .query_row([], |row| Ok(Incarnation::of(row.get_ref(0)?.as_blob()?)))?;
-    // Before the changes: whatever is committed between the two reads is among these.
+    // Read before the changes: a commit between the two reads is among the changes.
     let mut reaches = head(file)?;
     let mut changes = Vec::new();
     let mut statement = file.prepare_cached(RULES_SINCE)?;
@@ -144,7 +144,7 @@ pub(super) fn rules_since(
     Ok(RulesChanged { changes, reaches, incarnation })
 }
 
-/// The revision at which all rules stand.
+/// The revision of all rules.
 pub(super) fn head(file: &Connection) -> rusqlite::Result<Revision> {
     file.prepare_cached("SELECT rules FROM curfew_schema")?.query_row([], |row| revision(row, 0))
 }

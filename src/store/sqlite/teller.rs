@@ -1,7 +1,7 @@
-//! What the thread that writes tells of its changes, and of those of other processes.
+//! Reports changes of the writer thread, and of other processes.
 //!
-//! Each commit that is told of raises a number in the file. If that is higher than what this process has
-//! made of it, others have made changes.
+//! Each reported commit raises a number in the file. If that number is higher than this process has
+//! made it, other processes have made changes.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::clock::Stopwatch;
 use crate::session::{Revision, SessionId};
 use crate::store::watch::{Change, Heartbeat, Watchers};
 
-/// What is told of a change once it is committed.
+/// The report of a change once it is committed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tells {
     Nothing,
@@ -20,10 +20,10 @@ pub(super) enum Tells {
     Rules,
 }
 
-/// Tells whoever watches. It belongs to the thread that writes.
+/// Reports changes to watchers. It belongs to the writer thread.
 pub(super) struct Teller {
     watchers: Arc<Watchers>,
-    /// The number in the file when this looked last.
+    /// The number in the file at the last look.
     seen: i64,
 }
 
@@ -32,7 +32,7 @@ impl Teller {
         Self { watchers, seen: 0 }
     }
 
-    /// Raises the number, within the transaction, if there is something to tell.
+    /// Raises the number within the transaction, if there is a change to report.
     pub(super) fn count(
         &self,
         file: &Connection,
@@ -45,7 +45,7 @@ impl Teller {
         raise.query_row([], |row| row.get(0)).map(Some)
     }
 
-    /// Tells what has been committed.
+    /// Reports committed changes.
     pub(super) fn tell(
         &mut self,
         file: &Connection,
@@ -65,7 +65,7 @@ impl Teller {
         }
         if rules_changed {
             let asked = Stopwatch::start();
-            // If this cannot be read, the next heartbeat tells.
+            // If this cannot be read, the next heartbeat reports it.
             if let Ok(rules) = head(file) {
                 let heartbeat = Heartbeat { asked, rules, clock: None };
                 self.watchers.tell(Change::Heartbeat(heartbeat));
@@ -73,7 +73,7 @@ impl Teller {
         }
     }
 
-    /// Tells that others have made changes, if they have, and reads the revision of all rules.
+    /// Reports changes of other processes, if there are any, and reads the revision of all rules.
     pub(super) fn look(&mut self, file: &Connection) -> rusqlite::Result<Revision> {
         let mut number = file.prepare_cached("SELECT changes FROM curfew_schema")?;
         self.look_back(number.query_row([], |row| row.get(0))?);

@@ -1,4 +1,4 @@
-//! Telling of changes: those of this process when they are committed, and those of others soon after.
+//! Reporting changes: those of this process when they are committed, those of others soon after.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use super::writer::WeakWriter;
 use crate::clock::Stopwatch;
 use crate::store::watch::{Change, Changes, Heartbeat, Watchers};
 
-/// Changes until nobody watches any more. Those of other processes are looked for so often.
+/// Reports changes until the watcher is gone. The file is checked for changes of other processes at
+/// this interval.
 pub(super) fn watch(watchers: &Arc<Watchers>, writer: WeakWriter) -> Changes {
     watchers.add(async move |told| {
         loop {
@@ -21,5 +22,5 @@ pub(super) fn watch(watchers: &Arc<Watchers>, writer: WeakWriter) -> Changes {
     })
 }
 
-/// Several of these share the thread with the changes, and each reads one row.
+/// Several watchers share the writer's thread, and each check reads one row.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

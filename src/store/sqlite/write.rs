@@ -1,4 +1,4 @@
-//! What the writer does: each change runs in a savepoint, all of it or nothing.
+//! The changes of the writer: each runs in a savepoint, all or nothing.
 
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
@@ -34,7 +34,7 @@ pub(super) fn insert(
 pub(super) const FILE: &str = "INSERT INTO curfew_sessions (id, revision, user, created, last_seen, ended_at, \
      ended_reason, purge_after, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
-/// Files a record that is not there yet.
+/// Inserts a record that is not there yet.
 pub(super) fn file(file: &Connection, record: &Record) -> Result<(), Failure> {
     execute(
         file,
@@ -79,7 +79,7 @@ pub(super) fn replace(file: &Connection, record: &Record) -> Result<Replaced, Fa
     Ok(Replaced::Done)
 }
 
-/// What stands in the way of a record that could not be put in its place.
+/// The reason why a record could not be replaced.
 fn why_not(file: &Connection, record: &Record) -> Result<Replaced, Failure> {
     let found = file
         .prepare_cached("SELECT revision, ended_at IS NOT NULL FROM curfew_sessions WHERE id = ?1")?
@@ -119,7 +119,8 @@ pub(super) fn replace_rules(
 pub(super) const DUE: &str = "SELECT rowid, body FROM curfew_sessions WHERE purge_after <= ?1 \
      ORDER BY purge_after LIMIT ?2";
 
-/// So many are purged in one step: few milliseconds, in which whoever signs in or out waits.
+/// The number of records purged in one step: a few milliseconds, in which sign-ins and sign-outs
+/// wait.
 pub(super) const PURGE_STEP: u32 = 50;
 
 pub(super) fn purge(file: &Connection, now: Timestamp, at_most: u32) -> Result<u32, Failure> {
@@ -136,10 +137,10 @@ pub(super) fn purge(file: &Connection, now: Timestamp, at_most: u32) -> Result<u
     Ok(due.len() as u32)
 }
 
-/// Less than it holds already is as much as that.
+/// A limit below the current size counts as the current size.
 pub(super) fn limit_size(file: &Connection, bytes: u64) -> Result<(), Failure> {
     let page: u32 = file.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    // The most pages that SQLite knows.
+    // The most pages that SQLite supports.
     let pages = (bytes / u64::from(page)).clamp(1, 4_294_967_294);
     file.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
     Ok(())
@@ -148,7 +149,7 @@ pub(super) fn limit_size(file: &Connection, bytes: u64) -> Result<(), Failure> {
 pub(super) const COUNT: &str = "SELECT count(*) FROM curfew_session_keys AS k CROSS JOIN curfew_sessions AS s \
      ON s.id = k.session WHERE k.key = ?1 AND k.session IS NOT ?2";
 
-/// How many records that have not ended there are under the first key of this one.
+/// The number of records that have not ended under the first key of this one.
 fn count(file: &Connection, record: &Record, cap: Cap) -> Result<i64, Failure> {
     let keys = record.keys();
     let first = keys.first().map(|key| key.digest().cast_signed());

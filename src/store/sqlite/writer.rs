@@ -1,4 +1,4 @@
-//! The one thread that writes, and commits together what waits together.
+//! The only thread that writes. It commits waiting changes together.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use super::teller::{Teller, Tells};
 use crate::session::Revision;
 use crate::store::error::StoreError;
 
-/// Sends changes to the thread. It ends with the last of these.
+/// Sends changes to the thread. The thread ends when all senders are dropped.
 #[derive(Clone)]
 pub(super) struct Writer(mpsc::Sender<Task>);
 
-/// Sends nothing by itself, and does not keep the thread.
+/// A sender that does not keep the thread alive.
 pub(super) struct WeakWriter(mpsc::WeakSender<Task>);
 
 /// The changes on their way to the thread.
@@ -23,7 +23,7 @@ pub(super) struct Queue(mpsc::Receiver<Task>);
 
 enum Task {
     Change(Box<dyn Job>),
-    /// Between the changes: finds out how it stands.
+    /// Reads the state of the file between the changes.
     Look(oneshot::Sender<rusqlite::Result<Revision>>),
 }
 
@@ -33,8 +33,8 @@ pub(super) fn queue() -> (Writer, Queue) {
 }
 
 impl Writer {
-    /// Makes a change, all of it or nothing, and answers when it is on the disk. A change that has
-    /// not begun when its caller stops waiting is never made.
+    /// Makes a change, all or nothing, and answers when it is on the disk. A change that has not
+    /// begun when its caller stops waiting is never made.
     pub(super) async fn run<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -43,7 +43,7 @@ impl Writer {
         self.send(work, Durability::Full, Tells::Nothing).await
     }
 
-    /// The same, and tells those who watch.
+    /// The same, and reports the change to watchers.
     pub(super) async fn run_and_tell<T, W>(&self, tells: Tells, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -52,8 +52,8 @@ impl Writer {
         self.send(work, Durability::Full, tells).await
     }
 
-    /// The same for a change that may be lost with the power, though not with the process: whoever
-    /// needs it makes it again.
+    /// The same for a change that may be lost in a power failure, but not when the process ends: a
+    /// caller that needs it makes it again.
     pub(super) async fn run_soon<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -84,8 +84,8 @@ impl Writer {
 }
 
 impl WeakWriter {
-    /// The revision of all rules, when all changes of other processes that there were are told.
-    /// `None` if that cannot be found out, or the store is closed.
+    /// The revision of all rules, after all changes of other processes so far are reported. `None`
+    /// if it cannot be read, or the store is closed.
     pub(super) async fn look(&self) -> Option<Revision> {
         let (caller, answer) = oneshot::channel();
         self.0.upgrade()?.send(Task::Look(caller)).await.ok()?;
@@ -93,7 +93,7 @@ impl WeakWriter {
     }
 }
 
-/// When a commit reaches the disk, as SQLite names it.
+/// When a commit reaches the disk, named as in SQLite.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Durability {
     /// With the next commit that is full, or when the log is moved into the file.
@@ -111,7 +111,7 @@ impl Durability {
     }
 }
 
-/// Makes the changes in the queue, until no more can come, and keeps the log short.
+/// Makes the changes in the queue until all senders are gone, and keeps the log short.
 pub(super) fn serve(
     connection: &Connection,
     mut teller: Teller,
@@ -134,7 +134,7 @@ pub(super) fn serve(
             job.answer(committed.clone());
         }
         for caller in looks.drain(..) {
-            // Whoever asks when nobody watches any more has left.
+            // The watcher may be gone.
             let _ = caller.send(teller.look(connection));
         }
         log.keep_short(connection);
@@ -156,7 +156,7 @@ fn commit(
         .and_then(|()| teller.count(connection, group.iter().map(|job| job.tells())))
         .and_then(|counted| execute(connection, "COMMIT").map(|()| counted));
     if !connection.is_autocommit() {
-        // If this fails too, so does the next BEGIN, and its callers hear of it.
+        // If this fails too, so does the next BEGIN, and its callers get the error.
         let _ = execute(connection, "ROLLBACK");
     }
     teller.tell(connection, committed?, group.iter().map(|job| job.tells()));
@@ -167,8 +167,8 @@ fn run(connection: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<
     for job in group.iter_mut().filter(|job| job.is_wanted()) {
         execute(connection, "SAVEPOINT curfew_job")?;
         if !job.run(connection) {
-            // This fails if SQLite has undone the whole transaction, say on a full disk. Then
-            // nothing of the group may pass as done.
+            // This fails if SQLite has undone the whole transaction, for example on a full disk.
+            // Then no change of the group may be reported as done.
             execute(connection, "ROLLBACK TO curfew_job")?;
         }
         execute(connection, "RELEASE curfew_job")?;
@@ -180,13 +180,13 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
-/// A change whose type the thread need not know.
+/// A change of a type that the thread does not need to know.
 trait Job: Send {
     fn is_wanted(&self) -> bool;
     fn durability(&self) -> Durability;
-    /// What is told of it, if it was run.
+    /// The report of the change, if it was made.
     fn tells(&self) -> Tells;
-    /// Says whether it succeeded.
+    /// Runs the change, and returns whether it succeeded.
     fn run(&mut self, connection: &Connection) -> bool;
     fn answer(self: Box<Self>, committed: Result<(), Arc<rusqlite::Error>>);
 }
@@ -231,17 +231,17 @@ where
             (Some(Err(failure)), _) => Err(failure.into()),
             (_, Err(error)) => Err(Failure::Shared(error).into()),
             (Some(Ok(answer)), Ok(())) => Ok(answer),
-            // It was not run, since its caller had gone.
+            // It was not run, since its caller was gone.
             (None, Ok(())) => return,
         };
         let _ = self.caller.send(answer);
     }
 }
 
-/// So many changes may wait before their callers wait to hand them over.
+/// The number of changes that may wait in the queue before callers wait to enqueue.
 const QUEUE_LENGTH: usize = 1024;
 
-/// So many changes share one commit at most.
+/// The most changes that share one commit.
 const MAX_GROUP: usize = 256;
 
 const STOPPED: StoreError =

@@ -1,5 +1,5 @@
-//! Every order in which a few things can happen to a cache: loads that take their time, changes on another
-//! node, what is told of them and when, heartbeats, connections that break, and time that passes.
+//! A search over every order of events in a small world: loads that take time, changes on another
+//! node, their reports, heartbeats, broken connections, and time that passes.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -7,7 +7,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::session::SecretHash;
 
-/// Ticks for which an entry may be told.
+/// The number of ticks for which an entry may be used.
 const BOUND: i64 = 2;
 
 const MOST_CHANGES: usize = 3;
@@ -52,15 +52,15 @@ enum Load {
     Read(Ticket, usize),
 }
 
-/// One session in a store, and a node that keeps it near.
+/// One session in a store, and a node that caches it.
 struct World {
     cache: Cache,
     now: i64,
-    /// The revisions that there are, the last of which the store has.
+    /// All revisions so far; the store has the last one.
     revisions: Vec<Arc<Record>>,
-    /// When each of them was made.
+    /// The time at which each revision was made.
     made: Vec<i64>,
-    /// The revision up to which the node has been told.
+    /// The revision up to which the node has received reports.
     told: usize,
     load: Load,
     is_watched: bool,
@@ -163,7 +163,7 @@ impl World {
         true
     }
 
-    /// Which of the revisions is told without asking the store.
+    /// The revision that the cache answers without asking the store.
     fn tells(&self) -> Option<usize> {
         let cached = self.cache.get(self.revisions[0].id(), Duration::seconds(self.now))?;
         let revision = cached.record.revision();
@@ -181,7 +181,7 @@ impl World {
         }
     }
 
-    /// Two worlds in which these are alike go on alike.
+    /// Two worlds with equal views have equal futures.
     fn looks(&self) -> impl Eq + std::hash::Hash + use<> {
         let id = self.revisions[0].id();
         let age = |time: i64| (self.now - time).min(BOUND + 1);

@@ -6,7 +6,7 @@ fn session(number: u8) -> Arc<Record> {
     Arc::new(Record::begin(id, secret, "ada", Timestamp::from_unix_millis(0), 1))
 }
 
-/// Others that share its mark would have to be asked for at the store again, all the more often the more
+/// Otherwise sessions that share its mark would have to be loaded again, more often the more
 /// sessions there are.
 #[test]
 fn a_change_of_one_session_leaves_what_is_kept_of_others() {
