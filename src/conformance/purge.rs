@@ -42,7 +42,7 @@ pub async fn purge_deletes_what_is_due_and_nothing_else<S: Store>(store: Arc<S>)
     }
 }
 
-/// At most so many at once; fewer means that none is left. (R37)
+/// A purge deletes at most `at_most` records; fewer means that none is left. (R37)
 pub async fn purge_deletes_at_most_so_many<S: Store>(store: Arc<S>) {
     let _alone = ALONE.lock().await;
     let now = purged_until(&*store, 10).await;

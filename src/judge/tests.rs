@@ -1,5 +1,4 @@
-//! One story per rule. Unless it says otherwise, a session begins at day 0 and nobody uses it
-//! since.
+//! One story per rule. Unless it says otherwise, a session begins at day 0 and is not used since.
 
 use std::collections::BTreeMap;
 
@@ -128,7 +127,7 @@ fn r05_what_is_written_as_ended_stays_ended_and_keeps_its_reason() {
         let story =
             Story::begins(day(0), absolute_days(2)).joins("globex", day(0)).revoke("globex");
         let story = story.ended(ended.clone());
-        // Before its end too: the clock stepped back.
+        // Even before its end: the clock stepped back.
         for now in [day(0), day(3), day(9)] {
             assert_eq!(story.judged(now), Verdict::Over(ended.clone()), "{reason} on {now}");
         }
@@ -252,7 +251,7 @@ fn r08_a_new_idle_limit_counts_from_the_next_refresh_or_its_own_begin() {
     assert_eq!(away.judged(minute(120)), over(minute(120), Idle, ACME), "away for 2 hours");
 }
 
-/// Hourly touches, always at work: the touch that the change asks for puts an end to the doubt.
+/// Hourly touches, always active: the touch that the change requires ends the uncertainty.
 #[test]
 fn r08_whoever_was_at_work_when_it_began_stays_and_is_known_exactly_from_then_on() {
     let story = Story::begins(day(0), SLIDING).joins("acme", day(0)).policy(
@@ -260,7 +259,7 @@ fn r08_whoever_was_at_work_when_it_began_stays_and_is_known_exactly_from_then_on
         minute(50),
         minutes(15),
     );
-    // Last active at minute 49, which nobody recorded; back at minute 58.
+    // Last active at minute 49, which was not recorded; active again at minute 58.
     assert_eq!(story.live(minute(58)).touch_at, day(0) + MILLISECOND);
     let touched = story.seen(minute(58));
     assert_eq!(touched.first_end(minute(58)), ending(minute(73), Idle, ACME));
@@ -579,7 +578,7 @@ fn r05_a_record_is_kept_for_a_week_after_its_latest_possible_end() {
 
 // --- traps ---------------------------------------------------------------------------------------
 
-/// A mark "revoked before" that an older one overwrites would let the one in the middle live.
+/// A mark "revoked before" that an older one overwrites would keep the session in the middle alive.
 #[test]
 fn trap_14_two_revocations_end_everything_before_the_second() {
     let first = Story::begins(day(0), SLIDING).joins("acme", day(0)).revoke("acme").revoke("acme");
@@ -590,7 +589,7 @@ fn trap_14_two_revocations_end_everything_before_the_second() {
     assert_eq!(last.first_end(day(1)), ending(day(28), Idle, APP));
 }
 
-/// The touch was decided under the rules of before, and written after the change.
+/// The touch was decided under the previous rules, and written after the change.
 #[test]
 fn trap_15_a_touch_under_the_old_policy_undoes_nothing() {
     let old = Story::begins(day(0), SLIDING).policy("acme", day(0), days(30)).joins("acme", day(0));
@@ -668,18 +667,18 @@ fn trap_38_two_policies_of_one_millisecond_both_bind() {
 
 // --- how stories are told ------------------------------------------------------------------------
 
-/// A session, the organizations around it, and what happens to them, told in order.
+/// A session, the organizations around it, and its history, told in order.
 #[derive(Clone)]
 struct Story {
     record: Record,
-    /// With which rules of everyone, and of organizations.
+    /// The rules of everyone, and of organizations.
     rules: BTreeMap<Arc<str>, OrgRules>,
     purge_after: Timestamp,
     app: AppLimits,
 }
 
 impl Story {
-    /// Somebody signs in. The record is kept for ever, so that it can tell how it ended.
+    /// A user signs in. The record is never deleted, so that it can tell how the session ended.
     fn begins(at: Timestamp, limits: Limits) -> Self {
         let (id, hash) = (SessionId::from_bytes([1; 16]), SecretHash::from_bytes([2; 32]));
         Self {
@@ -740,8 +739,8 @@ impl Story {
         self
     }
 
-    /// The record as it is kept where all clocks agree: the last activity was recorded by somebody who
-    /// knew the policies that were in force then.
+    /// The record with all clocks in agreement: the last activity was recorded by a node that knew
+    /// the policies in force at that time.
     fn record(&self) -> Record {
         let seen = self.record.last_seen();
         let known = |org: &str, joined: Timestamp, stamp: Stamp| {
@@ -795,7 +794,7 @@ impl Story {
         named(self.live(now).schedule.first().expect("a limit"))
     }
 
-    /// The verdict, and of a living session no more than when it ends.
+    /// The verdict; of a living session only the time of its end.
     fn judged_briefly(&self, now: Timestamp) -> Verdict {
         match self.judged(now) {
             Verdict::Live(live) => live_until(live.schedule.first().expect("a limit").at),
@@ -809,7 +808,7 @@ impl Story {
     }
 }
 
-/// When, by which limit, of which organization.
+/// The time, the limit, and the organization of an end.
 type Ending = (Timestamp, EndReason, Option<String>);
 
 fn ending(at: Timestamp, reason: EndReason, org: Option<&str>) -> Ending {
@@ -824,7 +823,7 @@ fn over(at: Timestamp, reason: EndReason, org: Option<&str>) -> Verdict {
     Verdict::Over(Ended { at, reason, org: org.map(Into::into) })
 }
 
-/// Stands for every living session that ends then, in tables beside those that are over.
+/// Stands for every living session that ends at this time, in tables together with ended ones.
 fn live_until(at: Timestamp) -> Verdict {
     let end = Deadline { at, limit: Limit::Absolute, org: None, since: day(0) };
     Verdict::Live(LiveState {
@@ -847,12 +846,12 @@ fn absolute_days(days: i64) -> Limits {
     Limits::absolute(Duration::days(days))
 }
 
-/// An absolute limit of so many days.
+/// An absolute limit of this many days.
 fn days(days: i64) -> Option<OrgPolicy> {
     Some(OrgPolicy::absolute(Duration::days(days)))
 }
 
-/// An idle limit of so many minutes.
+/// An idle limit of this many minutes.
 fn minutes(minutes: i64) -> Option<OrgPolicy> {
     Some(OrgPolicy::idle(Duration::minutes(minutes)))
 }

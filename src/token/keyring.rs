@@ -35,7 +35,7 @@ use super::signed::{Purpose, Signer, key_id};
 /// # let folder = std::env::temp_dir().join(format!("tower-curfew-doc-{}", std::process::id()));
 /// # std::fs::create_dir_all(&folder)?;
 /// # let file = folder.join("curfew.key");
-/// // Makes the file at the first start, so that a restart signs nobody out.
+/// // Creates the file at the first start, so that a restart does not sign out users.
 /// let keyring = Keyring::load_or_create(&file)?;
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,4 +1,4 @@
-//! Copying, over stores in this process, files, and servers where they are named.
+//! Copying between stores in this process, files, and servers if they are configured.
 
 use time::Duration;
 
@@ -21,7 +21,7 @@ const SIZE: Size = Size { sessions: 2_345, orgs: 40 };
 async fn a_copy_has_every_record_and_every_rule() {
     let from = Arc::new(MemoryStore::new());
     fill(&*from, SIZE).await;
-    // From its own records, which know what they took the place of.
+    // From its own records, which know their previous revisions.
     let sessions = u64::from(SIZE.sessions);
     change_some(&*from, 50).await;
     let to = Arc::new(MemoryStore::new());
@@ -40,7 +40,7 @@ async fn a_copy_has_every_record_and_every_rule() {
     assert_eq!(are_equal(&from, &to).await, sessions);
 }
 
-/// As one that is killed anywhere leaves it: rules and records in part.
+/// The target as a killed copy leaves it: with a part of the rules and records.
 #[tokio::test]
 async fn what_is_there_already_is_passed_over() {
     let from = Arc::new(MemoryStore::new());
@@ -59,7 +59,7 @@ async fn what_is_there_already_is_passed_over() {
     are_listed_alike(&*from, &*to).await;
 }
 
-/// Between two pages others have their turn.
+/// Other tasks run between two pages.
 #[tokio::test]
 async fn trap_40_a_copy_lets_others_run_meanwhile() {
     let from = MemoryStore::new();
@@ -173,13 +173,13 @@ mod engines {
     use super::*;
     use crate::store::SqliteStore;
 
-    /// What is copied from, and into; a schema or a prefix where it is a server.
+    /// The source and the target; for a server, a schema or a prefix.
     const FROM: &str = "CURFEW_COPY_FROM";
     const TO: &str = "CURFEW_COPY_TO";
     const PAGES: &str = "CURFEW_COPY_PAGES";
 
-    /// In a process that a test has started for itself: copies, says how far it has come, and stops
-    /// before the last page, where it is killed.
+    /// Copies in a process that a test has started, prints its progress, and stops before the last
+    /// page, where it is killed.
     async fn copies_if_it_is_to_be_killed() {
         let Some(from) = env::var_os(FROM) else { return };
         let from = SqliteStore::open(from).await.unwrap();
@@ -201,7 +201,8 @@ mod engines {
         panic!("it comes to its end: {copied:?}");
     }
 
-    /// Runs this test in a process of its own, which is killed soon after its copy has come so far.
+    /// Runs this test in a separate process, which is killed soon after its copy has reached a
+    /// page.
     fn killed_after(test: &str, pages: u64, of: u64, from: &Path, to: &str) {
         let test = format!("store::copy::tests::engines::{test}");
         let mut process = Command::new(env::current_exe().unwrap())
@@ -274,7 +275,8 @@ mod engines {
         Source { _folder: folder, path, store, size }
     }
 
-    /// A store that was copied in two parts has all that its source has, and gives each verdict alike.
+    /// A store that was copied in two parts has all data of its source, and gives the same
+    /// verdicts.
     async fn goes_on<S: Store>(source: &Source, to: &Arc<S>) {
         let begun = SystemClock.now();
         let copied = copy(&*source.store, &**to, |_| {}).await.unwrap();
@@ -356,7 +358,7 @@ async fn fill(store: &impl Store, size: Size) {
     }
 }
 
-/// Policies with several versions, revocations, and what holds for everyone.
+/// Policies with several versions, revocations, and rules for everyone.
 fn rules(size: Size) -> Vec<(String, OrgRules)> {
     let everyone = OrgRules::none().with_longest_silence(Duration::days(35), 1);
     let orgs = (0..size.orgs).map(|number| {
@@ -379,7 +381,7 @@ fn rules(size: Size) -> Vec<(String, OrgRules)> {
     [(OrgRules::EVERYONE.to_owned(), everyone)].into_iter().chain(orgs).collect()
 }
 
-/// Of one person in three: browsers and tokens, in no, one or several organizations, in use, unused,
+/// Of one user in three: browsers and tokens, in no, one or several organizations, in use, unused,
 /// and ended.
 fn session(number: u32, size: Size) -> Record {
     let mut bytes = [0; 16];
@@ -442,7 +444,7 @@ fn session(number: u32, size: Size) -> Record {
     }
 }
 
-/// Somebody works on so many sessions.
+/// Changes this many sessions.
 async fn change_some(store: &impl Store, many: u32) {
     let page = store.scan(None, 4 * many).await.unwrap();
     let living = page.records.iter().filter(|record| !record.has_ended()).take(many as usize);
@@ -454,8 +456,8 @@ async fn change_some(store: &impl Store, many: u32) {
 
 // --- whether two stores say the same -------------------------------------------------------------
 
-/// That all rules and records are equal, byte by byte, and each verdict at a hundred instants. Says how
-/// many records there are.
+/// Asserts that all rules and records are equal, byte by byte, and each verdict at a hundred
+/// instants. Returns the number of records.
 async fn are_equal<F: Store, T: Store>(from: &Arc<F>, to: &Arc<T>) -> u64 {
     let bytes = |rules: FoundRules| {
         let rules = rules.into_iter().map(|(org, rules)| (org, rules.unwrap().encode()));
@@ -522,7 +524,7 @@ fn are_judged_alike(one: &Record, its_rules: &RulesCopy, other: &Record, their_r
     }
 }
 
-/// That people and organizations have the same sessions in their lists.
+/// Asserts that users and organizations have the same sessions in their lists.
 async fn are_listed_alike(from: &impl Store, to: &impl Store) {
     let users = (0..50).map(|number| Key::user(&format!("user-{number:08x}")));
     let orgs = (0..10).map(|number| Key::org(&format!("org {number}")));
@@ -542,7 +544,7 @@ async fn are_listed_alike(from: &impl Store, to: &impl Store) {
     assert!(0 < listed);
 }
 
-/// A store that has only what every store must have.
+/// A store with only the required methods.
 struct Minimal(MemoryStore);
 
 impl Store for Minimal {

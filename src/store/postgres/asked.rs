@@ -1,4 +1,4 @@
-//! Asking where nothing may be prepared, and nothing set for longer than a transaction.
+//! Queries where statements cannot be prepared, and settings last only for a transaction.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Error, Row};
 use super::statements::Sql;
 use super::values::Params;
 
-/// Asks without preparing, in one round trip.
+/// Queries without preparing, in one round trip.
 pub(super) async fn unnamed(
     client: &Client,
     sql: &Sql,
@@ -20,16 +20,17 @@ pub(super) async fn unnamed(
     client.query_typed(&sql.text, &typed.collect::<Vec<_>>()).await
 }
 
-/// Asks as a transaction of its own that waits for no lock longer than a second, where that cannot be
-/// set for the whole connection. One round trip: the three questions are sent together, and so nothing
-/// is left open if the caller goes. Nothing is prepared: that would wait for locks as well.
+/// Queries in a transaction of its own that waits for a lock at most a second, where that cannot be
+/// set for the whole connection. It takes one round trip: the three queries are sent together, so
+/// no transaction stays open if the caller goes. Nothing is prepared, since preparing would also
+/// wait for locks.
 pub(super) async fn alone(
     client: &Client,
     sql: &Sql,
     params: Params<'_>,
     order: &Mutex<()>,
 ) -> Result<Vec<Row>, Error> {
-    // They are polled in this order, and a question is sent when it is polled first.
+    // They are polled in this order, and a query is sent when it is first polled.
     let mut answers = pin!(join3(
         client.batch_execute(BEGIN),
         unnamed(client, sql, params),
@@ -37,7 +38,7 @@ pub(super) async fn alone(
     ));
     let mut is_sent = false;
     let (begun, rows, committed) = poll_fn(|context| {
-        // Nobody else's question may come between.
+        // No other query may come between.
         let _turn = (!is_sent).then(|| order.lock().unwrap_or_else(PoisonError::into_inner));
         is_sent = true;
         answers.as_mut().poll(context)

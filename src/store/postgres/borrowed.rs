@@ -1,4 +1,4 @@
-//! Connections of a pool that belongs to the app.
+//! Connections of the app's pool.
 
 use std::future::Future as _;
 use std::pin::pin;
@@ -19,13 +19,13 @@ use super::values::Params;
 use crate::store::error::StoreError;
 use crate::store::open_error::OpenError;
 
-/// A pool of the app's. Its connections are left as they were found, without a setting or a prepared
-/// statement; so it may lead through a pooler.
+/// A pool that belongs to the app. Its connections are returned as they were, without settings or
+/// prepared statements, so it may lead through a pooler.
 #[derive(Clone)]
 pub(super) struct Borrowed(pub(super) Pool);
 
 impl Borrowed {
-    /// Sees to it that the server can keep the store.
+    /// Makes sure that the server can keep the store.
     pub(super) async fn prepare(&self, names: &Names, checks: Checks) -> Result<(), OpenError> {
         let object = self.0.get().await.map_err(|error| match error {
             PoolError::Backend(error) => error.into(),
@@ -48,12 +48,12 @@ impl Borrowed {
 
     pub(super) async fn once(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         let loan = self.borrow().await?;
-        // Nobody else has this connection.
+        // The connection is not shared.
         asked::alone(&loan.object, sql, params, &Mutex::new(())).await.map_err(failed)
     }
 }
 
-/// A connection that goes back to the pool when it is dropped, without a transaction.
+/// A connection that returns to the pool when dropped, without a transaction.
 pub(super) struct Loan {
     object: Object,
     in_transaction: bool,
@@ -80,14 +80,14 @@ impl Loan {
 impl Drop for Loan {
     fn drop(&mut self) {
         if self.in_transaction {
-            // To poll it once sends it, and whoever has the connection next comes after it.
+            // Polling it once sends it, and later queries on the connection come after it.
             let rollback = pin!(self.object.batch_execute("ROLLBACK"));
             let _ = rollback.poll(&mut Context::from_waker(Waker::noop()));
         }
     }
 }
 
-/// The pool gives out no broken connection twice, so another one may give the answer.
+/// The pool does not hand out a broken connection again, so another one may give the answer.
 fn failed(error: Error) -> Failure {
     if Failure::is_of_a_broken_connection(&error) {
         Failure::Broken { error: Some(error), connection: u64::MAX }

@@ -1,4 +1,4 @@
-//! A connection for one call: the store's own, or one of a pool of the app's.
+//! A connection for one call: the store's own, or one of the app's pool.
 
 use std::sync::atomic::Ordering;
 
@@ -19,7 +19,7 @@ pub(super) enum Call {
 }
 
 impl Call {
-    /// Runs what has neither parameters nor an answer.
+    /// Runs statements without parameters and results.
     pub(super) async fn run(&self, statements: &str) -> Result<(), Failure> {
         match self {
             Self::Own(call) => call.run(statements).await,
@@ -28,7 +28,7 @@ impl Call {
         }
     }
 
-    /// From now on it has a transaction, until it is finished.
+    /// Marks the start of a transaction, until it is finished.
     pub(super) fn begins(&mut self) {
         match self {
             Self::Own(call) => call.live.in_transaction.store(true, Ordering::Release),
@@ -45,7 +45,7 @@ impl Call {
         }
     }
 
-    /// The server has answered all that was asked.
+    /// Marks that the server has answered all queries.
     pub(super) fn finish(self) {
         match self {
             Self::Own(call) => call.finish(),

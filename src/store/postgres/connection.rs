@@ -19,10 +19,10 @@ use super::values::Params;
 /// How many calls a connection serves at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sharing {
-    /// Many: each is one statement that only reads. They are sent without waiting for the answers
-    /// to those before.
+    /// Many: each is one statement that only reads. They are sent without waiting for earlier
+    /// answers.
     Shared,
-    /// One, from the beginning of its transaction to the end.
+    /// One at a time, for its whole transaction.
     Exclusive,
 }
 
@@ -38,35 +38,35 @@ impl Sharing {
     pub(super) fn time_to_answer(self) -> Duration {
         match self {
             Self::Shared => Duration::from_secs(5),
-            // Longer than one waits for a lock.
+            // Longer than the timeout of locks.
             Self::Exclusive => Duration::from_secs(15),
         }
     }
 }
 
-/// A connection that is open.
+/// An open connection.
 pub(super) struct Live {
     pub(super) sharing: Sharing,
     pub(super) client: Client,
     peer: Peer,
-    /// Held while questions are sent that must not be parted.
+    /// Held while queries are sent that must stay together.
     order: Mutex<()>,
-    /// The server's process at the other end, if it is always the same.
+    /// The server's process of this connection, if it is always the same.
     pub(super) backend: Option<Backend>,
     /// The number of the primary that it leads to.
     pub(super) primary: u64,
-    /// How many were opened up to this one.
+    /// The number of this connection: how many were opened up to it.
     number: u64,
     hosts: Arc<Hosts>,
-    /// No call uses it any more, and no answer of it counts.
+    /// Calls no longer use it, and its answers no longer count.
     is_left: AtomicBool,
-    /// It was left because an answer did not come.
+    /// It was left because an answer did not arrive.
     pub(super) is_silent: AtomicBool,
-    /// By their numbers. They are gone with the connection.
+    /// Prepared statements by their numbers. They are gone with the connection.
     statements: Mutex<Vec<Option<Statement>>>,
-    /// For so many calls more.
+    /// The number of further calls that it has room for.
     room: AtomicU32,
-    /// Calls whose callers stopped waiting. They take their room until the server has answered.
+    /// Calls whose callers stopped waiting. They keep their room until the server has answered.
     pub(super) abandoned: AtomicU32,
     pub(super) in_transaction: AtomicBool,
     pub(super) wake: Arc<Notify>,
@@ -104,12 +104,12 @@ impl Live {
         self.counts() && !self.client.is_closed()
     }
 
-    /// Whether an answer of it counts: not that of an old primary.
+    /// Whether its answers count: not those of an old primary.
     fn counts(&self) -> bool {
         !self.is_left() && self.hosts.primary.is(self.primary)
     }
 
-    /// Says whether no call uses it any more.
+    /// Whether it was left, so that no call uses it any more.
     pub(super) fn is_left(&self) -> bool {
         self.is_left.load(Ordering::Acquire)
     }
@@ -179,16 +179,16 @@ impl Call {
                 Ok(statement) => client.query(&statement, params).await,
                 Err(error) => Err(error),
             },
-            // Boxed, or who asks what is prepared would carry the room for it.
+            // Boxed: otherwise every prepared query would reserve memory for it.
             Peer::Pooler => Box::pin(asked::unnamed(client, sql, params)).await,
         };
         self.checked(answer, Some(sql))
     }
 
-    /// A statement that is a transaction of its own.
+    /// Runs a statement in a transaction of its own.
     pub(super) async fn alone(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         match self.live.peer {
-            // For how long it waits for a lock was set when the connection was opened.
+            // The timeout of locks was set when the connection was opened.
             Peer::Server => self.query(sql, params).await,
             Peer::Pooler => {
                 let live = &self.live;
@@ -198,7 +198,7 @@ impl Call {
         }
     }
 
-    /// Runs what has neither parameters nor an answer.
+    /// Runs statements without parameters and results.
     pub(super) async fn run(&self, statements: &str) -> Result<(), Failure> {
         let answer = self.live.client.batch_execute(statements).await;
         self.checked(answer, None)
@@ -226,14 +226,14 @@ impl Call {
             live.keep(sql, None);
         }
         if Failure::is_of_a_broken_connection(&error) {
-            // Or the next call would be sent there, too.
+            // Otherwise the next call would be sent there, too.
             live.leave();
             return Err(Failure::Broken { error: Some(error), connection: live.number });
         }
         Err(error.into())
     }
 
-    /// The server has answered all that was asked.
+    /// Marks that the server has answered all queries.
     pub(super) fn finish(mut self) {
         if self.live.sharing == Sharing::Exclusive {
             self.live.in_transaction.store(false, Ordering::Release);

@@ -1,8 +1,8 @@
-//! The options of a connection string that the driver does not know.
+//! The options of a connection string that the driver does not support.
 
 use percent_encoding::percent_decode_str;
 
-/// What libpq's connection strings say about encryption.
+/// The encryption options of a libpq connection string.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct NamedTls {
     pub(super) mode: Option<String>,
@@ -23,8 +23,8 @@ impl NamedTls {
     }
 }
 
-/// Parts the options about encryption from a connection string. What cannot be read is left where it
-/// is: the driver refuses it.
+/// Separates the encryption options from a connection string. Unreadable parts are left for the
+/// driver to reject.
 pub(super) fn part(string: &str) -> (String, NamedTls) {
     if string.starts_with("postgres://") || string.starts_with("postgresql://") {
         part_url(string)
@@ -35,7 +35,7 @@ pub(super) fn part(string: &str) -> (String, NamedTls) {
 
 fn part_url(url: &str) -> (String, NamedTls) {
     let mut named = NamedTls::default();
-    // As the driver does: a password may have a question mark.
+    // As the driver does: a password may contain a question mark.
     let after_password = url.find('@').map_or(0, |at| at + 1);
     let Some(mark) = url[after_password..].find('?') else {
         return (url.to_owned(), named);
@@ -70,8 +70,8 @@ fn part_pairs(string: &str) -> (String, NamedTls) {
     (left.trim().to_owned(), named)
 }
 
-/// Takes an option and its value from the beginning, and says how they were written. `None` takes
-/// nothing: there are no more, or what comes is no such pair.
+/// Takes an option and its value from the beginning, and returns them with their original text.
+/// `None` takes nothing: the string is at its end, or has no such pair next.
 fn next_pair<'a>(rest: &mut &'a str) -> Option<(&'a str, &'a str, String)> {
     let whole = rest.trim_start();
     let (option, after) = whole.split_once('=')?;

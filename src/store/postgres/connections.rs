@@ -1,13 +1,13 @@
-//! The connections that calls share, and what is under way on each.
+//! The connections that calls share, and the calls under way on each.
 //!
-//! Each is opened, watched and replaced by a task of its own ([`keeper`](super::keeper)), so there
-//! are never more than there are tasks.
+//! A task of its own opens, watches and replaces each connection ([`keeper`](super::keeper)), so
+//! there are never more connections than tasks.
 //!
-//! This is not deadpool-postgres because a pool lends a connection to one call at a time. Reads here
-//! share connections without waiting for one another, so over as many connections more of them are
-//! answered. Writes are the price: only half of the connections write, so somewhat fewer touches come
-//! through than over a pool, where commits cost nothing. Requests are mostly reads. `pools` in `benches`
-//! measures both.
+//! This does not use deadpool-postgres, because a pool lends a connection to one call at a time.
+//! Here reads share connections without waiting for one another, so the same number of connections
+//! answers more of them. The price is paid by writes: only half of the connections write, so
+//! slightly fewer touches succeed than over a pool, where commits cost nothing. Requests are mostly
+//! reads. `pools` in `benches` measures both.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,21 +24,21 @@ use super::statements::Sql;
 use super::values::Params;
 use crate::store::error::StoreError;
 
-/// Some connections of one kind.
+/// The connections of one kind.
 pub(super) struct Connections {
     sharing: Sharing,
     slots: Vec<Slot>,
     freed: Arc<Notify>,
     hosts: Arc<Hosts>,
-    /// As many as there is room for calls if all connections are open.
+    /// One permit for each call that fits if all connections are open.
     places: Arc<Semaphore>,
     queue: Semaphore,
 }
 
-/// A place for a connection.
+/// A slot for a connection.
 pub(super) struct Slot {
     pub(super) state: watch::Receiver<State>,
-    /// Tells its keeper, where it pauses, to try again.
+    /// Tells a pausing keeper to try again.
     pub(super) wanted: Arc<Notify>,
 }
 
@@ -47,14 +47,15 @@ pub(super) enum State {
     Waiting,
     Opening,
     Open(Arc<Live>),
-    /// The server could not be reached, and may be there again at the next attempt.
+    /// The server could not be reached, and may be back at the next attempt.
     Down(Arc<ServerMessage>),
-    /// The server refuses it, or does not answer, which will hardly be over soon.
+    /// The server refuses it, or does not answer, which will probably last.
     Refused(Arc<ServerMessage>),
 }
 
 impl State {
-    /// Says whether it has changed. What is down stays so until it is open.
+    /// Marks the slot as waiting, and returns whether its state has changed. A slot that is down
+    /// stays so until it is open.
     pub(super) fn waits(&mut self) -> bool {
         let changes = matches!(self, Self::Open(_) | Self::Opening);
         if changes {
@@ -63,7 +64,8 @@ impl State {
         changes
     }
 
-    /// Says so, too: from now on calls may hope for it.
+    /// Marks the slot as opening, and returns whether its state has changed: from now on calls may
+    /// wait for it.
     pub(super) fn opens(&mut self) -> bool {
         let changes = matches!(self, Self::Waiting);
         if changes {
@@ -93,11 +95,11 @@ impl Connections {
         &self.slots
     }
 
-    /// Room for a call on a connection. If there is none it waits, though not for long, and if the
-    /// server cannot be reached hardly at all. What is rare is boxed: else every call would carry the
-    /// room for it.
+    /// Takes room for a call on a connection. Without free room it waits for a limited time, and
+    /// only briefly if the server cannot be reached. Rare paths are boxed: otherwise every call
+    /// would reserve memory for them.
     pub(super) async fn call(&self) -> Result<Call, StoreError> {
-        // Others may be waiting already, and then there is none.
+        // There is none if other calls are already waiting.
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             return Box::pin(self.wait(None)).await;
         };
@@ -118,7 +120,7 @@ impl Connections {
             };
             loop {
                 let mut freed = pin!(self.freed.notified());
-                // From here on no call that ends goes unnoticed.
+                // From here on, every call that ends is noticed.
                 freed.as_mut().enable();
                 match self.attempt() {
                     Found::Room(live) => return Ok(self.start(live, place)),
@@ -131,10 +133,10 @@ impl Connections {
         tokio::time::timeout(MAX_WAIT_FOR_ROOM, wait).await.unwrap_or_else(|_| Err(self.reproach()))
     }
 
-    /// A server that could not be reached may be back, and the next attempt some way off.
+    /// A server that could not be reached may be back, with the next attempt some time off.
     async fn reached(&self) -> Result<Arc<Live>, StoreError> {
         let failed = &self.hosts.failed;
-        // The first attempt that fails may have begun before.
+        // The first attempt that fails may have begun earlier.
         let enough = failed.load(Ordering::Acquire) + 2;
         loop {
             let mut freed = pin!(self.freed.notified());
@@ -158,7 +160,7 @@ impl Connections {
         Call::new(live, self.freed.clone(), place)
     }
 
-    /// What to say to a call that has waited for room in vain.
+    /// The error for a call that has waited for room in vain.
     fn reproach(&self) -> StoreError {
         let is_open = |slot: &Slot| match &*slot.state.borrow() {
             State::Open(live) => live.is_usable(),
@@ -176,14 +178,14 @@ impl Connections {
                 match &*slot.state.borrow() {
                     State::Open(live) => {
                         hope = true;
-                        // While there is little to do, the first serves all of it, and stays warm.
+                        // With little load, the first connection serves all of it, and stays warm.
                         let room = if live.is_usable() { live.room() } else { 0 };
                         if best.as_ref().map_or(0, |(room, _)| *room) < room {
                             best = Some((room, live.clone()));
                         }
                     }
                     State::Opening => hope = true,
-                    // Whoever is before it shows what there is to hope for.
+                    // An earlier connection shows whether waiting makes sense.
                     State::Waiting => {}
                     State::Down(cause) => down = Some(cause.clone()),
                     State::Refused(cause) => refused = Some(cause.clone()),
@@ -191,7 +193,7 @@ impl Connections {
             }
             match best {
                 Some((_, live)) if live.take_room() => return Found::Room(live),
-                // Somebody else was faster there.
+                // Another call was faster there.
                 Some(_) => {}
                 None if hope => return Found::Nothing,
                 None => {
@@ -203,12 +205,12 @@ impl Connections {
         }
     }
 
-    /// A count of what is tried, from now on.
+    /// A count of tries, from now on.
     pub(super) fn repeats(&self) -> Repeats {
         Repeats { opened_before: self.hosts.opened.load(Ordering::Acquire), may_repeat: true }
     }
 
-    /// Runs one statement, which is a transaction of its own.
+    /// Runs one statement in a transaction of its own.
     pub(super) async fn once(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         let call = self.call().await?;
         let answer = call.alone(sql, params).await;
@@ -217,15 +219,15 @@ impl Connections {
     }
 }
 
-/// How often to repeat what a connection broke under: as often as its connection was there before, of
-/// which the server may have closed all, and once on a new one.
+/// How often to repeat a call whose connection broke: once for each connection that existed before,
+/// since the server may have closed all of them, and once on a new one.
 pub(super) struct Repeats {
     opened_before: u64,
     may_repeat: bool,
 }
 
 impl Repeats {
-    /// Of what runs over connections that nobody here counts.
+    /// For calls over connections that are not counted here.
     #[cfg(feature = "deadpool")]
     pub(super) fn once() -> Self {
         Self { opened_before: 0, may_repeat: true }
@@ -248,7 +250,7 @@ fn unreachable(cause: Arc<ServerMessage>) -> StoreError {
     StoreError::new(NOBODY_THERE, cause)
 }
 
-/// So many calls wait for room, and no more.
+/// The most calls that wait for room.
 const MAX_WAITING_CALLS: usize = 256;
 
 pub(super) const MAX_WAIT_FOR_ROOM: Duration = Duration::from_secs(3);

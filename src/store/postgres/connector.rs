@@ -15,17 +15,17 @@ use super::notified::Notified;
 use super::tls_options::{TlsFiles, TlsOptions};
 use crate::store::open_error::OpenError;
 
-/// What is at the other end of a connection.
+/// The peer of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peer {
-    /// The server itself. It keeps what is prepared and what is set until the connection ends.
+    /// The server itself. It keeps prepared statements and settings until the connection ends.
     Server,
-    /// A pooler that gives each transaction to whichever server connection is free. What is prepared
-    /// or set stays with that, so nothing is.
+    /// A pooler that gives each transaction to any free server connection. Prepared statements and
+    /// settings would stay on that connection, so none are used.
     Pooler,
 }
 
-/// How to open a connection.
+/// The parameters for opening a connection.
 pub(super) struct Connector {
     /// With the hosts of the connection string.
     pub(super) config: Config,
@@ -35,14 +35,14 @@ pub(super) struct Connector {
     pub(super) tls: tokio_postgres_rustls::MakeRustlsConnect,
 }
 
-/// What moves bytes between a client and its server.
+/// The future that moves bytes between a client and its server.
 pub(super) type Pump = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 impl Connector {
-    /// One for this connection string.
+    /// A connector for this connection string.
     pub(super) fn new(string: &str, peer: Peer, files: TlsFiles) -> Result<Self, OpenError> {
         let (url, named) = connection_string::part(string);
-        // Why not it says with a part of the string, which may be the password.
+        // The error would quote a part of the string, which may be the password.
         let mut config: Config = url.parse().map_err(|_| {
             refused(
                 "the connection string cannot be read; give one such as \
@@ -54,12 +54,13 @@ impl Connector {
         if config.get_application_name().is_none() {
             config.application_name("tower-curfew");
         }
-        // Whether it is the primary is looked at here, and in more ways.
+        // The store itself checks for the primary, and in more ways.
         config.target_session_attrs(TargetSessionAttrs::Any);
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(MAX_TIME_TO_OPEN);
         }
-        // A server that is gone without a word is noticed by the operating system, too.
+        // The operating system also notices a server that disappeared without closing the
+        // connection.
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(MAX_SILENCE);
         }
@@ -76,7 +77,7 @@ impl Connector {
         })
     }
 
-    /// Opens one to a single host, which has a configuration of its own.
+    /// Opens a connection to a single host, which has its own configuration.
     pub(super) async fn open(&self, host: &Config) -> Result<(Client, Pump), Error> {
         #[cfg(feature = "postgres-tls")]
         if host.get_ssl_mode() != tokio_postgres::config::SslMode::Disable {
@@ -87,7 +88,7 @@ impl Connector {
         Ok((client, Box::pin(pump(connection, self.notified.clone()))))
     }
 
-    /// Asks the server to stop what it does for a connection that has been closed.
+    /// Asks the server to cancel the work of a connection that has been closed.
     pub(super) async fn cancel(&self, token: &CancelToken) -> Result<(), Error> {
         #[cfg(feature = "postgres-tls")]
         if self.config.get_ssl_mode() != tokio_postgres::config::SslMode::Disable {
@@ -111,7 +112,7 @@ where
     Ok(())
 }
 
-/// As long as a connection may take to be opened, before calls no longer wait for it.
+/// How long opening a connection may take before calls stop waiting for it.
 pub(super) const MAX_TIME_TO_OPEN: Duration = Duration::from_secs(5);
 
 const MAX_SILENCE: Duration = Duration::from_secs(10);

@@ -1,10 +1,10 @@
-//! What stands in the way of an encrypted connection, and what to do about it.
+//! Errors of encrypted connections, with advice on how to fix them.
 
 use std::error::Error as StdError;
 
 use tokio_postgres::Error;
 
-/// `None` if it is about something else.
+/// The advice for an error; `None` if it is not about encryption.
 pub(super) fn advice(error: &Error) -> Option<&'static str> {
     if let Some(error) = error.as_db_error() {
         return demanded(error.code().code(), error.message());
@@ -13,7 +13,7 @@ pub(super) fn advice(error: &Error) -> Option<&'static str> {
     if let Some(refusal) = refusal(error) {
         return Some(refused(refusal));
     }
-    // The driver does not tell it otherwise.
+    // The driver gives no other sign of it.
     if !error.to_string().starts_with("error performing TLS handshake") {
         return None;
     }
@@ -30,7 +30,7 @@ pub(super) fn advice(error: &Error) -> Option<&'static str> {
     })
 }
 
-/// What the server wants that it did not get. It has no codes for these.
+/// The demand of the server that was not met. PostgreSQL has no codes for these.
 fn demanded(code: &str, message: &str) -> Option<&'static str> {
     if code != "28000" {
         return None;
@@ -90,7 +90,7 @@ fn refused(refusal: &rustls::Error) -> &'static str {
     }
 }
 
-/// What TLS itself says, however deep it is.
+/// The error of TLS itself, at any depth.
 #[cfg(feature = "postgres-tls")]
 fn refusal<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
@@ -98,7 +98,7 @@ fn refusal<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error>
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // One that is wrapped so is not its source.
+        // An error that is wrapped like this is not its source.
         let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         next = match wrapped {
             Some(wrapped) => Some(wrapped),

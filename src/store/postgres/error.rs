@@ -1,4 +1,4 @@
-//! What can go wrong: why a store cannot be used, and why it does not answer.
+//! Errors of opening a store, and of its calls.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -12,7 +12,7 @@ use crate::encoding::Unreadable;
 use crate::store::error::StoreError;
 use crate::store::open_error::OpenError;
 
-/// Why the store cannot be opened, and what to do about it.
+/// The error of opening the store, with advice on how to fix it.
 pub(super) fn refused(advice: impl Into<Cow<'static, str>>) -> OpenError {
     OpenError::new("cannot connect the session store to PostgreSQL", advice)
 }
@@ -81,7 +81,7 @@ fn said(error: &Error) -> &str {
     error.as_db_error().map_or("", |error| error.message())
 }
 
-/// The server's texts are translated, the names of its functions are not.
+/// The server's texts are translated; the names of its functions are not.
 fn is_said_by(error: &Error, function: &str) -> bool {
     error.as_db_error().and_then(|error| error.routine()) == Some(function)
 }
@@ -90,26 +90,26 @@ pub(super) const UNSPOKEN_OF_POOLER: &str = "the connection string leads to a po
      out server connections for a transaction at a time; say `through_pooler()`, or name the \
      server itself";
 
-/// Why a call on an open store fails.
+/// The reason why a call on an open store fails.
 pub(super) enum Failure {
     Postgres(Error),
-    /// The connection of this number broke, or leads to an old primary.
+    /// The connection with this number broke, or leads to an old primary.
     Broken {
         error: Option<Error>,
         connection: u64,
     },
-    /// No answer came, and nobody knows what was done.
+    /// No answer arrived, and the result is unknown.
     GivenUp,
     Unreadable(Unreadable),
     /// A session with this id exists already.
     Exists,
-    /// The clocks of the caller and of the server are more than a minute apart.
+    /// The clocks of the caller and of the server differ by more than a minute.
     ClocksDiffer,
     Other(StoreError),
 }
 
 impl Failure {
-    /// Whether others stood in the way, so that it may succeed when tried again.
+    /// Whether concurrent changes prevented it, so that another try may succeed.
     pub(super) fn is_conflict(&self) -> bool {
         let again = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
         matches!(self, Self::Postgres(error) if error.code().is_some_and(|code| again.contains(code)))
@@ -118,13 +118,13 @@ impl Failure {
     /// Whether another connection may give the answer.
     pub(super) fn is_of_a_broken_connection(error: &Error) -> bool {
         match error.code() {
-            // A pooler says the latter when its own connection broke, and closes this one.
+            // A pooler sends the latter when its own connection broke, and closes this one.
             Some(code) => code.code().starts_with("57P0") || *code == SqlState::PROTOCOL_VIOLATION,
             None => true,
         }
     }
 
-    /// Whether the server has forgotten the prepared statement, or it fits the tables no more.
+    /// Whether the server has forgotten the prepared statement, or it no longer fits the tables.
     pub(super) fn is_stale_statement(error: &Error) -> bool {
         let stale = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::FEATURE_NOT_SUPPORTED];
         error.code().is_some_and(|code| stale.contains(code))
@@ -194,7 +194,7 @@ fn message(error: &Error) -> &'static str {
 
 const NO_ANSWER: &str = "the session store does not answer";
 
-/// What the server or the driver said, without the details: those quote the rows.
+/// The message of the server or the driver, without the details, which quote the rows.
 #[derive(Debug)]
 pub(super) struct ServerMessage(String);
 

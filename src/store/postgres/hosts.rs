@@ -1,4 +1,4 @@
-//! The hosts of the connection string, of which one is the primary.
+//! The hosts of the connection string, one of which is the primary.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -14,15 +14,15 @@ use super::open_failure::OpenFailure;
 use super::opened::Opened;
 use super::primary::{Primary, choose};
 
-/// Where connections lead, and who may open one.
+/// The targets of connections, and the right to open one.
 pub(super) struct Hosts {
     pub(super) connector: Connector,
     pub(super) primary: Primary,
-    /// How many connections were opened so far.
+    /// The number of connections that were opened so far.
     pub(super) opened: AtomicU64,
-    /// How many attempts have failed.
+    /// The number of attempts that have failed.
     pub(super) failed: AtomicU64,
-    /// How many attempts in a row had no answer.
+    /// The number of attempts in a row without an answer.
     pub(super) silent: AtomicU32,
     each: Vec<Config>,
     /// Held while there may be one connection more than configured.
@@ -46,12 +46,12 @@ impl Hosts {
         1 < self.each.len()
     }
 
-    /// The right to have one connection more than configured for a moment.
+    /// Takes the right to have one connection more than configured for a moment.
     pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await
     }
 
-    /// Opens a connection to the primary. `wake` is told when it is closed.
+    /// Opens a connection to the primary. `wake` is notified when it is closed.
     pub(super) async fn open(self: &Arc<Self>, wake: &Arc<Notify>) -> Result<Opened, OpenFailure> {
         let mut opened = self.look(wake).await?;
         opened.primary = self.primary.take(opened.facts.server)?;
@@ -59,8 +59,8 @@ impl Hosts {
         Ok(opened)
     }
 
-    /// Looks now and then for a newer primary, where several hosts are named: the old one may go on
-    /// answering, so that no connection to it breaks.
+    /// Looks for a newer primary from time to time, if several hosts are named: the old one may
+    /// still answer, so that no connection to it breaks.
     pub(super) async fn look_out(self: Arc<Self>) {
         let wake = Arc::new(Notify::new());
         loop {
@@ -71,7 +71,7 @@ impl Hosts {
             };
             let server = opened.facts.server;
             if self.primary.known().is_none_or(|known| known.timeline < server.timeline) {
-                // Only whoever is still older than it is refused here.
+                // Only a server that is still older is refused here.
                 let _ = self.primary.take(server);
             }
             opened.close().await;
@@ -102,7 +102,7 @@ impl Hosts {
             }
         };
         let _ = tokio::time::timeout(MAX_WAIT_FOR_OTHERS, others).await;
-        // What comes first in the connection string is first here, too.
+        // The order of the connection string is kept.
         found.sort_by_key(|(place, _)| *place);
         if found.is_empty() {
             return Err(most_telling(failed));
@@ -116,7 +116,7 @@ impl Hosts {
         kept
     }
 
-    /// A name may stand for several.
+    /// A name may resolve to several addresses.
     async fn addresses(&self) -> Vec<Config> {
         let mut addresses = Vec::new();
         for host in &self.each {
@@ -134,7 +134,7 @@ impl Hosts {
                 addresses.push(one);
             }
             if addresses.len() == before {
-                // Whatever is wrong with it, the driver says so.
+                // The driver reports the problem with this host.
                 addresses.push(host.clone());
             }
         }
@@ -152,7 +152,7 @@ fn sort(attempt: Attempt, found: &mut Vec<(usize, Opened)>, failed: &mut Vec<Ope
     }
 }
 
-/// What a server said says more than that another one cannot be reached.
+/// The error of a server is more useful than the one of an unreachable host.
 fn most_telling(mut failed: Vec<OpenFailure>) -> OpenFailure {
     let is_said = |failure: &OpenFailure| match failure {
         OpenFailure::Postgres(error) => error.code().is_some(),
@@ -189,7 +189,7 @@ fn single_hosts(all: &Config) -> Vec<Config> {
     }
 }
 
-/// The driver cannot take hosts out again.
+/// The driver cannot remove hosts.
 fn without_hosts(all: &Config) -> Config {
     let mut one = Config::new();
     let texts = [
@@ -226,11 +226,11 @@ fn without_hosts(all: &Config) -> Config {
     one
 }
 
-/// How long to wait for the other hosts once one is found that takes writes.
+/// How long to wait for the other hosts once one is found that accepts writes.
 const MAX_WAIT_FOR_OTHERS: Duration = Duration::from_millis(1500);
 
 const LOOK_OUT_EVERY: Duration = Duration::from_secs(5);
 const MAX_LOOK: Duration = Duration::from_secs(5);
 
-/// Of one name, or an odd answer of the resolver would have many connections opened.
+/// The most addresses of one name. An odd DNS answer could otherwise open many connections.
 const MAX_ADDRESSES: usize = 8;

@@ -1,9 +1,10 @@
 //! The task that opens a connection, watches it, and opens it again.
 //!
-//! The server never has more connections than are configured and two more, whatever hangs. One that
-//! was given up may still be busy there, as a commit is that waits for a replica. So its place is
-//! taken by another one only when the server's process is gone; and only one keeper at a time opens
-//! the connection that sees to that. The other one more is a request to cancel what hangs.
+//! The server never has more connections than configured plus two, even if some hang. An abandoned
+//! connection may still be busy on the server, for example with a commit that waits for a replica.
+//! So it is replaced only when the server's process is gone, and only one keeper at a time opens
+//! the connection that makes sure of that. The second extra connection is a request to cancel
+//! hanging work.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,13 +28,13 @@ use super::statements::Sql;
 pub(super) struct Keeper {
     pub(super) hosts: Arc<Hosts>,
     pub(super) sharing: Sharing,
-    /// The statements that no call shall wait for.
+    /// The statements that are prepared in advance, so that no call waits for them.
     pub(super) first: Arc<[Sql]>,
-    /// So many replicas must have what is acknowledged.
+    /// The number of replicas that must have acknowledged changes.
     pub(super) acknowledged_by: u32,
     pub(super) state: watch::Sender<State>,
     pub(super) freed: Arc<Notify>,
-    /// Told by calls that find it down.
+    /// Notified by calls that find the connection down.
     pub(super) wanted: Arc<Notify>,
 }
 
@@ -87,8 +88,8 @@ impl Keeper {
         }
         let mut outcome = tokio::time::timeout(MAX_TIME_TO_OPEN, &mut attempt).await;
         if outcome.is_err() {
-            // Calls need not wait for it. But a server that hangs has all that came to it in a queue,
-            // so it is not tried again soon.
+            // Calls need not wait for it. A server that hangs queues each connection, so the next
+            // attempt is delayed.
             self.is(State::Refused(Arc::new(OpenFailure::Silent.said())));
             let more = MAX_TIME_TO_OPEN * (1 << silent.min(MAX_DOUBLINGS));
             outcome = tokio::time::timeout(more, attempt).await;
@@ -114,7 +115,7 @@ impl Keeper {
         if let Some(predecessor) = predecessor {
             is_gone(predecessor, &opened).await?;
         }
-        // Whoever only reads acknowledges nothing.
+        // A connection that only reads does not acknowledge changes.
         let acknowledges = self.sharing == Sharing::Exclusive;
         if acknowledges && opened.facts.acknowledged_by < self.acknowledged_by {
             return Err(OpenFailure::TooFewReplicas);
@@ -128,7 +129,7 @@ impl Keeper {
         Ok((Arc::new(live), pump))
     }
 
-    /// Returns when the connection is of no more use, and closed.
+    /// Returns when the connection is no longer usable, and closed.
     async fn watch_over(&self, live: Arc<Live>, pump: PumpTask) {
         let cancel = live.client.cancel_token();
         let was_left = {
@@ -138,19 +139,19 @@ impl Keeper {
         };
         let was_busy = !live.is_idle();
         live.leave();
-        // All who wait for it hear of it. It may hang, so there is no goodbye; but it is closed before
-        // the next one is opened.
+        // All waiting calls get the error. It may hang, so it is closed without a goodbye message,
+        // but before the next one is opened.
         pump.abort().await;
         self.state.send_if_modified(State::waits);
         self.freed.notify_waiters();
         drop(live);
-        // That of a newer primary is somewhere else, and this one may be gone.
+        // The connection of a newer primary is elsewhere, and this server may be gone.
         if was_busy && was_left {
             self.cancel(&cancel).await;
         }
     }
 
-    /// A server whose connections are all taken ends what hangs only if it is asked this way.
+    /// A server whose connections are all taken ends hanging work only if asked in this way.
     async fn cancel(&self, token: &CancelToken) {
         let asked = self.hosts.connector.cancel(token);
         let _ = tokio::time::timeout(MAX_TIME_TO_CANCEL, asked).await;
@@ -167,7 +168,8 @@ impl Keeper {
             if live.is_idle() {
                 continue;
             }
-            // Answers come in the order of the questions, so with this one all those before are there.
+            // Answers come in the order of the queries, so all earlier answers have arrived with
+            // this one.
             let question = match live.sharing {
                 Sharing::Exclusive
                     if abandoned != 0 && live.in_transaction.swap(false, Ordering::AcqRel) =>
@@ -196,8 +198,8 @@ impl Keeper {
     }
 }
 
-/// Ends the server's process for the connection before, and waits until it is gone. Where a pooler
-/// stands in between, it may be somebody else's by now, who connects again.
+/// Ends the server's process of the previous connection, and waits until it is gone. Behind a
+/// pooler, it may already serve another client, which then reconnects.
 async fn is_gone(predecessor: Backend, opened: &Opened) -> Result<(), OpenFailure> {
     if predecessor.server != opened.facts.server {
         return Ok(());
@@ -211,7 +213,7 @@ async fn is_gone(predecessor: Backend, opened: &Opened) -> Result<(), OpenFailur
     tokio::time::timeout(MAX_TIME_TO_END, ends).await.unwrap_or(Err(OpenFailure::PredecessorStays))
 }
 
-/// Of the time that one waits for a server that does not answer.
+/// The most doublings of the pause before the next attempt to reach a server that does not answer.
 const MAX_DOUBLINGS: u32 = 3;
 
 const MAX_TIME_TO_END: Duration = Duration::from_secs(4);

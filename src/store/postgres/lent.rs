@@ -1,4 +1,4 @@
-//! Opening a store over a pool that the app lends it.
+//! Opening a store over a pool of the app.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::clock::ServerClock;
 use crate::store::batch::Batcher;
 use crate::store::open_error::OpenError;
 
-/// Opens a store over the connections of this pool. `only_own` is an option that it leaves no room
-/// for.
+/// Opens a store over the connections of this pool. `only_own` is an option that cannot be used
+/// with a pool.
 pub(super) async fn open(
     pool: Pool,
     names: Names,

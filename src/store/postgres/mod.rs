@@ -57,80 +57,101 @@ use crate::session::{Key, Record, Revision, SessionId};
 
 /// Keeps sessions in a PostgreSQL database, for apps on several machines.
 ///
-/// **Cost.** A request is one read, one round trip; and once per touch interval one write, one round
-/// trip and one commit, which changes no index. On a busy node requests share reads: while more than 16
-/// are under way, those that come at once are one statement. A sign-in is one read and a transaction of three round
-/// trips, of four with a cap; and one more round trip and commit for the session that it replaces. A
-/// page of a list is two reads, and a change of rules a transaction of six round trips.
+/// # Cost
 ///
-/// **Connections.** Four by default, two that read and two that write; each node has its own. A
-/// connection that reads serves many requests at once, without waiting for one answer before it
-/// asks for the next; that is faster than a pool of as many connections. One that writes serves one
-/// change at a time: if commits are slow, give it [more](PostgresOptions::connections). One that
-/// breaks is opened again, and its calls are made again over another. If there is none, calls fail
-/// as soon as an attempt to open one has failed. Calls that find all taken wait for three seconds
-/// at most, or for the [timeout](crate::Builder::timeout) if that is shorter. One that finds a row
-/// or a table locked by somebody else fails after a second, or after ten in the middle of a
-/// sign-in, a purge or a change of rules.
+/// A request costs one read: one round trip. Once per touch interval it also costs one write: one
+/// round trip and one commit, which changes no index. On a busy node requests share reads: while
+/// more than 16 are under way, concurrent loads are one statement. A sign-in is one read and a
+/// transaction of three round trips, or four with a cap; replacing a session costs one more round
+/// trip and commit. A page of a list is two reads. A change of rules is a transaction of six round
+/// trips.
 ///
-/// **Bound.** The server never has more connections of a node than these and two more, whatever
-/// hangs: a commit that waits for a replica, the network, the server. A connection that does not
-/// answer in time (a read in 5 seconds, a change in 15) is closed, and the server is asked to stop
-/// what it does for it. Its place is taken again only after the server's process is gone, which the
-/// next connection sees to with `pg_terminate_backend`, one at a time. One more listens to the server
-/// once the store is [watched](Store::watch). So let the server and the role have three connections
-/// more for each node.
+/// # Connections
 ///
-/// **Durability.** What is acknowledged is as durable as the server's `synchronous_commit` says: on
-/// disk, unless you switch it off. To lose an end is to let somebody back in, so leave it on. With
-/// [`acknowledged_by`](PostgresOptions::acknowledged_by) it must be on replicas as well.
+/// Each node has its own connections: four by default, two that read and two that write. A reading
+/// connection serves many requests at once, without waiting for one answer before it sends the next
+/// query. That is faster than a pool with the same number of connections. A writing connection
+/// serves one change at a time: if commits are slow, use [more
+/// connections](PostgresOptions::connections). A broken connection is opened again, and its calls
+/// are repeated over another one. Without any connection, calls fail as soon as an attempt to open
+/// one has failed. If all are taken, calls wait for at most three seconds, or for the
+/// [timeout](crate::Builder::timeout) if that is shorter. A call that finds a row or a table locked
+/// fails after a second, or after ten in the middle of a sign-in, a purge or a change of rules.
 ///
-/// **Replicas.** It connects to a primary and nowhere else, since a replica may not have yet what
-/// was just written. Name several hosts in the connection string
-/// (`postgres://a:5432,b:5432/database`), and it finds the one that takes writes, after a failover
-/// too. All connections lead to one primary: of two that take writes the one with the newer
-/// timeline counts, and after the first connection to it no answer of the other one does. A server
-/// that is older than one that was seen, or that has another system identifier, is not used. A name
-/// that stands for several addresses is as good as several hosts, except that only several hosts
-/// are looked at every 5 seconds for a newer primary.
+/// # Bound
 ///
-/// **Poolers.** None is needed: the store has few connections. Behind one that gives out server
-/// connections for a transaction at a time, such as PgBouncer with `pool_mode = transaction`, say
-/// [`through_pooler`](PostgresOptions::through_pooler). Then it prepares nothing and sets nothing for
-/// longer than a transaction, which any version of PgBouncer will do. Each call takes as many round
-/// trips as without, but gives the server more to parse and plan. A pooler that it was not told of is
-/// noticed when it connects, unless others keep the pooler busy at that moment; later, the first
-/// statement that has vanished says so.
+/// The server never has more than two connections of a node beyond the configured ones, even if a
+/// commit waits for a replica, or the network or the server hangs. A connection that does not
+/// answer in time (a read in 5 seconds, a change in 15) is closed, and the server is asked to
+/// cancel its work. It is replaced only after the server's process is gone. The next connection
+/// makes sure of that with `pg_terminate_backend`, one at a time. One more connection listens to
+/// the server once the store is [watched](Store::watch). So allow three more connections for each
+/// node on the server and for the role.
 ///
-/// **A pool of the app's.** With the feature `deadpool` the store runs over a pool of
-/// [deadpool-postgres](https://docs.rs/deadpool-postgres) that the app has
-/// ([`options_with_pool`](Self::options_with_pool)), and opens no connection. It prepares nothing
-/// there, so that pool may lead through a pooler. It is slower, and promises less: sessions wait behind the queries of the app; a connection that hangs is noticed by
-/// the [timeout](crate::Builder::timeout) only, and goes back to the pool as it is; and that all
-/// connections lead to one primary is up to the pool.
+/// # Durability
 ///
-/// **Encryption.** Needs the feature `postgres-tls`. The connection string says what libpq's would:
-/// `sslmode`, `sslrootcert` (a file, or `system`), and `sslcert` with `sslkey`, which
-/// `tls_roots` and `tls_client` give as well. The certificate of the server is always checked,
-/// against the authorities that the operating system trusts if none is named. Here this is stricter
-/// than libpq, which does so only from `verify-ca` on.
+/// Acknowledged changes are as durable as the server's `synchronous_commit`: on disk, unless you
+/// switch it off. Leave it on, because a lost end makes an ended session valid again. With
+/// [`acknowledged_by`](PostgresOptions::acknowledged_by), changes must also be on replicas.
+///
+/// # Replicas
+///
+/// The store connects only to a primary, since a replica may not have the latest writes yet. If you
+/// name several hosts in the connection string (`postgres://a:5432,b:5432/database`), it finds the
+/// one that accepts writes, also after a failover. All connections lead to one primary. If two
+/// servers accept writes, the one with the newer timeline counts, and after the first connection to
+/// it, answers of the other are ignored. A server is not used if it is older than one seen before,
+/// or has another system identifier. A name that resolves to several addresses works like several
+/// hosts, except that only several hosts are checked every 5 seconds for a newer primary.
+///
+/// # Poolers
+///
+/// The store needs no pooler, since it has few connections. If there is one that assigns server
+/// connections for a transaction at a time, such as PgBouncer with `pool_mode = transaction`, set
+/// [`through_pooler`](PostgresOptions::through_pooler). The store then prepares no statements, and
+/// its settings last only for a transaction, so any version of PgBouncer works. Each call takes the
+/// same number of round trips, but the server parses and plans more. An undeclared pooler is
+/// noticed at connect, unless other clients keep the pooler busy at that moment. Later, the first
+/// missing prepared statement causes an error that says so.
+///
+/// # A pool of the app's
+///
+/// With the feature `deadpool` the store can use the app's pool of
+/// [deadpool-postgres](https://docs.rs/deadpool-postgres)
+/// ([`options_with_pool`](Self::options_with_pool)), and opens no connections. It prepares no
+/// statements there, so the pool may lead through a pooler. This is slower, with fewer guarantees:
+/// sessions wait behind the app's queries. A hanging connection is noticed only by the
+/// [timeout](crate::Builder::timeout), and returns to the pool as it is. The pool is responsible
+/// for leading all connections to one primary.
+///
+/// # Encryption
+///
+/// Encryption needs the feature `postgres-tls`. The connection string has the options of libpq:
+/// `sslmode`, `sslrootcert` (a file, or `system`), and `sslcert` with `sslkey`. The methods
+/// `tls_roots` and `tls_client` set the same files. The server's certificate is always checked, by
+/// default against the authorities that the operating system trusts. This is stricter than libpq,
+/// which checks only from `verify-ca` on.
 ///
 /// | `sslmode` | a server without encryption | the server's certificate |
 /// | --- | --- | --- |
-/// | `disable` | is spoken to | is not asked for |
-/// | `prefer`, or nothing | is spoken to | must be signed by an authority, for this host |
+/// | `disable` | is accepted | is not requested |
+/// | `prefer`, or nothing | is accepted | must be signed by an authority, for this host |
 /// | `require`, `verify-full` | is refused | must be signed by an authority, for this host |
 /// | `verify-ca` | is refused | must be signed by an authority, for any host |
 ///
-/// **Clock.** About once a second a read asks for the server's time, too, so a node whose clock is wrong
-/// notices. Where nobody reads, a sign-in asks, which is one more round trip.
+/// # Clock
 ///
-/// **Tables.** [`connect`](Self::connect) creates them: names begin with `curfew_`, and are found by
-/// the search path unless there is a [`schema`](PostgresOptions::schema). A role that may not create
-/// tables will do if somebody else runs [`schema_sql`](PostgresOptions::schema_sql).
+/// About once a second, a read also asks for the server's time, so that a node with a wrong clock
+/// is noticed. Without reads, a sign-in asks for it, which takes one more round trip.
 ///
-/// Clones share the same connections, which belong to the runtime that they were opened in; when the
-/// last clone is dropped, they are closed.
+/// # Tables
+///
+/// [`connect`](Self::connect) creates the tables. Their names begin with `curfew_`, and are found
+/// by the search path unless a [`schema`](PostgresOptions::schema) is set. If the store's role may
+/// not create tables, run [`schema_sql`](PostgresOptions::schema_sql) with another role.
+///
+/// Clones share the same connections, which belong to the runtime that opened them. They are closed
+/// when the last clone is dropped.
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Shared>);
 
@@ -141,9 +162,9 @@ struct Shared {
     sql: Statements,
     names: Names,
     server_clock: ServerClock,
-    /// So many replicas have what is acknowledged.
+    /// The number of replicas that must have acknowledged changes.
     acknowledged_by: u32,
-    /// Where connections of the store's own lead.
+    /// The target of the store's own connections.
     hosts: Option<Arc<Hosts>>,
     _tasks: Tasks,
 }
@@ -160,23 +181,24 @@ impl Drop for Tasks {
 }
 
 impl PostgresStore {
-    /// Connects to the database of this connection string, such as
-    /// `postgres://role:password@host/database`, and creates the tables if they are missing.
+    /// Connects to the database of this connection string, and creates missing tables.
+    ///
+    /// A connection string looks like `postgres://role:password@host/database`.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] says what stands in the way and what to do about it.
+    /// [`OpenError`] says what prevents it and how to fix it.
     pub async fn connect(url: impl Into<String>) -> Result<Self, OpenError> {
         Self::options(url).connect().await
     }
 
-    /// Starts to set up a store.
+    /// Starts the configuration of a store.
     pub fn options(url: impl Into<String>) -> PostgresOptions {
         PostgresOptions::new(url.into())
     }
 
-    /// Starts to set up a store over a pool that the app has already. See
-    /// [A pool of the app's](Self#a-pool-of-the-apps).
+    /// Starts the configuration of a store over the app's pool. See [A pool of the
+    /// app's](Self#a-pool-of-the-apps).
     #[cfg(feature = "deadpool")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deadpool")))]
     pub fn options_with_pool(pool: deadpool_postgres::Pool) -> PostgresOptions {

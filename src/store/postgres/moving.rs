@@ -1,4 +1,4 @@
-//! Reading all sessions out, and filing what another store has kept.
+//! Reading all sessions, and importing those of another store.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub(super) async fn import(store: &Shared, records: &[Arc<Record>]) -> Result<u6
     Ok(new)
 }
 
-/// So many at once: the server answers in good time.
+/// The number of rows at once, few enough for a timely answer.
 const BATCH: usize = 1000;
 
 async fn import_within(

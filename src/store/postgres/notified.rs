@@ -1,4 +1,4 @@
-//! What connections that listen are notified of, by whichever moves their bytes.
+//! Notifications for listening connections, received by the tasks that move their bytes.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, watch};
 use crate::session::SessionId;
 use crate::store::watch::{Change, Watchers};
 
-/// What the server notifies a connection of that listens.
+/// The notifications of a listening connection.
 #[derive(Default)]
 pub(super) struct Notified {
     pub(super) watchers: Watchers,
@@ -26,7 +26,7 @@ impl Notified {
     }
 }
 
-/// A session by its id; for rules there is nothing to say.
+/// The id of a session; notifications of rules have no payload.
 fn session(payload: &str) -> Option<SessionId> {
     let number = u128::from_str_radix(payload, 16).ok()?;
     Some(SessionId::from_bytes(number.to_be_bytes()))

@@ -1,4 +1,4 @@
-//! How a PostgreSQL store is set up.
+//! The configuration of a PostgreSQL store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::clock::ServerClock;
 use crate::store::batch::Batcher;
 use crate::store::open_error::OpenError;
 
-/// How a [`PostgresStore`] is set up.
+/// The configuration of a [`PostgresStore`].
 #[derive(Clone)]
 #[must_use = "nothing is connected before `connect`"]
 pub struct PostgresOptions {
@@ -38,7 +38,7 @@ pub struct PostgresOptions {
     tls: TlsFiles,
     #[cfg(feature = "deadpool")]
     pool: Option<deadpool_postgres::Pool>,
-    /// The name of an option that a pool of the app's leaves no room for.
+    /// The name of an option that cannot be used with the app's pool.
     #[cfg_attr(
         not(feature = "deadpool"),
         expect(dead_code, reason = "then there is no such pool")
@@ -68,56 +68,62 @@ impl PostgresOptions {
         Self { pool: Some(pool), ..Self::new(String::new()) }
     }
 
-    /// Keeps the tables in this schema, which is created if it does not exist. Otherwise they are
-    /// where the search path of the connection leads.
+    /// Keeps the tables in this schema, which is created if it does not exist.
+    ///
+    /// By default, the search path of the connection decides.
     pub fn schema(self, schema: impl Into<String>) -> Self {
         Self { schema: Some(schema.into()), ..self }
     }
 
-    /// Begins the names of the tables with this instead of `curfew_`.
+    /// Sets the prefix of the tables' names. Default: `curfew_`.
     pub fn prefix(self, prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..self }
     }
 
-    /// Opens so many connections, at least 2, instead of 4. Half of them, rounded down, read; the
-    /// others write.
+    /// Sets the number of connections, at least 2. Default: 4.
+    ///
+    /// Half of them, rounded down, read; the others write.
     pub fn connections(self, connections: usize) -> Self {
         Self { connections, only_own: Some("connections"), ..self }
     }
 
-    /// Does not compare the clock of this machine with that of the server. For tests whose clock is
-    /// moved by hand.
+    /// Skips the comparison of this machine's clock with the server's. For tests with a manual
+    /// clock.
     ///
-    /// Otherwise the store tells the server's time with each record that it reads, and answers with
-    /// an error where a caller who is off by more than a minute wants to insert, to purge or to replace
-    /// rules. [`connect`](Self::connect) refuses a server whose clock is off by more.
+    /// By default the store returns the server's time with the records that it reads. It returns an
+    /// error if a caller whose clock differs by more than a minute inserts, purges or replaces
+    /// rules. [`connect`](Self::connect) refuses a server whose clock differs by more than that.
     pub fn without_clock_check(self) -> Self {
         Self { checks_clock: false, ..self }
     }
 
-    /// Says that the connection string leads to a pooler which gives out server connections for a
-    /// transaction at a time, such as PgBouncer with `pool_mode = transaction`. Then nothing is
-    /// prepared and nothing is set for longer than a transaction. See
+    /// Supports a pooler that assigns server connections for a transaction at a time.
+    ///
+    /// An example is PgBouncer with `pool_mode = transaction`. The store then prepares no
+    /// statements, and its settings last only for a transaction. See
     /// [Poolers](PostgresStore#poolers).
     pub fn through_pooler(self) -> Self {
         Self { peer: Peer::Pooler, only_own: Some("through_pooler"), ..self }
     }
 
-    /// Demands that what is acknowledged is on the disks of so many replicas as well, so that it survives
-    /// a failover to one of them. Otherwise of none.
+    /// Requires acknowledged changes to be on the disks of this many replicas. Default: 0.
     ///
-    /// It is the server that waits for them. So [`connect`](Self::connect), and each connection for
-    /// writing that is opened later, looks whether it does: `synchronous_commit` must be `on` or
-    /// `remote_apply` for this role and database, and `synchronous_standby_names` demand at least so
-    /// many, such as `ANY 1 (a, b)`. While a replica that it waits for is gone, changes end as errors,
-    /// and sessions are read as usual. Such a change may have been made on the primary alone: see
-    /// [stores](crate::docs::stores).
+    /// They then survive a failover to one of these replicas.
+    ///
+    /// The server waits for the replicas. So [`connect`](Self::connect), and each writing
+    /// connection that is opened later, checks its settings: `synchronous_commit` must be `on` or
+    /// `remote_apply` for this role and database, and `synchronous_standby_names` must require at
+    /// least this many, such as `ANY 1 (a, b)`. While a required replica is gone, changes fail with
+    /// errors, and sessions are read as usual. Such a change may have been made on the primary
+    /// alone: see [stores](crate::docs::stores).
     pub fn acknowledged_by(self, replicas: u32) -> Self {
         Self { acknowledged_by: replicas, ..self }
     }
 
-    /// Trusts the authorities in this PEM file and no others to vouch for the server. Otherwise those
-    /// that the connection string names (`sslrootcert`), or that the operating system trusts.
+    /// Trusts only the authorities in this PEM file to sign the server's certificate.
+    ///
+    /// By default, those of the connection string (`sslrootcert`) are trusted, or those of the
+    /// operating system.
     #[cfg(feature = "postgres-tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres-tls")))]
     pub fn tls_roots(mut self, file: impl Into<std::path::PathBuf>) -> Self {
@@ -125,9 +131,11 @@ impl PostgresOptions {
         Self { only_own: Some("tls_roots"), ..self }
     }
 
-    /// Shows the server this certificate, a PEM file that may hold its chain too, and proves it with
-    /// the key in that PEM file, which must not be encrypted. Otherwise those that the connection
-    /// string names (`sslcert` and `sslkey`), or none.
+    /// Presents this client certificate to the server.
+    ///
+    /// The certificate is a PEM file that may also contain its chain. The key is a PEM file, and
+    /// must not be encrypted. By default, the files of the connection string (`sslcert` and
+    /// `sslkey`) are used, or none.
     #[cfg(feature = "postgres-tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres-tls")))]
     pub fn tls_client(
@@ -140,21 +148,22 @@ impl PostgresOptions {
         Self { only_own: Some("tls_client"), ..self }
     }
 
-    /// The tables as SQL, to be run by somebody who may create them. It may be run again.
+    /// Returns the SQL that creates the tables, for another role. It may be run again.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] if the schema or the prefix is no name.
+    /// [`OpenError`] if the schema or the prefix is not a valid name.
     pub fn schema_sql(&self) -> Result<String, OpenError> {
         Ok(schema::sql(&self.names()?))
     }
 
-    /// Connects, and creates the tables if they are missing. Of several nodes that do so at the same
-    /// time one creates them, and the others wait.
+    /// Connects, and creates missing tables.
+    ///
+    /// If several nodes do so at the same time, one creates them, and the others wait.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] says what stands in the way and what to do about it.
+    /// [`OpenError`] says what prevents it and how to fix it.
     pub async fn connect(self) -> Result<PostgresStore, OpenError> {
         let names = self.names()?;
         let checks = Checks { clock: self.checks_clock, acknowledged_by: self.acknowledged_by };
@@ -245,7 +254,7 @@ impl PostgresOptions {
     }
 }
 
-/// Without the connection string, which may hold a password.
+/// Omits the connection string, which may contain a password.
 impl fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresOptions")
@@ -280,5 +289,5 @@ fn is_name(name: &str) -> bool {
         && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
-/// With what follows it, a name stays within the 63 bytes that PostgreSQL allows.
+/// With its suffix, a name stays within the 63 bytes that PostgreSQL allows.
 const MAX_NAME: usize = 40;

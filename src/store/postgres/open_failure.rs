@@ -1,4 +1,4 @@
-//! Why a connection cannot be opened.
+//! The reasons why a connection cannot be opened.
 
 use std::borrow::Cow;
 
@@ -10,19 +10,19 @@ use crate::store::open_error::OpenError;
 #[derive(Debug)]
 pub(super) enum OpenFailure {
     Postgres(Error),
-    /// All that can be reached are replicas or read-only.
+    /// All reachable servers are replicas or read-only.
     ReadOnly,
     /// Its timeline is older than one that this node has seen.
     OldPrimary,
-    /// It is no copy of the server that this node has seen.
+    /// It is not a copy of the server that this node has seen.
     OtherSystem,
-    /// The server's process for the connection before is still there.
+    /// The server's process of the previous connection still exists.
     PredecessorStays,
-    /// Fewer replicas than were asked for have what it acknowledges.
+    /// Fewer replicas than required have its acknowledged changes.
     TooFewReplicas,
     /// The role may not ask which server it is.
     MayNotAsk(Error),
-    /// It says of itself what this version cannot read.
+    /// This version cannot read the server's answers about itself.
     Unreadable,
     Silent,
 }
@@ -34,7 +34,7 @@ impl From<Error> for OpenFailure {
 }
 
 impl OpenFailure {
-    /// What to do about it.
+    /// Advice on how to fix it.
     pub(super) fn advice(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Postgres(error) => advice(error),
@@ -70,7 +70,7 @@ impl OpenFailure {
         })
     }
 
-    /// Whether the server is not there, or about to go or to come.
+    /// Whether the server is absent, or about to stop or start.
     pub(super) fn is_of_a_broken_connection(&self) -> bool {
         matches!(self, Self::Postgres(error) if Failure::is_of_a_broken_connection(error))
     }

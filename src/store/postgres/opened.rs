@@ -11,19 +11,19 @@ use super::connector::Connector;
 use super::open_failure::OpenFailure;
 use super::server::{self, Facts};
 
-/// A connection, and what its server said of itself. If it is dropped, it is closed.
+/// A connection, and the facts about its server. Dropping it closes it.
 pub(super) struct Opened {
     pub(super) client: Client,
     pub(super) pump: PumpTask,
     pub(super) facts: Facts,
     /// The number of the primary that it leads to.
     pub(super) primary: u64,
-    /// How many were opened up to this one.
+    /// The number of this connection: how many were opened up to it.
     pub(super) number: u64,
 }
 
 impl Opened {
-    /// Opens one to a single address, if that takes writes.
+    /// Opens a connection to a single address, if that server accepts writes.
     pub(super) async fn at(
         connector: &Connector,
         address: &Config,
@@ -31,7 +31,7 @@ impl Opened {
     ) -> Result<Self, OpenFailure> {
         let (client, pump) = connector.open(address).await?;
         let wake = wake.clone();
-        // The client's end is what stops it: then it says goodbye to the server.
+        // Dropping the client stops it: it then sends a goodbye message to the server.
         let pump = PumpTask(tokio::spawn(async move {
             let _ = pump.await;
             wake.notify_one();
@@ -40,14 +40,14 @@ impl Opened {
         Ok(Self { client, pump, facts, primary: 0, number: 0 })
     }
 
-    /// Says goodbye to the server, and waits until it is said.
+    /// Sends a goodbye message to the server, and waits until it is sent.
     pub(super) async fn close(self) {
         drop(self.client);
         self.pump.ends().await;
     }
 }
 
-/// The task that moves the bytes of a connection. It ends with this.
+/// The task that moves the bytes of a connection. It ends when this is dropped.
 pub(super) struct PumpTask(JoinHandle<()>);
 
 impl PumpTask {
@@ -56,7 +56,7 @@ impl PumpTask {
         let _ = tokio::time::timeout(MAX_GOODBYE, &mut self.0).await;
     }
 
-    /// Closes the connection without a goodbye, for which it would have to wait.
+    /// Closes the connection without a goodbye message, which would have to wait.
     pub(super) async fn abort(mut self) {
         self.0.abort();
         let _ = (&mut self.0).await;

@@ -1,4 +1,4 @@
-//! Noticing a pooler that nobody has spoken of.
+//! Detection of an undeclared pooler.
 
 use std::sync::Arc;
 
@@ -11,9 +11,10 @@ use super::error::{UNSPOKEN_OF_POOLER, refused};
 use super::hosts::Hosts;
 use crate::store::open_error::OpenError;
 
-/// Refuses a pooler in place of a server. Two connections that are both open have a process each on
-/// a server; a pooler that is not busy lets the same process serve both, one after the other. From one
-/// that is busy a statement of the store will vanish sooner or later, and then that error says it.
+/// Refuses an undeclared pooler. Two connections that are both open have separate processes on a
+/// server, while an idle pooler lets the same process serve both, one after the other. Behind a
+/// busy pooler a prepared statement will be missing sooner or later, and that error then names the
+/// cause.
 pub(super) async fn notice(hosts: &Arc<Hosts>) -> Result<(), OpenError> {
     if hosts.connector.peer == Peer::Pooler {
         return Ok(());

@@ -7,11 +7,11 @@ use tokio::sync::watch;
 use super::open_failure::OpenFailure;
 use super::server::Server;
 
-/// Which server is the primary, as far as this node knows. It never goes back to an older timeline.
+/// The primary, as far as this node knows. It never goes back to an older timeline.
 #[derive(Default)]
 pub(super) struct Primary {
     known: watch::Sender<Option<Server>>,
-    /// Changes with the server, so that what an answer came from is compared without a lock.
+    /// Changes with the server, so that answers are checked without a lock.
     number: AtomicU64,
 }
 
@@ -25,8 +25,8 @@ impl Primary {
         self.number.load(Ordering::Acquire) == number
     }
 
-    /// Takes a server for the primary: from now on, no answer of another one counts. Gives back its
-    /// number.
+    /// Makes a server the primary, and returns its number. From now on, answers of other servers do
+    /// not count.
     pub(super) fn take(&self, server: Server) -> Result<u64, OpenFailure> {
         let mut outcome = Ok(0);
         self.known.send_if_modified(|known| {
@@ -52,7 +52,7 @@ impl Primary {
     }
 }
 
-/// Which of the servers that take writes is the primary.
+/// The primary among the servers that accept writes.
 pub(super) fn choose(
     known: Option<Server>,
     found: impl IntoIterator<Item = Server>,
@@ -65,11 +65,11 @@ pub(super) fn choose(
             continue;
         }
         match best {
-            // Before anything is known, nobody can say which of two databases is meant.
+            // Before the first contact, either of the two databases could be meant.
             Some((_, other)) if other.system != server.system => {
                 return Err(OpenFailure::OtherSystem);
             }
-            // Of two on one timeline it stays with the one that it has, or takes the first.
+            // With two on one timeline, the current one stays, or the first is taken.
             Some((_, other))
                 if server.timeline < other.timeline
                     || server.timeline == other.timeline && known != Some(server) => {}

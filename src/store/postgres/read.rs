@@ -14,7 +14,7 @@ use crate::session::{Key, Record, Revision, SessionId};
 use crate::store::batch::{self, Batched, Batcher};
 use crate::store::contract::{Listed, Loaded, Page};
 
-/// What was found of one session.
+/// The result of loading one session.
 pub(super) struct Found {
     row: Row,
     clock: Option<Timestamp>,
@@ -68,7 +68,7 @@ pub(super) async fn list(store: &Shared, key: &Key, page: Page) -> Result<Listed
     let mut listed = Listed { records: Vec::new(), unreadable: 0, next: None, rules, clock };
     for row in &rows {
         match Record::decode(row.try_get(2)?) {
-            // Of two keys that share a digest it may be under the other one.
+            // Two keys can share a digest; this record belongs to the other one.
             Ok(record) if !record.is_under(key) => {}
             Ok(record) => listed.records.push(Arc::new(record)),
             Err(Unreadable) => listed.unreadable += 1,
@@ -97,7 +97,7 @@ pub(super) async fn rules_since(
     let incarnation = Incarnation::of(head.try_get::<_, &str>(1)?);
     let mut changes = Vec::with_capacity(rows.len());
     for row in &rows {
-        // Where nothing has changed there is one row without rules.
+        // Without changes there is one row without rules.
         let Some(org) = row.try_get::<_, Option<&str>>(2)? else {
             break;
         };
@@ -120,7 +120,7 @@ pub(super) fn session_id(row: &Row, column: usize) -> Result<SessionId, Failure>
 }
 
 impl Shared {
-    /// What the server's clock shows, if it was asked in this column.
+    /// The time of the server's clock, if this column asked for it.
     fn clock(
         &self,
         time: ServerTime,

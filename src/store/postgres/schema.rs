@@ -14,9 +14,9 @@ use super::server::Facts;
 use crate::clock::{Clock as _, ServerClock, SystemClock};
 use crate::store::open_error::OpenError;
 
-/// The tables' names, as they stand in statements.
+/// The tables' names, as written in statements.
 pub(super) struct Names {
-    /// Quoted, since it may be a word of SQL.
+    /// Quoted, since it may be an SQL keyword.
     schema: Option<String>,
     prefix: String,
     pub(super) head: String,
@@ -43,7 +43,7 @@ impl Names {
     }
 }
 
-/// Sees to it that the server can keep the store: with its tables, created if they are missing.
+/// Makes sure that the server can keep the store, and creates missing tables.
 pub(super) async fn prepare(
     hosts: &Arc<Hosts>,
     names: &Names,
@@ -52,16 +52,16 @@ pub(super) async fn prepare(
     let opened = hosts.open(&Arc::new(Notify::new())).await?;
     checks.pass(&opened.facts)?;
     let prepared = prepare_with(&opened.client, names).await;
-    // It is closed before the others are opened.
+    // Closed before the others are opened.
     opened.close().await;
     prepared
 }
 
-/// What the server must be like.
+/// The requirements for the server.
 #[derive(Clone, Copy)]
 pub(super) struct Checks {
     pub(super) clock: bool,
-    /// On so many replicas.
+    /// The number of replicas.
     pub(super) acknowledged_by: u32,
 }
 
@@ -80,7 +80,7 @@ impl Checks {
     }
 }
 
-/// Nothing is prepared: at the other end there may be a pooler.
+/// Statements are not prepared, since the peer may be a pooler.
 pub(super) async fn prepare_with(client: &Client, names: &Names) -> Result<(), OpenError> {
     let encoding: String = client.query_typed_one("SHOW server_encoding", &[]).await?.get(0);
     if encoding != "UTF8" {
@@ -124,7 +124,7 @@ async fn format_of(client: &Client, names: &Names) -> Result<Option<i32>, OpenEr
     }
 }
 
-/// What is missing shows now rather than at the first sign-in.
+/// Missing rights cause an error now rather than at the first sign-in.
 async fn rights(client: &Client, names: &Names) -> Result<(), OpenError> {
     let all = ["SELECT", "INSERT", "UPDATE", "DELETE"];
     let sql = "SELECT has_table_privilege($1, $2)";
@@ -146,7 +146,7 @@ async fn rights(client: &Client, names: &Names) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// A table may have been made by hand, or by halves.
+/// A table may have been made by hand, or incompletely.
 async fn columns(client: &Client, names: &Names) -> Result<(), OpenError> {
     for (table, columns) in [
         (&names.head, "one, version, rules"),
@@ -163,10 +163,10 @@ async fn columns(client: &Client, names: &Names) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The format of the tables. Another one is refused.
+/// The format of the tables. Another format is refused.
 const FORMAT: i32 = 2;
 
-/// Creates what is missing, as often as it is run and by however many at once: as one message it is
+/// Creates missing tables. It may run any number of times and concurrently: as one message it is
 /// one transaction, and the lock holds until its end.
 pub(super) fn sql(names: &Names) -> String {
     let Names { schema, prefix, head, sessions, keys, rules } = names;

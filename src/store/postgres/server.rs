@@ -1,4 +1,4 @@
-//! What a server says of itself when a connection to it is opened.
+//! The facts that a server reports when a connection is opened.
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
@@ -8,14 +8,14 @@ use super::open_failure::OpenFailure;
 use super::standbys;
 use crate::clock::Timestamp;
 
-/// A server that takes writes. After it was started again it is another one.
+/// A server that accepts writes. After a restart it counts as another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Server {
-    /// The same for a primary and its replicas.
+    /// The system identifier, the same for a primary and its replicas.
     pub(super) system: i64,
-    /// Higher after each promotion.
+    /// The timeline, higher after each promotion.
     pub(super) timeline: i64,
-    /// When its process began, in microseconds.
+    /// The start of its process, in microseconds.
     pub(super) started: i64,
 }
 
@@ -24,21 +24,21 @@ pub(super) struct Server {
 pub(super) struct Backend {
     pub(super) server: Server,
     id: i32,
-    /// In microseconds. Ids are used again.
+    /// In microseconds. Process ids are reused.
     started: i64,
 }
 
-/// What is to be known of a connection before it is used.
+/// The facts to know before a connection is used.
 pub(super) struct Facts {
     pub(super) server: Server,
-    /// `None` where the role may not see it, or a pooler stands in between.
+    /// `None` if the role may not see it, or behind a pooler.
     pub(super) backend: Option<Backend>,
     pub(super) time: Timestamp,
-    /// So many replicas have what was acknowledged.
+    /// The number of replicas that have acknowledged changes.
     pub(super) acknowledged_by: u32,
 }
 
-/// Asks for all of it in one round trip, and sets up the connection.
+/// Asks for all facts in one round trip, and sets up the connection.
 pub(super) async fn facts(client: &Client, peer: Peer) -> Result<Facts, OpenFailure> {
     let ask = match peer {
         Peer::Server => format!("{WAIT_BRIEFLY}; {ASK}"),
@@ -63,7 +63,7 @@ pub(super) async fn facts(client: &Client, peer: Peer) -> Result<Facts, OpenFail
     };
     let server = Server { system, timeline, started };
     let id = i32::try_from(id).map_err(|_| OpenFailure::Unreadable)?;
-    // Behind a pooler it may be somebody else's by the next question.
+    // Behind a pooler, the next query may use another process.
     let began = number(&began).filter(|_| peer == Peer::Server);
     Ok(Facts {
         server,
@@ -77,7 +77,7 @@ pub(super) async fn facts(client: &Client, peer: Peer) -> Result<Facts, OpenFail
 }
 
 impl Backend {
-    /// Ends this process over another connection to its server. Says whether it is gone.
+    /// Ends this process over another connection to its server. Returns whether it is gone.
     pub(super) async fn is_ended_over(&self, client: &Client) -> Result<bool, Error> {
         let Self { id, started, .. } = self;
         let sql = format!(
@@ -102,8 +102,8 @@ async fn only_row<const COLUMNS: usize>(
     Ok(std::array::from_fn(|column| row.get(column).map(str::to_owned)))
 }
 
-/// Whoever waits for a lock on the whole table, or for somebody else's row, must not take up a
-/// connection, and while it is opened not one more each time that it is tried.
+/// A call that waits for a lock on a table or a row must not occupy a connection, and each attempt
+/// to open a connection must not add one more.
 const WAIT_BRIEFLY: &str = "SET lock_timeout = '1s'";
 
 const ASK: &str = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean, \

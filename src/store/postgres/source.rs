@@ -1,4 +1,4 @@
-//! Where connections come from: the store's own, or a pool of the app's.
+//! The source of connections: the store's own, or the app's pool.
 
 use tokio_postgres::Row;
 
@@ -12,8 +12,8 @@ use super::statements::Sql;
 use super::transaction::Transaction;
 use super::values::Params;
 
-/// Where calls find a connection. What a pool of the app's needs is boxed: else every call over the
-/// store's own connections would carry the room for it.
+/// The source of a call's connection. The parts for the app's pool are boxed: otherwise every call
+/// over the store's own connections would reserve memory for them.
 pub(super) enum Source {
     Own(Connections),
     #[cfg(feature = "deadpool")]
@@ -21,7 +21,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// A count of what is tried, from now on.
+    /// A count of tries, from now on.
     pub(super) fn repeats(&self) -> Repeats {
         match self {
             Self::Own(connections) => connections.repeats(),
@@ -42,7 +42,7 @@ impl Source {
         answer
     }
 
-    /// Runs one statement, which is a transaction of its own.
+    /// Runs one statement in a transaction of its own.
     pub(super) async fn once(&self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Failure> {
         match self {
             Self::Own(connections) => connections.once(sql, params).await,
@@ -51,7 +51,7 @@ impl Source {
         }
     }
 
-    /// Begins a transaction. If it is dropped, it is undone.
+    /// Begins a transaction, which is rolled back when dropped.
     pub(super) async fn begin(&self) -> Result<Transaction, Failure> {
         let call = match self {
             Self::Own(connections) => {

@@ -1,8 +1,8 @@
-//! On how many replicas is what a server acknowledges.
+//! The number of replicas that have a server's acknowledged changes.
 
-/// By its settings `synchronous_commit` and `synchronous_standby_names`.
+/// The number that `synchronous_commit` and `synchronous_standby_names` require.
 pub(super) fn demanded(commit: &str, names: &str) -> u32 {
-    // With less, a replica may acknowledge what it has not written to its disk.
+    // With a weaker setting, a replica may acknowledge changes before they are on its disk.
     if !matches!(commit, "on" | "remote_apply") {
         return 0;
     }
@@ -10,7 +10,7 @@ pub(super) fn demanded(commit: &str, names: &str) -> u32 {
     if names.is_empty() {
         return 0;
     }
-    // A plain list waits for one of them, and so does a single name, in quotes or not.
+    // A plain list waits for one of them, and so does a single name, quoted or not.
     let Some((method, _)) = names.split_once('(').filter(|(method, _)| !method.contains('"'))
     else {
         return 1;

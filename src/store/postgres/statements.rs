@@ -9,7 +9,7 @@ use super::schema::Names;
 pub(super) struct Sql {
     pub(super) number: usize,
     pub(super) text: String,
-    /// Of its parameters: who asks without preparing must say them.
+    /// The types of its parameters, needed for queries without preparing.
     pub(super) types: &'static [Type],
 }
 
@@ -28,7 +28,7 @@ const TEXT: Type = Type::TEXT;
 const TEXTS: Type = Type::TEXT_ARRAY;
 const BODIES: Type = Type::BYTEA_ARRAY;
 
-/// Columns of records, and of the places where they are listed.
+/// Columns of records, and of their places in lists.
 static IMPORTED: [Type; 12] =
     [IDS, NUMBERS, TEXTS, NUMBERS, NUMBERS, NUMBERS, TEXTS, NUMBERS, BODIES, NUMBERS, NUMBERS, IDS];
 
@@ -38,7 +38,7 @@ static REPLACED: [Type; 8] = [ID, NUMBER, NUMBER, NUMBER, NUMBER, TEXT, NUMBER, 
 static RELISTED: [Type; 11] =
     [ID, NUMBER, NUMBER, NUMBER, NUMBER, TEXT, NUMBER, BODY, NUMBER, NUMBERS, NUMBERS];
 
-/// The statements. Each that has two has the second one for a purpose that it names.
+/// The statements. In a pair, the comment says what the second one is for.
 pub(super) struct Statements {
     /// A record and the revision of all rules; the second with the server's time.
     pub(super) load: [Sql; 2],
@@ -52,18 +52,18 @@ pub(super) struct Statements {
     pub(super) lock_key: Sql,
     pub(super) insert: Sql,
     pub(super) body: Sql,
-    /// The second tells nobody: commits that tell wait for one another.
+    /// The second does not notify: commits that notify wait for one another.
     pub(super) replace: [Sql; 2],
-    /// As `replace`, for a session that is to be listed elsewhere.
+    /// As `replace`, for a session whose keys have changed.
     pub(super) relist: [Sql; 2],
     pub(super) state: Sql,
-    /// Changes nothing, but its commit waits for replicas as any other does.
+    /// Changes nothing, but its commit waits for replicas like any other.
     pub(super) confirm: Sql,
     pub(super) lock_head: Sql,
     pub(super) raise_head: Sql,
     pub(super) rules_revision: Sql,
     pub(super) replace_rules: Sql,
-    /// What is due and not locked; the second waits for what is.
+    /// Due records that are not locked; the second waits for locked ones.
     pub(super) due: [Sql; 2],
     pub(super) still_due: Sql,
     pub(super) leave: Sql,
@@ -86,7 +86,7 @@ impl Statements {
         let with_time = |columns: &str, from: &str| {
             ["", ", clock_timestamp()"].map(|time| format!("SELECT {columns}{time} FROM {from}"))
         };
-        // With the change, or with none.
+        // With the change, or not at all.
         let tell =
             |table: &str, what: &str| format!("pg_notify('curfew_' || {table}::text, {what})");
         let tells_session = tell("tableoid", "encode(id, 'hex')");
@@ -105,11 +105,11 @@ impl Statements {
             )
         };
         Self {
-            // Without a head there is no row, which is not the same as no session.
+            // Without a head there is no row, which differs from a missing session.
             load: with_time(&format!("(SELECT body FROM {sessions} WHERE id = $1), rules"), head)
                 .map(|text| sql(text).takes(&[ID])),
-            // No joins, so that the server, which may not know yet how large the tables are, has no
-            // choice among plans.
+            // Without joins, the server has no choice among plans: it may not yet know how large
+            // the tables are.
             load_all: with_time(
                 &format!(
                     "(SELECT body FROM {sessions} AS s WHERE s.id = asked.id), \
@@ -187,7 +187,7 @@ impl Statements {
             ))
             .takes(&[TEXT, NUMBER, NUMBER, BODY]),
             due: [due(" SKIP LOCKED"), due("")].map(|text| sql(text).takes(&[NUMBER, NUMBER])),
-            // In order, or the server would read the whole table to find none.
+            // In order, or the server would read the whole table to find no row.
             still_due: sql(format!(
                 "SELECT FROM {sessions} WHERE purge_check <= $1 ORDER BY purge_check LIMIT 1"
             ))

@@ -1,4 +1,4 @@
-//! Encrypted connections, to a server whose certificate is checked.
+//! Encrypted connections, with a check of the server's certificate.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub(super) fn connect_with(options: &TlsOptions) -> Result<MakeRustlsConnect, Op
 fn roots(file: Option<&Path>) -> Result<RootCertStore, OpenError> {
     let mut roots = RootCertStore::empty();
     let Some(file) = file else {
-        // If there are none, the server is refused, and that error says what to do.
+        // Without any, the server is refused, and that error gives advice.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         return Ok(roots);
     };
@@ -87,7 +87,7 @@ fn unusable(file: &Path, wanted: &str, error: pem::Error) -> OpenError {
     refused(advice).caused_by(error)
 }
 
-/// Checks that an authority vouches for the certificate, whichever host it is for.
+/// Checks that an authority has signed the certificate, for any host.
 #[derive(Debug)]
 struct ChainVerifier {
     roots: RootCertStore,

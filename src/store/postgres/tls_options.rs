@@ -1,4 +1,4 @@
-//! Whether connections are encrypted, and who proves what to whom.
+//! The encryption options of connections: mode, authorities, and client certificate.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::connection_string::NamedTls;
 use super::error::refused;
 use crate::store::open_error::OpenError;
 
-/// The files that the options of the store name.
+/// The files in the options of the store.
 #[derive(Clone, Default)]
 pub(super) struct TlsFiles {
     pub(super) roots: Option<PathBuf>,
@@ -16,19 +16,19 @@ pub(super) struct TlsFiles {
     pub(super) key: Option<PathBuf>,
 }
 
-/// What holds for the connections of a store.
+/// The encryption options of a store's connections.
 #[cfg_attr(not(feature = "postgres-tls"), expect(dead_code, reason = "what encrypts reads it"))]
 pub(super) struct TlsOptions {
     pub(super) mode: SslMode,
     pub(super) checks_host_name: bool,
-    /// `None`: those that the operating system trusts.
+    /// `None` for the authorities that the operating system trusts.
     pub(super) roots: Option<PathBuf>,
     /// The files of the client's certificate and its key.
     pub(super) client: Option<(PathBuf, PathBuf)>,
 }
 
 impl TlsOptions {
-    /// What the connection string says, and the options of the store, which come first.
+    /// The options of the store, which take precedence over those of the connection string.
     pub(super) fn of(named: NamedTls, files: TlsFiles) -> Result<Self, OpenError> {
         let is_system = files.roots.is_none() && named.roots.as_deref() == Some("system");
         let (mode, checks_host_name) = match named.mode.as_deref() {

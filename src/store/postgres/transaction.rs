@@ -7,7 +7,7 @@ use super::error::Failure;
 use super::statements::Sql;
 use super::values::Params;
 
-/// A connection with a transaction. Whoever keeps the connection undoes it if its caller goes.
+/// A connection with a transaction. If its caller goes, the keeper of the connection rolls it back.
 pub(super) struct Transaction {
     call: Call,
 }
@@ -16,8 +16,9 @@ impl Transaction {
     pub(super) async fn begin(call: Call) -> Result<Self, Failure> {
         let mut transaction = Self { call };
         transaction.call.begins();
-        // Whoever waits for long has no caller any more. And of a node that is lost in the middle the
-        // server knows nothing for hours; whoever waits for what it has locked gets it before giving up.
+        // After a long wait for a lock the caller is gone. The server notices a lost node only after
+        // hours. With these timeouts, a call that waits for the locks of that node gets them before
+        // it gives up.
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; \
                      SET LOCAL idle_in_transaction_session_timeout = '8s'";
         match transaction.call.run(begin).await {
@@ -34,7 +35,7 @@ impl Transaction {
         self.call.query(sql, params).await.map(drop)
     }
 
-    /// Commits what succeeded, and undoes what failed.
+    /// Commits a success, and rolls back a failure.
     pub(super) async fn end<T>(self, outcome: Result<T, Failure>) -> Result<T, Failure> {
         match outcome {
             Ok(answer) => {

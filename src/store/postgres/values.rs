@@ -1,4 +1,4 @@
-//! What is sent to the server and read from it.
+//! The values that are sent to the server and read from it.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,8 +8,8 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::clock::Timestamp;
 
-/// A parameter that does not print: the driver writes parameters to the log, where neither hashes
-/// nor addresses belong.
+/// A parameter whose `Debug` shows nothing: the driver logs parameters, and neither hashes nor
+/// addresses belong there.
 pub(super) struct Hidden<T>(pub(super) T);
 
 impl<T> fmt::Debug for Hidden<T> {
@@ -37,7 +37,7 @@ impl<T: ToSql> ToSql for Hidden<T> {
 /// A statement's parameters, in the order of their numbers.
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// What the clock of the server shows.
+/// The time of the server's clock.
 pub(super) struct ClockTime(pub(super) Timestamp);
 
 impl<'a> FromSql<'a> for ClockTime {
@@ -51,7 +51,7 @@ impl<'a> FromSql<'a> for ClockTime {
     }
 }
 
-/// From when on PostgreSQL counts microseconds.
+/// The epoch of PostgreSQL's microseconds.
 const YEAR_2000: i64 = 946_684_800_000;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Telling of changes: the server notifies of each with its commit, and one connection listens.
+//! Reporting changes: the server notifies of each with its commit, and one connection listens.
 //!
-//! A server notifies of what is committed before whoever committed it has its answer, and a connection
-//! passes on what it was notified of before it says that a later question is answered in full.
+//! A server notifies of a commit before the committing caller gets its answer. A connection
+//! delivers its notifications before it completes the answer to a later query.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::clock::Stopwatch;
 use crate::store::error::StoreError;
 use crate::store::watch::{Change, ChangeSender, Changes, Heartbeat};
 
-/// `None` where nothing can listen: behind a pooler, and with a pool of the app's.
+/// `None` where listening is impossible: behind a pooler, and with the app's pool.
 pub(super) async fn watch(store: &Shared) -> Result<Option<Changes>, StoreError> {
     let Some(hosts) = store.hosts.clone().filter(|hosts| hosts.connector.peer == Peer::Server)
     else {
@@ -29,7 +29,7 @@ pub(super) async fn watch(store: &Shared) -> Result<Option<Changes>, StoreError>
     let sql = (store.names.sessions.clone(), store.sql.head[1].text.clone());
     let is_asked = store.server_clock.is_asked;
     let turn = hosts.connector.notified.opening.clone().lock_owned().await;
-    // However long it takes, whoever waits for it may leave, and comes again.
+    // It may take long; a caller that waits may leave, and try again.
     let listening = tokio::spawn(async move {
         let _turn = turn;
         let listening = timeout(MAX_TIME_TO_LISTEN, listen(hosts, &sql.0, &sql.1)).await;
@@ -76,7 +76,7 @@ impl Listening {
         self.opened.close().await;
     }
 
-    /// `None` if the connection is of no more use.
+    /// `None` if the connection is no longer usable.
     async fn stands(&self, is_asked: bool) -> Option<Heartbeat> {
         let asked = Stopwatch::start();
         let answer = timeout(2 * Changes::HEARTBEAT, self.opened.client.query_one(&self.head, &[]));
@@ -87,7 +87,7 @@ impl Listening {
     }
 }
 
-/// A server that hangs gets one attempt after the other, and each waits for so long.
+/// A server that hangs gets one attempt after the other, each with this timeout.
 const MAX_TIME_TO_LISTEN: std::time::Duration = MAX_TIME_TO_OPEN;
 
 const CANNOT_LISTEN: &str =

@@ -15,8 +15,7 @@ use crate::policy::OrgRules;
 use crate::session::{Key, Record, Revision};
 use crate::store::contract::{Cap, Inserted, Replaced};
 
-/// Tries again what other changes stood in the way of, and what a connection broke under: each call may
-/// be repeated.
+/// Retries a call after conflicts and broken connections: each call may be repeated.
 pub(super) async fn retried<T, F>(
     store: &Shared,
     mut attempt: impl FnMut() -> F,
@@ -35,7 +34,7 @@ where
     }
 }
 
-/// So often a call gives way to others.
+/// How often a call gives way to conflicting ones.
 const MAX_CONFLICTS: u32 = 4;
 
 pub(super) async fn insert(
@@ -60,7 +59,7 @@ async fn insert_within(
     let keys = digests(&record.entered_keys());
     let first = Hidden(keys.first().copied());
     if cap.is_some() {
-        // A statement of its own, or it would count what was there before it had the lock.
+        // A separate statement, since it must count after it has the lock.
         transaction.query(&sql.lock_key, &[&first]).await?;
     }
     let at_most = cap.map_or(i64::MAX, |cap| i64::from(cap.at_most));
@@ -117,7 +116,7 @@ pub(super) async fn replace(store: &Shared, record: &Record) -> Result<Replaced,
     );
     let params: Params<'_> =
         &[&id, &set.0, &set.1, &set.2, &set.3, &set.4, &set.5, &set.6, &created, &left, &entered];
-    // A touch changes one row and no index; one statement in any case, so all of it or nothing.
+    // A touch changes one row and no index. It is one statement in any case, so all or nothing.
     let (sql, params) =
         if stays { (&store.sql.replace, &params[..8]) } else { (&store.sql.relist, params) };
     let sql = &sql[usize::from(record.is_quiet())];
@@ -127,7 +126,7 @@ pub(super) async fn replace(store: &Shared, record: &Record) -> Result<Replaced,
     }
     let found = store.writers.once(&store.sql.state, &[&id]).await?;
     if 0 < store.acknowledged_by && !found.is_empty() {
-        // It may be there although the commit that made it has not waited to the end.
+        // It may exist although the commit that made it has not finished waiting.
         store.writers.once(&store.sql.confirm, &[]).await?;
     }
     Ok(match found.first() {
@@ -157,7 +156,8 @@ async fn replace_rules_within(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let sql = &store.sql;
-    // Whoever has this row comes next, so changes become visible in the order of their revisions.
+    // The lock on this row decides the order, so changes become visible in the order of their
+    // revisions.
     let head = transaction.query(&sql.lock_head, &[]).await?;
     let head = head.first().ok_or(Unreadable)?;
     let ClockTime(time) = head.try_get(1)?;
@@ -169,7 +169,7 @@ async fn replace_rules_within(
     let current = found.first().map(|row| revision(row, 0)).transpose()?;
     let current = current.unwrap_or(Revision::NONE);
     if current != rules.previous() {
-        // The lock alone has this transaction wait for replicas.
+        // The lock alone makes this transaction wait for replicas.
         return Ok(current == rules.revision());
     }
     // The store's time, if it may be asked.
@@ -181,7 +181,7 @@ async fn replace_rules_within(
     Ok(true)
 }
 
-/// Deletes what is due, in rounds that each are committed.
+/// Deletes due records, in rounds that are committed separately.
 pub(super) async fn purge(store: &Shared, now: Timestamp, at_most: u32) -> Result<u64, Failure> {
     let mut purged = 0;
     let mut waits = false;
@@ -190,7 +190,7 @@ pub(super) async fn purge(store: &Shared, now: Timestamp, at_most: u32) -> Resul
         let round = retried(store, || purge_round(store, now, room as i64, waits)).await?;
         purged += round.deleted;
         if round.found < room {
-            // What others have locked was passed over, unless this round has waited for it.
+            // Locked records were skipped, unless this round has waited for them.
             let still_due = store.writers.once(&store.sql.still_due, &[&now.unix_millis()]).await?;
             if waits || still_due.is_empty() {
                 break;
@@ -237,7 +237,7 @@ async fn purge_within(
             continue;
         }
         gone.push(id);
-        // One that cannot be read leaves its places behind, where nobody finds anything.
+        // An unreadable record leaves its places behind, which then lead to no record.
         let Ok(record) = Record::decode(row.try_get(1)?) else {
             continue;
         };
@@ -256,10 +256,10 @@ async fn purge_within(
     Ok(Round { found: rows.len() as u64, deleted })
 }
 
-/// So many at once, or others would wait for them.
+/// The size of a round: larger ones would make others wait.
 const PURGE_ROUND: u64 = 1000;
 
-/// Refuses a caller whose clock is wrong.
+/// Returns an error if the caller's clock is wrong.
 async fn check_clock(
     transaction: &Transaction,
     store: &Shared,

@@ -1,25 +1,25 @@
-//! What an address names: one server, a cluster, or whom Sentinels name.
+//! Addresses of one server, a cluster, or Sentinels.
 
 use redis::{ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo};
 
 use super::error::refused;
 use crate::store::open_error::OpenError;
 
-/// Which servers there are, and how one logs in there.
+/// The servers of an address, and the credentials for them.
 pub(super) struct Address {
     pub(super) servers: Servers,
     pub(super) login: RedisConnectionInfo,
     pub(super) is_encrypted: bool,
 }
 
-/// By what a primary is found.
+/// How a primary is found.
 pub(super) enum Servers {
     One(ConnectionAddr),
     /// Some of the nodes: they name the others.
     Cluster(Vec<Node>),
     Sentinels {
         sentinels: Vec<Node>,
-        /// By which they know the primary.
+        /// The name by which they know the primary.
         name: String,
         login: RedisConnectionInfo,
     },
@@ -45,7 +45,7 @@ impl Address {
         }
     }
 
-    /// Of what follows the scheme: `user:password@a:1,b:2/`.
+    /// Parses the part after the scheme: `user:password@a:1,b:2/`.
     fn cluster(rest: &str, is_encrypted: bool) -> Result<Self, OpenError> {
         let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
         if !matches!(path, "" | "0") {
@@ -58,7 +58,7 @@ impl Address {
         Ok(Self { servers: Servers::Cluster(nodes), login, is_encrypted })
     }
 
-    /// Of what follows the scheme:
+    /// Parses the part after the scheme:
     /// `user:password@a:1,b:2/name/0?sentinel_username=…&sentinel_password=…`.
     fn sentinels(rest: &str, is_encrypted: bool) -> Result<Self, OpenError> {
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -92,7 +92,7 @@ fn nodes(hosts: &str, port: u16) -> Result<(Vec<Node>, RedisConnectionInfo), Ope
     let (login, hosts) = hosts.rsplit_once('@').unwrap_or(("", hosts));
     let info = one(&format!("redis://{login}{}host/", if login.is_empty() { "" } else { "@" }))?.1;
     let node = |host: &str| match one(&format!("redis://{host}/"))?.0 {
-        // Without a port it says Redis' own.
+        // Without a port, it returns Redis' default port.
         ConnectionAddr::Tcp(name, _) if !names_port(host) => Ok((name, port)),
         ConnectionAddr::Tcp(name, port) => Ok((name, port)),
         _ => Err(unusable()),

@@ -1,4 +1,4 @@
-//! What servers answer.
+//! The answers of servers.
 
 use redis::Value;
 
@@ -7,14 +7,14 @@ use crate::clock::Timestamp;
 use crate::encoding::Unreadable;
 use crate::session::{Revision, SessionId};
 
-/// What was found of one session.
+/// The result of loading one session.
 pub(super) struct Found {
     pub(super) value: Option<Vec<u8>>,
     pub(super) rules: Revision,
     pub(super) clock: Option<Timestamp>,
 }
 
-/// Where entries of a list stand.
+/// The places of entries in a list.
 pub(super) fn places(answer: Value) -> Result<Vec<(Timestamp, SessionId)>, Failure> {
     let mut items = items(Some(answer))?.into_iter();
     let mut places = Vec::with_capacity(items.len() / 2);
@@ -67,7 +67,7 @@ pub(super) fn text(bytes: Vec<u8>) -> Result<String, Failure> {
     Ok(String::from_utf8(bytes).map_err(|_| Unreadable)?)
 }
 
-/// The revision of all rules, where there may be none yet.
+/// The revision of all rules, if there is one yet.
 pub(super) fn revision(answer: Option<Value>) -> Result<Revision, Failure> {
     match answer {
         None | Some(Value::Nil) => Ok(Revision::NONE),

@@ -1,4 +1,4 @@
-//! Asking a node of a cluster, and what to make of its answer.
+//! Calls to a node of a cluster, and the meaning of its answers.
 
 use redis::{Pipeline, ServerErrorKind, Value};
 
@@ -8,19 +8,19 @@ use super::error::Failure;
 use super::server::Server;
 use super::slots::{Range, ranges, redirected};
 
-/// Why a call has to be made again.
+/// The reason why a call has to be repeated.
 pub(super) enum Again {
     /// Another node has its slot.
     Moved(Node),
-    /// Another node has its key already, though not yet its slot.
+    /// Another node already has its key, though not yet its slot.
     Ask(Node),
-    /// Its keys are on their way, or the nodes have yet to agree.
+    /// Its keys are moving, or the nodes have not agreed yet.
     Wait(Failure),
-    /// The node cannot be reached, or is responsible for nothing.
+    /// The node cannot be reached, or is not responsible for any slot.
     Lost(Failure),
 }
 
-/// Makes calls, all of which this node is asked for.
+/// Makes calls that all belong to this node.
 pub(super) async fn ask(
     server: &Server,
     calls: &[&Call],
@@ -43,7 +43,7 @@ pub(super) async fn ask(
     Ok(answers)
 }
 
-/// What a node has said: an answer, or where to go from here.
+/// The outcome of a call: an answer, or where to repeat it.
 pub(super) enum Outcome {
     Answer(Value),
     Again(Again),
@@ -72,7 +72,7 @@ pub(super) fn read(value: Value, asked: &Node) -> Result<Outcome, Failure> {
     again.map(Outcome::Again).ok_or(failure)
 }
 
-/// Which slots there are, as this node sees it, and how new that is.
+/// The slots as this node sees them, and the epoch of its view.
 pub(super) async fn map_of(server: &Server, host: &str) -> Result<(u64, Vec<Range>), Failure> {
     let mut calls = redis::pipe();
     calls.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SLOTS");

@@ -1,12 +1,12 @@
-//! What a server is asked.
+//! A call to a server.
 
 use redis::Cmd;
 
-/// A call, and the key by which it finds its server: all of its keys are in the slot of that one.
+/// A call, and the key that selects its server: all of its keys are in the same slot.
 pub(super) struct Call {
     pub(super) key: Vec<u8>,
     pub(super) cmd: Cmd,
-    /// It is done when it has reached so many replicas.
+    /// The number of replicas that must have the change.
     pub(super) replicas: Option<u32>,
 }
 

@@ -1,12 +1,12 @@
-//! The nodes of a cluster, and who of them is responsible for what.
+//! The nodes of a cluster, and the slots they are responsible for.
 //!
-//! A map of the slots says whom to ask. Whoever is asked and is not responsible says who is, and then
-//! the map is drawn anew. It is also drawn anew when a node cannot be reached or leaves calls
-//! unanswered: by what the others say.
+//! A map of the slots selects the node for a call. A node that is not responsible names the one
+//! that is, and then the map is loaded again. It is also loaded again when a node cannot be reached
+//! or leaves calls unanswered: then the other nodes are asked.
 //!
-//! This is not the client for clusters that the driver brings. That one sends all calls to a node over
-//! one connection, where one that waits for replicas would hold up all others; while it draws its map
-//! it asks one node after the other, and meanwhile calls none; and it does not notice when nobody
+//! This does not use the driver's cluster client. That client sends all calls to a node over one
+//! connection, where a call that waits for replicas would delay all others. While it loads its map,
+//! it asks one node after the other, and makes no calls. It also does not notice when no caller
 //! waits for its answers any more.
 
 use std::collections::HashMap;
@@ -33,18 +33,18 @@ pub(super) struct Cluster(Arc<Shared>);
 struct Shared {
     connector: Arc<Connector>,
     scripts: Arc<Scripts>,
-    /// Those that the address names.
+    /// The nodes in the address.
     seeds: Vec<Node>,
     map: RwLock<Arc<Map>>,
-    // One at a time draws the map.
+    // One caller at a time loads the map.
     drawing: tokio::sync::Mutex<()>,
-    /// How often somebody has tried to draw it.
+    /// The number of attempts to load it.
     drawn: AtomicU64,
 }
 
 #[derive(Default)]
 struct Map {
-    /// The higher, the newer: the nodes number their agreements.
+    /// Higher is newer: the nodes number their agreements.
     epoch: u64,
     ranges: Vec<Range>,
     servers: HashMap<Node, Arc<Server>>,
@@ -58,7 +58,7 @@ impl Map {
 }
 
 impl Cluster {
-    /// A cluster some of whose nodes are these.
+    /// A cluster that these nodes belong to.
     pub(super) fn new(connector: Arc<Connector>, scripts: Arc<Scripts>, seeds: &[Node]) -> Self {
         let shared = Shared {
             connector,
@@ -73,16 +73,16 @@ impl Cluster {
         Self(Arc::new(Shared { map: RwLock::new(Arc::new(map)), ..shared }))
     }
 
-    /// Makes calls, each at the node that is responsible for its key, all at once.
+    /// Makes calls at the nodes responsible for their keys, all at once.
     pub(super) async fn all(&self, calls: &[Call]) -> Result<Vec<Value>, Failure> {
-        // Whoever goes before the answer comes may have waited for a node that is gone.
+        // A caller that leaves before the answer may have waited for a node that is gone.
         let unanswered = Unanswered(&self.0);
         let answers = self.0.all(calls).await;
         std::mem::forget(unanswered);
         answers
     }
 
-    /// The node that is responsible for a key, as far as the map knows.
+    /// The node that is responsible for a key, according to the map.
     pub(super) fn server_of(&self, key: &[u8]) -> Option<Arc<Server>> {
         let map = self.0.map();
         map.responsible(slot_of(key)).map(|node| self.0.server_at(&map, node))
@@ -101,13 +101,13 @@ impl Cluster {
         Ok(nodes.into_iter().map(|node| (node.clone(), shared.server_at(&map, &node))).collect())
     }
 
-    /// The same, as they are now.
+    /// The same, from a newly loaded map.
     pub(super) async fn primaries_anew(&self) -> Result<Vec<(Node, Arc<Server>)>, Failure> {
         self.0.draw(self.0.drawn.load(Ordering::Acquire)).await?;
         self.primaries().await
     }
 
-    /// How many slots nobody is responsible for.
+    /// The number of slots without a responsible node.
     pub(super) fn missing(&self) -> usize {
         let map = self.0.map();
         let count = |range: &Range| usize::from(range.last - range.first) + 1;
@@ -137,7 +137,7 @@ impl Shared {
         for (at, call) in calls.iter().enumerate() {
             match map.responsible(slot_of(&call.key)) {
                 None => again.push((at, Again::Lost(Failure::NotServed))),
-                // Each of these is a trip of its own.
+                // Each of these is a separate round trip.
                 Some(node) if call.replicas.is_some() => groups.push((node, vec![at])),
                 Some(node) => match groups
                     .iter_mut()
@@ -155,7 +155,7 @@ impl Shared {
                 ask(&server, &group, false).await
             }
         });
-        // Most often there is one, or two.
+        // Usually there is one, or two.
         let answered = join_all(asked).await;
         let mut answers = vec![Value::Nil; calls.len()];
         for ((node, group), answered) in groups.iter().zip(answered) {
@@ -185,7 +185,7 @@ impl Shared {
         Ok(answers)
     }
 
-    /// Makes a call again, where it belongs by now.
+    /// Repeats a call at the node that is now responsible.
     async fn follow(
         self: &Arc<Self>,
         call: &Call,
@@ -232,7 +232,7 @@ impl Shared {
         })
     }
 
-    /// Draws the map anew, unless somebody has since.
+    /// Loads the map again, unless another caller has since.
     async fn draw(&self, seen: u64) -> Result<(), Failure> {
         let _turn = self.drawing.lock().await;
         if self.drawn.load(Ordering::Acquire) != seen {
@@ -257,10 +257,10 @@ impl Shared {
         self.drawn.fetch_add(1, Ordering::AcqRel);
         let (epoch, ranges) = newest.ok_or(failure)?;
         if epoch < old.epoch {
-            // Those who know more do not answer.
+            // The nodes that know more do not answer.
             return Ok(());
         }
-        // Those of the address as well: nobody else may be left one day.
+        // Including those of the address: the others may all disappear one day.
         let nodes = ranges.iter().flat_map(|range| &range.nodes).chain(&self.seeds);
         let servers =
             nodes.map(|node| (node.clone(), self.server_at(&old, node))).collect::<HashMap<_, _>>();
@@ -269,30 +269,30 @@ impl Shared {
         Ok(())
     }
 
-    /// The same, and nobody waits for it.
+    /// The same, in the background.
     fn draw_soon(self: &Arc<Self>, seen: u64) {
         let shared = self.clone();
         tokio::spawn(async move { shared.draw(seen).await.ok() });
     }
 }
 
-/// A call that is given up before its answer comes.
+/// A call that is given up before its answer arrives.
 struct Unanswered<'a>(&'a Arc<Shared>);
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         let is_drawing = self.0.drawing.try_lock().is_err();
-        // When a runtime ends, there is nobody to do it.
+        // When a runtime ends, there is no task to do it.
         if !is_drawing && tokio::runtime::Handle::try_current().is_ok() {
             self.0.draw_soon(self.0.drawn.load(Ordering::Acquire));
         }
     }
 }
 
-/// So often a call is sent elsewhere, or waits for the nodes to agree.
+/// How often a call is sent to another node, or waits for the nodes to agree.
 const MAX_WAYS: u32 = 32;
 
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// For as long the nodes are asked for their map: one of them may be silent.
+/// How long the nodes are asked for their map: one of them may be silent.
 const MAX_TIME_TO_DRAW: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! One connection that many calls share. It fails fast, and comes back by itself.
+//! One connection that many calls share. It fails fast, and reconnects by itself.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use super::error::{Failure, READ_ONLY};
 use super::primary::Primary;
 
-/// It knows no timeout, since whoever calls has one; but it notices when nobody waits for its answers
-/// any more.
+/// A connection without a timeout, since each caller has one. It notices when no caller waits for
+/// its answers any more.
 pub(super) struct Connection {
     primary: Arc<Primary>,
     state: Arc<Mutex<State>>,
@@ -24,7 +24,7 @@ pub(super) struct Connection {
 enum State {
     /// The next call opens it.
     Closed,
-    /// A task does, for all who wait, and however long they do.
+    /// A task opens it for all waiting callers, regardless of their timeouts.
     Opening(watch::Receiver<Option<RedisResult<Open>>>),
     Open(Open),
 }
@@ -32,9 +32,9 @@ enum State {
 #[derive(Clone)]
 struct Open {
     connection: MultiplexedConnection,
-    /// Which of the primaries that were seen it leads to.
+    /// The number of the primary that it leads to.
     primary: u32,
-    /// Which connection it is, so that of many calls that fail at once one replaces it.
+    /// The number of this connection, so that of many calls that fail at once, one replaces it.
     number: u32,
 }
 
@@ -71,7 +71,7 @@ impl Connection {
             self.leave(open.number);
         }
         if open.primary != self.primary.number() {
-            // Another connection has found a newer primary: what this one said counts no more.
+            // Another connection has found a newer primary: answers of this one no longer count.
             self.leave(open.number);
             return Err(Failure::PrimaryLeft);
         }
@@ -91,7 +91,7 @@ impl Connection {
             let opened = opening.wait_for(Option::is_some).await.map(|opened| opened.clone());
             match opened {
                 Ok(Some(opened)) => return opened,
-                // The runtime of the task has ended: this one goes on.
+                // The runtime of the task has ended: this call continues.
                 _ => self.give_up(&opening),
             }
         }
@@ -103,7 +103,7 @@ impl Connection {
             return opening.clone();
         }
         if let Some(open) = self.current(&state) {
-            // Since this call looked, another one has opened it.
+            // Another call has opened it since this call looked.
             return watch::channel(Some(Ok(open))).1;
         }
         let (done, opening) = watch::channel(None);
@@ -131,7 +131,7 @@ impl Connection {
         }
     }
 
-    /// The next call connects anew: to whoever answers at the address by then.
+    /// Makes the next call connect again, to the server that then has the address.
     fn leave(&self, number: u32) {
         let mut state = self.state();
         if matches!(&*state, State::Open(open) if open.number == number) {
@@ -148,10 +148,11 @@ fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many connections there have been in this process.
+/// The number of connections so far in this process.
 static NUMBERS: AtomicU32 = AtomicU32::new(0);
 
-/// A place among the calls that are under way: a server that hangs must not collect calls without end.
+/// A slot among the calls that are under way: a server that hangs must not collect calls without
+/// end.
 struct Place<'a>(&'a AtomicU32);
 
 impl<'a> Place<'a> {
@@ -168,8 +169,8 @@ impl Drop for Place<'_> {
     }
 }
 
-/// A call that is given up before its answer comes. After some of them in a row, whoever comes next
-/// connects anew: a connection whose server is silent never learns that nobody is there.
+/// A call that is given up before its answer arrives. After several of them in a row, the next call
+/// connects again: a connection to a silent server gives no other sign of failure.
 struct Abandoned<'a> {
     connection: &'a Connection,
     number: u32,
@@ -185,7 +186,7 @@ impl Drop for Abandoned<'_> {
     }
 }
 
-/// Also from a server that has become a replica, and keeps its connections.
+/// This includes a server that has become a replica and keeps its connections.
 fn needs_another_connection(error: &RedisError) -> bool {
     error.is_unrecoverable_error() || error.kind() == READ_ONLY
 }

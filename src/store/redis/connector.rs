@@ -13,10 +13,10 @@ use super::address::Node;
 #[cfg(feature = "redis-tls")]
 use super::tls::Tls;
 
-/// How connections are opened.
+/// The parameters for opening connections.
 pub(super) struct Connector {
     pub(super) login: RedisConnectionInfo,
-    /// What the password is now, if it is not always the same.
+    /// Returns the current password, if it can change.
     pub(super) password: Option<Password>,
     pub(super) is_encrypted: bool,
     #[cfg(feature = "redis-tls")]
@@ -25,11 +25,11 @@ pub(super) struct Connector {
 
 pub(super) type Password = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// Takes what a server says without being asked.
+/// Receives the push messages of a server.
 pub(super) type Told = Arc<dyn Fn(PushInfo) -> Result<(), SendError> + Send + Sync>;
 
 impl Connector {
-    /// Where a node is, and whether it is spoken to in secret.
+    /// The address of a node, with or without encryption.
     pub(super) fn at(&self, (host, port): &Node) -> ConnectionAddr {
         if self.is_encrypted {
             let host = host.clone();
@@ -62,7 +62,7 @@ impl Connector {
             .set_response_timeout(None)
             .set_pipeline_buffer_size(PIPELINE_LENGTH);
         if let Some(told) = told.cloned() {
-            // In the older protocol a server says nothing unasked.
+            // In the older protocol a server sends no push messages.
             login = login.set_protocol(ProtocolVersion::RESP3);
             config = config.set_push_sender(move |info| told(info));
         }
@@ -82,7 +82,7 @@ impl Connector {
     }
 }
 
-/// Nobody waits that long for it: whoever waits has a timeout of its own, and it goes on without them.
+/// Callers do not wait this long: each has its own timeout, and the attempt continues without them.
 pub(super) const MAX_TIME_TO_CONNECT: Duration = Duration::from_secs(5);
 
 const PIPELINE_LENGTH: usize = 256;

@@ -1,4 +1,4 @@
-//! One server or a cluster: calls are made alike.
+//! One server or a cluster, with the same calls.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(super) enum Deployment {
 }
 
 impl Deployment {
-    /// Makes one call. Whatever breaks under it, it is made once more.
+    /// Makes one call, and repeats it once if its connection breaks.
     pub(super) async fn call(&self, call: Call) -> Result<Value, Failure> {
         match self {
             Self::One(server) => match call.replicas {
@@ -29,8 +29,7 @@ impl Deployment {
         }
     }
 
-    /// Makes calls that do not wait for each other: over one server in this order, and over a cluster
-    /// in any.
+    /// Makes independent calls: over one server in this order, over a cluster in any order.
     pub(super) async fn all(&self, calls: Vec<Call>) -> Result<Vec<Value>, Failure> {
         match self {
             _ if calls.is_empty() => Ok(Vec::new()),
@@ -43,7 +42,7 @@ impl Deployment {
         }
     }
 
-    /// Makes calls, and then one more, when they are done. Hands back its answer.
+    /// Makes calls, and then a last one when they are done. Returns its answer.
     pub(super) async fn then(&self, mut first: Vec<Call>, last: Call) -> Result<Value, Failure> {
         match self {
             Self::One(_) if last.replicas.is_none() => {
@@ -57,19 +56,20 @@ impl Deployment {
         }
     }
 
-    /// Makes calls that read, and makes sure that who answers is a primary.
+    /// Makes calls that read, and makes sure that a primary answers.
     pub(super) async fn all_on_primary(&self, calls: Vec<Call>) -> Result<Vec<Value>, Failure> {
         match self {
             Self::One(server) => {
                 let answers = server.run_on_primary(pipeline(calls)).await?;
                 Ok(answers.into_iter().map(Value::extract_error).collect::<Result<_, _>>()?)
             }
-            // There each answers only for what it is responsible for.
+            // In a cluster, each node answers only for its own slots.
             Self::Cluster(cluster) => cluster.all(&calls).await,
         }
     }
 
-    /// Makes a call at one of the servers, whichever keys it has; `None` if there are no more.
+    /// Makes a call at the server with this index, for any keys; `None` if there are no more
+    /// servers.
     pub(super) async fn at(&self, server: u32, cmd: &Cmd) -> Result<Option<Value>, Failure> {
         match self {
             Self::One(only) if server == 0 => only.call(cmd).await.map(Some),
@@ -81,7 +81,7 @@ impl Deployment {
         }
     }
 
-    /// Looks, while others go on, whether the primary is still the one that it was.
+    /// Checks in the background whether the primary has changed.
     pub(super) fn look(&self) {
         if let Self::One(server) = self
             && server.primary().has_sentinels()

@@ -1,4 +1,4 @@
-//! What can go wrong: why a store cannot be had, and why it does not answer.
+//! Errors of opening a store, and of its calls.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::store::error::StoreError;
 use crate::store::open_error::OpenError;
 use crate::store::scan::IN_USE;
 
-/// Why the store cannot be opened, and what to do about it.
+/// The error of opening the store, with advice on how to fix it.
 pub(super) fn refused(advice: impl Into<Cow<'static, str>>) -> OpenError {
     OpenError::new("cannot use the redis server as a session store", advice)
 }
@@ -17,7 +17,7 @@ pub(super) fn refused(advice: impl Into<Cow<'static, str>>) -> OpenError {
 impl From<RedisError> for OpenError {
     fn from(error: RedisError) -> Self {
         let refused = refused(advice(&error));
-        // Of an address that cannot be used it says a part, which may be the password.
+        // The error for an invalid address quotes a part of it, which may be the password.
         let tells = error.kind() == ErrorKind::InvalidClientConfig;
         if tells { refused } else { refused.caused_by(error) }
     }
@@ -51,7 +51,7 @@ pub(super) const SLOTS_MISSING: &str = "some slots of the cluster are served by 
 
 fn advice(error: &RedisError) -> Cow<'static, str> {
     if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) {
-        // The server names the command, or none.
+        // The server names the command, if any.
         let detail = error.detail().unwrap_or_default();
         let command = detail.split('\'').nth(1).map(|command| format!("; it lacks `{command}`"));
         return format!("{TOO_FEW_RIGHTS}{}", command.unwrap_or_default()).into();
@@ -82,7 +82,7 @@ fn advice(error: &RedisError) -> Cow<'static, str> {
     .into()
 }
 
-/// The driver does not tell it otherwise.
+/// The driver gives no other sign of it.
 fn is_about_tls(error: &RedisError) -> bool {
     let said = error.to_string();
     ["certificate", "Certificate", "InvalidContentType", "corrupt message", "fatal alert"]
@@ -97,33 +97,33 @@ const CERTIFICATE: &str = "the connection cannot be encrypted; check that the po
 pub(super) const TOO_FEW_RIGHTS: &str = "its user may not do enough; allow it the keys that begin with \
      its prefix, and the commands that the documentation of `RedisStore` lists";
 
-/// Of a server that has become a replica.
+/// The error of a server that has become a replica.
 pub(super) const READ_ONLY: ErrorKind = ErrorKind::Server(ServerErrorKind::ReadOnly);
 
-/// Why a call on an open store fails.
+/// The reason why a call on an open store fails.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
     Redis(RedisError),
-    /// What came back is not what a store has written, or cannot be read.
+    /// The answer was not written by a store, or cannot be read.
     Unreadable(Unreadable),
-    /// The clocks of the caller and of the server are more than a minute apart.
+    /// The clocks of the caller and of the server differ by more than a minute.
     ClocksDiffer,
     /// A session with this id exists already.
     Exists,
     /// Too many calls wait for an answer.
     Crowded,
-    /// It was another primary's answer than the present one's.
+    /// The answer came from another primary than the present one.
     PrimaryLeft,
-    /// No node of the cluster is responsible, or none says which.
+    /// No node of the cluster is responsible, or none names one.
     NotServed,
-    /// It is done, and too few replicas have it.
+    /// The change is made, but too few replicas have it.
     Unacknowledged,
-    /// A session is there in another state than the one that is to be copied.
+    /// A session to be imported exists in another state.
     InUse,
 }
 
 impl Failure {
-    /// Whether somebody else may be responsible by now.
+    /// Whether another server may be responsible by now.
     pub(super) fn is_lost_server(&self) -> bool {
         match self {
             Self::Redis(error) => {

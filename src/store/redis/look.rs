@@ -1,4 +1,4 @@
-//! Whether the servers will do, and what is there already.
+//! Checks of the servers and of existing data, before they are used.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::clock::{Clock as _, ServerClock, SystemClock};
 use crate::encoding::Unreadable;
 use crate::store::open_error::OpenError;
 
-/// What is expected of servers.
+/// The requirements for servers.
 pub(super) struct Expected<'a> {
     pub(super) prefix: &'a str,
     pub(super) checks_clock: bool,
     pub(super) replicas: Option<u32>,
 }
 
-/// Looks at each server, and says whether scripts can carry flags on all of them.
+/// Checks each server, and returns whether all of them support flags in scripts.
 pub(super) async fn look(
     deployment: Deployment,
     scripts: Arc<Scripts>,
@@ -74,7 +74,7 @@ async fn look_at(
     }
     let shown = time(Some(value(answers.next())?))?;
     value(answers.next())?;
-    // It may know them, and this user may not tell it any.
+    // It may know them already, and this user may not be allowed to load any.
     for answer in server.run(&scripts.load()).await? {
         value(Some(answer))?;
     }
@@ -103,7 +103,7 @@ fn is_part_of_cluster(info: &str) -> bool {
     field(info, "cluster_enabled") == Some("1") || field(info, "redis_mode") == Some("cluster")
 }
 
-/// Refuses a server that will not do; says whether scripts can carry flags.
+/// Refuses an unsuitable server; returns whether it supports flags in scripts.
 fn check(info: &str) -> Result<bool, OpenError> {
     let mut numbers =
         field(info, "redis_version").unwrap_or_default().split('.').map(str::parse::<u32>);
@@ -115,8 +115,8 @@ fn check(info: &str) -> Result<bool, OpenError> {
     if field(info, "role") == Some("slave") {
         return Err(refused("it is a replica; give the address of its primary"));
     }
-    // Without the entry of one session a sign-out everywhere would pass it over; without its rules
-    // an organization would have none. That is no matter for a warning.
+    // Without the index entry of a session, signing out everywhere would miss it; without its
+    // rules, an organization would lose its policy. A warning is not enough.
     if field(info, "maxmemory") != Some("0")
         && field(info, "maxmemory_policy") != Some("noeviction")
     {
@@ -128,7 +128,7 @@ fn check(info: &str) -> Result<bool, OpenError> {
 }
 
 async fn format(deployment: &Deployment, prefix: &str) -> Result<(), OpenError> {
-    // Before there were formats, all sessions were listed here by when they are due.
+    // Before there were formats, all sessions were listed here by the time they are due.
     let older = format!("{prefix}purge");
     let mut exists = redis::cmd("EXISTS");
     exists.arg(&older);
@@ -142,7 +142,7 @@ async fn format(deployment: &Deployment, prefix: &str) -> Result<(), OpenError> 
         Call::new(&*key, get)
     };
     let mut format: Option<u32> = from(deployment.call(get()).await?)?;
-    // A server that is full refuses every `SET`, also one that would do nothing.
+    // A full server refuses every `SET`, even one that would change nothing.
     if format.is_none() {
         let mut set = redis::cmd("SET");
         set.arg(&key).arg(FORMAT).arg("NX");
@@ -156,7 +156,7 @@ async fn format(deployment: &Deployment, prefix: &str) -> Result<(), OpenError> 
     }
 }
 
-/// What is missing shows now rather than at the first sign-in.
+/// Missing rights cause an error now rather than at the first sign-in.
 async fn rights(deployment: &Deployment, scripts: &Scripts, prefix: &str) -> Result<(), OpenError> {
     let key = format!("{prefix}rights").into_bytes();
     let attempt = scripts.rights.over(std::slice::from_ref(&key));
@@ -179,7 +179,7 @@ fn text(answer: Option<Value>) -> Result<String, Failure> {
     from(value(answer)?)
 }
 
-/// The format of the keys. Another one is refused.
+/// The format of the keys. Another format is refused.
 const FORMAT: u32 = 2;
 
 const OLDER: &str = "the keys under its prefix have the format of a version before the first release; \

@@ -37,8 +37,9 @@ use crate::clock::{ServerClock, Timestamp};
 use crate::policy::{OrgRules, RulesChanged};
 use crate::session::{Key, Record, Revision, SessionId};
 
-/// Keeps sessions on Redis or Valkey, which several machines may share: one server, a cluster, or
-/// servers that Sentinels watch.
+/// Keeps sessions on Redis or Valkey, for apps on several machines.
+///
+/// It supports one server, a cluster, and servers with Sentinels.
 ///
 /// # Addresses
 ///
@@ -46,58 +47,62 @@ use crate::session::{Key, Record, Revision, SessionId};
 /// | --- | --- |
 /// | `redis://user:password@host:6379/0` | a primary, and its database |
 /// | `redis+unix:///path/to/socket?db=0&user=…&pass=…` | the same, by its Unix socket |
-/// | `redis-cluster://user:password@a:7001,b:7002/` | a cluster some of whose nodes are these |
+/// | `redis-cluster://user:password@a:7001,b:7002/` | a cluster with these nodes; the others are discovered |
 /// | `redis-sentinel://user:password@a:26379,b:26379/name/0` | the primary that these Sentinels know by this name, and its database |
 ///
 /// `rediss://`, `rediss-cluster://` and `rediss-sentinel://` are the same over TLS (feature
-/// `redis-tls`). Sentinels that ask for a login of their own get it from
+/// `redis-tls`). If Sentinels require their own login, add
 /// `?sentinel_username=…&sentinel_password=…`.
 ///
-/// # What it costs
+/// # Cost
 ///
-/// A request costs one round trip, an `MGET` of the session and of the revision of all rules; and once
-/// per touch interval two more. A sign-in takes three. On a cluster a request is two `GET`s at once, and
-/// recording activity takes one round trip more. On a busy node requests share them: while more than 16
-/// loads are under way at a server, those that come at once are one call. Calls share two connections to
-/// each server, which come back by themselves. Reads and changes are made again once if theirs breaks. While nobody can connect
-/// each call fails at once; a call that waits, for an answer or for a connection to open, waits for as
-/// long as its caller does, which is the [`timeout`](crate::Builder::timeout) of the handle. A connection
-/// on which four calls in a row were given up is opened anew.
+/// A request costs one round trip, an `MGET` of the session and of the revision of all rules. Once
+/// per touch interval it costs two more. A sign-in takes three. On a cluster a request is two
+/// concurrent `GET`s, and recording activity takes one more round trip. On a busy node requests
+/// share calls: while more than 16 loads are under way at a server, concurrent loads are one call.
 ///
-/// # What may be lost
+/// Calls share two connections to each server, which reconnect by themselves. Reads and changes are
+/// repeated once if their connection breaks. While no connection can be opened, each call fails at
+/// once. A call that waits for an answer, or for a connection to open, waits as long as its caller:
+/// for the [`timeout`](crate::Builder::timeout) of the handle. A connection is opened again after
+/// four calls in a row were given up on it.
 ///
-/// As much as the server is set up to lose. **A sign-out that it loses brings the session back to
-/// life.** Without an append-only file a restart loses what changed since the last snapshot; with
-/// `appendonly yes` and `appendfsync everysec` a crash loses about a second. So set `appendonly yes`, and
-/// `appendfsync always` where no sign-out may be lost to a crash.
+/// # Durability
 ///
-/// A failover loses what had not reached the replica yet. Replicas learn later what was acknowledged,
-/// unless the store [waits for them](RedisOptions::acknowledged_by). What then remains: a replica
-/// that has not acknowledged may be the one that is promoted, so give the number of replicas that each
-/// primary has; and replicas acknowledge what is in their memory, so that a crash of all of them at once
-/// loses what their append-only files lack.
+/// The durability depends on the server's settings. **If it loses a sign-out, the session is alive
+/// again.** Without an append-only file, a restart loses the changes since the last snapshot. With
+/// `appendonly yes` and `appendfsync everysec`, a crash loses about a second. So set
+/// `appendonly yes`, and also `appendfsync always` if no sign-out may be lost in a crash.
 ///
-/// # The servers
+/// A failover loses the changes that had not reached the replica. Replicas receive changes after
+/// they are acknowledged, unless the store [waits for them](RedisOptions::acknowledged_by). Two
+/// risks remain. A replica that has not acknowledged a change may be promoted, so give the number
+/// of replicas that each primary has. Replicas acknowledge changes in memory, so a crash of all
+/// servers at once loses changes that are not in their append-only files.
 ///
-/// Redis from 6.2 on, or Valkey. Replicas are never read from. With a `maxmemory`, the `maxmemory-policy`
-/// must be `noeviction`, and stay it: a server that is full then refuses sign-ins, while sessions go on
-/// and (from version 7 on) can be ended, and are purged. A session with its device and one organization
-/// takes about 800 bytes.
+/// # Servers
 ///
-/// All calls of a store go to one primary. About once a second, and with each change, it is asked whether
-/// it still is one; with Sentinels, these are asked, too. As soon as one connection has found another
-/// primary, the others are left, and what still arrives over them is not believed. A primary that was
-/// left is never used again. A primary that is cut off from the Sentinels, and from nobody else, goes on
-/// until they can reach it: set `min-replicas-to-write 1`, so that it takes no writes meanwhile.
+/// Redis from 6.2 on, or Valkey. Replicas are never read from. If `maxmemory` is set, the
+/// `maxmemory-policy` must be and remain `noeviction`. A full server then refuses sign-ins, while
+/// sessions continue, can be ended (from version 7 on), and are purged. A session with its device
+/// and one organization takes about 800 bytes.
 ///
-/// On a cluster each call goes to the node that is responsible for its key. Moved slots, slots on their
-/// way, and failovers are followed. A cluster some of whose slots nobody serves is refused.
+/// All calls of a store go to one primary. About once a second, and with each change, the store
+/// checks that it is still the primary, and also asks the Sentinels if there are any. As soon as
+/// one connection has found another primary, the others are closed, and late answers over them are
+/// ignored. A former primary is never used again. A primary that is cut off only from the Sentinels
+/// continues until they can reach it: set `min-replicas-to-write 1`, so that it refuses writes
+/// meanwhile.
 ///
-/// The servers have clocks of their own: a machine that is off by more than a minute is refused.
+/// On a cluster each call goes to the node that is responsible for its key. The store follows moved
+/// and moving slots, and failovers. It refuses a cluster with unserved slots.
+///
+/// The servers have their own clocks: a machine whose clock differs by more than a minute is
+/// refused.
 ///
 /// # Rights
 ///
-/// A user of its own needs the keys that begin with the [prefix](RedisOptions::prefix), and these
+/// A dedicated user needs the keys that begin with the [prefix](RedisOptions::prefix), and these
 /// commands. [`connect`](Self::connect) tries them and names those that are missing.
 ///
 /// ```text
@@ -106,26 +111,27 @@ use crate::session::{Key, Record, Revision, SessionId};
 ///   +hget +hset +evalsha +script|load +info +role +time
 /// ```
 ///
-/// On a cluster also `+cluster|slots +cluster|info +asking`, for `acknowledged_by` also `+wait`, to be
-/// [watched](Store::watch) also `+client|tracking`, and to [copy](crate::store::copy()) from it
-/// `+scan +dbsize`.
+/// A cluster also needs `+cluster|slots +cluster|info +asking`.
+/// [`acknowledged_by`](RedisOptions::acknowledged_by) needs `+wait`, [watching](Store::watch) needs
+/// `+client|tracking`, and [copying](crate::store::copy()) from the store needs `+scan +dbsize`.
 ///
 /// # Keys
 ///
-/// All begin with the prefix. An id is its 16 bytes as they are.
+/// All keys begin with the prefix. An id is written as its 16 bytes.
 ///
-/// - `session:<id>`: a string, the whole record. It expires by itself a week after it became due, in
-///   case nobody purges; if it is never due, never.
-/// - `user:<user>`, `org:<organization>` and `link:<kind>:<value>`: sorted sets of the ids that are
-///   listed there, by time of creation. An entry may outlive its session, and is forgotten by whoever
-///   lists it then. They expire with the last of their sessions.
-/// - `due:0` to `due:f`: sorted sets of ids by when they are due.
-/// - `{rules}:bodies`, a hash of all rules by organization; `{rules}:places`, a sorted set of their names
-///   in the order of their last changes; `{rules}:head`, the revision of all of them. They never expire.
+/// - `session:<id>`: a string, the whole record. It expires a week after it is due, in case the
+///   store is not purged; if it is never due, it does not expire.
+/// - `user:<user>`, `org:<organization>` and `link:<kind>:<value>`: sorted sets of the listed ids,
+///   by time of creation. An entry may outlive its session, and is removed by the next call that
+///   lists it. They expire with the last of their sessions.
+/// - `due:0` to `due:f`: sorted sets of ids by the time they are due.
+/// - `{rules}:bodies`, a hash of all rules by organization; `{rules}:places`, a sorted set of their
+///   names in the order of their last changes; `{rules}:head`, the revision of all rules. They
+///   never expire.
 /// - `format`: the number of this format.
 ///
-/// Redis compares times as floating-point numbers: exact to the millisecond until the year 287396,
-/// and [`Timestamp::NEVER`] is later than all of those.
+/// Redis compares times as floating-point numbers. They are exact to the millisecond until the year
+/// 287396, and [`Timestamp::NEVER`] is later than all of those.
 ///
 /// Clones share the same connections.
 #[derive(Clone)]
@@ -135,10 +141,9 @@ struct Shared {
     deployment: Deployment,
     scripts: Arc<Scripts>,
     prefix: String,
-    /// Ends and rules are acknowledged when so many have them.
+    /// The number of replicas that must have ends and rules before they are acknowledged.
     replicas: Option<u32>,
-    /// What is kept of rules: the revision of all of them, they themselves, and in which order they
-    /// changed.
+    /// The keys of the rules: the revision of all rules, the rules, and the order of their changes.
     rules_keys: [Vec<u8>; 3],
     server_clock: ServerClock,
 }
@@ -148,12 +153,12 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] says what is wrong and what to do about it.
+    /// [`OpenError`] says what is wrong and how to fix it.
     pub async fn connect(url: impl Into<String>) -> Result<Self, OpenError> {
         Self::options(url).connect().await
     }
 
-    /// A store on the server at this address that is yet to be set up.
+    /// Starts the configuration of a store on the servers at this address.
     pub fn options(url: impl Into<String>) -> RedisOptions {
         RedisOptions::new(url.into())
     }

@@ -1,4 +1,4 @@
-//! Reading all sessions out, and filing what another store has kept.
+//! Reading all sessions, and importing those of another store.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub(super) async fn scan(
     }
     let calls = ids.iter().map(|id| Call::get(&store.session_key(*id))).collect();
     for (id, found) in ids.into_iter().zip(store.deployment.all(calls).await?) {
-        // One that is gone by now was not there throughout.
+        // A session that is gone by now did not exist throughout.
         match maybe_bytes(found)?.map(|found| decoded(id, &found)) {
             Some(Ok(record)) => scanned.records.push(Arc::new(record)),
             Some(Err(Unreadable)) => scanned.unreadable += 1,
@@ -56,7 +56,7 @@ pub(super) async fn scan(
     Ok(scanned)
 }
 
-/// About as many as there are sessions: most keys are theirs, their users', and when they are due.
+/// About as many as there are sessions: most keys belong to sessions, users, and due times.
 async fn keys(store: &Shared) -> Result<u64, Failure> {
     let mut count = 0;
     let (mut server, ask) = (0, redis::cmd("DBSIZE"));
@@ -70,7 +70,7 @@ async fn keys(store: &Shared) -> Result<u64, Failure> {
     Ok(count)
 }
 
-/// Which server is read out, and how far.
+/// The server that is scanned, and its cursor.
 #[derive(Clone, Copy, Default)]
 struct Place {
     server: u32,
@@ -90,7 +90,7 @@ impl Place {
     }
 }
 
-/// A pattern that matches these bytes and no others.
+/// A pattern that matches only these bytes.
 fn glob(bytes: &[u8]) -> Vec<u8> {
     let mut pattern = Vec::with_capacity(bytes.len());
     for byte in bytes {
@@ -127,7 +127,7 @@ pub(super) async fn import(store: &Shared, records: &[Arc<Record>]) -> Result<u6
             return Err(Failure::InUse);
         }
     }
-    // Also of those that are there: the call before this one may have been cut off.
+    // Including existing ones: the previous call may have been interrupted.
     let mut calls = Vec::new();
     for record in records {
         calls.extend(record.listed_keys().iter().map(|key| store.enter(key, record, None)));

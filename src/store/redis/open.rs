@@ -1,4 +1,4 @@
-//! Connecting: to which servers, under which prefix, and whether those servers will do.
+//! The configuration of a Redis store, and connecting to its servers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::{RedisStore, Shared};
 use crate::clock::ServerClock;
 use crate::store::open_error::OpenError;
 
-/// A Redis store that is about to connect; made by [`RedisStore::options`].
+/// The configuration of a [`RedisStore`], made by [`RedisStore::options`].
 #[derive(Clone)]
 #[must_use = "nothing happens before `connect`"]
 pub struct RedisOptions {
@@ -46,42 +46,46 @@ impl RedisOptions {
         }
     }
 
-    /// What the names of all keys begin with; `curfew:` by default.
+    /// Sets the prefix of all keys. Default: `curfew:`.
     ///
-    /// Stores that share a database need prefixes of which none begins with another.
+    /// If stores share a database, no prefix may begin with another one.
     pub fn prefix(self, prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..self }
     }
 
-    /// Leaves the server's clock out of it: for tests whose clock is moved by hand.
+    /// Skips the comparison of clocks with the server. For tests with a manual clock.
     ///
-    /// Otherwise the store says with each record what time the server has, and refuses to insert and
-    /// to purge for whoever is off by more than a minute.
+    /// By default the store returns the server's time with each record, and refuses to insert and
+    /// to purge for a caller whose clock differs by more than a minute.
     pub fn without_clock_check(self) -> Self {
         Self { checks_clock: false, ..self }
     }
 
-    /// Acknowledges the end of a session, and a change of rules, when so many replicas have it as
-    /// well (`WAIT`), so that it survives a failover to one of them.
+    /// Waits until this many replicas have the end of a session or a change of rules (`WAIT`).
     ///
-    /// Otherwise the primary alone acknowledges, and what it has not yet passed on is lost with it.
-    /// If too few replicas answer within half a second, the call fails with an error for which
-    /// [`is_unacknowledged`](crate::store::StoreError::is_unacknowledged) is true: it is done on the
-    /// primary, and will be on the replicas, unless the primary is lost before. Make it again to know.
-    /// Until then whoever asks for such a session, or lists it, gets that error too.
+    /// It then survives a failover to one of these replicas.
     ///
-    /// An end costs one more round trip between the servers, on connections of its own: up to four more
-    /// for each server. What else is written, sign-ins and activity, is not waited for: what of it is
-    /// lost makes people sign in again. Give as many as each primary has replicas, or a failover may
-    /// choose one that is behind.
+    /// By default only the primary acknowledges, and changes that it has not yet replicated are
+    /// lost with it. If too few replicas answer within half a second, the call fails with an error
+    /// for which [`is_unacknowledged`](crate::store::StoreError::is_unacknowledged) is true: the
+    /// change is made on the primary, and will reach the replicas unless the primary is lost first.
+    /// Repeat the call to confirm it. Until then, loading or listing such a session fails with the
+    /// same error.
+    ///
+    /// An end costs one more round trip between the servers, on separate connections: up to four
+    /// more for each server. Other writes, such as sign-ins and activity, do not wait: if they are
+    /// lost, users have to sign in again. Give the number of replicas that each primary has;
+    /// otherwise a failover may choose one that is behind.
     pub fn acknowledged_by(self, replicas: u32) -> Self {
         Self { replicas: Some(replicas).filter(|replicas| *replicas != 0), ..self }
     }
 
-    /// Asks for the password each time that a connection is opened, instead of taking the one in the
-    /// address: for passwords that change, and tokens that expire.
+    /// Calls this function for the password each time a connection is opened.
     ///
-    /// It must answer at once; let another task fetch what takes time.
+    /// It replaces the password in the address. Use it for passwords that change, and for tokens
+    /// that expire.
+    ///
+    /// The function must return at once; fetch slow values in another task.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), tower_curfew::store::OpenError> {
@@ -99,8 +103,9 @@ impl RedisOptions {
         Self { password: Some(Arc::new(password)), ..self }
     }
 
-    /// Trusts the authorities in this PEM file and no others to vouch for the server. Otherwise those
-    /// that the operating system trusts.
+    /// Trusts only the authorities in this PEM file to sign the server's certificate.
+    ///
+    /// By default, those of the operating system are trusted.
     #[cfg(feature = "redis-tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "redis-tls")))]
     pub fn tls_roots(mut self, file: impl Into<std::path::PathBuf>) -> Self {
@@ -108,7 +113,7 @@ impl RedisOptions {
         self
     }
 
-    /// Shows the server the certificate in the first of these PEM files, with the key in the second.
+    /// Presents a client certificate to the server: the first PEM file, with the key in the second.
     #[cfg(feature = "redis-tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "redis-tls")))]
     pub fn tls_client(
@@ -120,11 +125,11 @@ impl RedisOptions {
         self
     }
 
-    /// Connects to the servers and looks whether they will do.
+    /// Connects to the servers and checks that they are suitable.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] says what is wrong and what to do about it.
+    /// [`OpenError`] says what is wrong and how to fix it.
     pub async fn connect(self) -> Result<RedisStore, OpenError> {
         let shared = self.shared().await?;
         Ok(RedisStore(Arc::new(shared)))
@@ -150,7 +155,7 @@ impl RedisOptions {
             checks_clock: self.checks_clock,
             replicas: self.replicas,
         };
-        // What it knows of scripts is not known yet.
+        // It is not known yet whether it supports flags in scripts.
         let plain = Arc::new(Scripts::new(false));
         let looks = look(deployed(&plain), plain, &expected);
         let knows_flags =
@@ -193,7 +198,7 @@ fn deployment(
 
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The address may carry a password.
+        // The address may contain a password.
         f.debug_struct("RedisOptions")
             .field("prefix", &self.prefix)
             .field("checks_clock", &self.checks_clock)

@@ -1,4 +1,4 @@
-//! Which server is asked: one, and never again one that was left for another.
+//! The primary that is asked. A former primary is never asked again.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,27 +13,27 @@ use super::address::Node;
 use super::connector::{Connector, Told};
 use super::error::READ_ONLY;
 
-/// Where a server is, and which one was there.
+/// The address of the primary, and its identity.
 pub(super) struct Primary {
     connector: Arc<Connector>,
     target: Target,
-    /// Rises when another primary is found: connections to the one before are of no use then.
+    /// Rises when another primary is found: connections to the one before are then no longer used.
     number: AtomicU32,
-    /// Where the Sentinels said last that it is.
+    /// The address that the Sentinels gave last.
     named: Mutex<Option<Node>>,
-    /// By their replication ids. Each start and each promotion makes a new one.
+    /// The known primaries, by replication id. Each start and each promotion makes a new id.
     seen: Mutex<Seen>,
 }
 
 pub(super) enum Target {
     At(ConnectionAddr),
-    /// Wherever the Sentinels say.
+    /// The address that the Sentinels give.
     Sentinels {
         sentinels: Vec<Node>,
         name: String,
         login: RedisConnectionInfo,
     },
-    /// A node of a cluster, which says by itself what it is no longer responsible for.
+    /// A node of a cluster, which refuses calls for slots that it is not responsible for.
     NodeOfCluster(ConnectionAddr),
 }
 
@@ -58,7 +58,7 @@ impl Primary {
         self.number.load(Ordering::Acquire)
     }
 
-    /// Opens a connection, and says to which of the primaries it leads.
+    /// Opens a connection, and returns the number of the primary that it leads to.
     pub(super) async fn open(
         &self,
         told: Option<&Told>,
@@ -109,12 +109,12 @@ impl Primary {
         matches!(self.target, Target::Sentinels { .. })
     }
 
-    /// Asks the Sentinels where the primary is, and leaves the one that is no longer it: one that was
-    /// cut off does not know.
+    /// Asks the Sentinels for the primary, and leaves a former one: a primary that was cut off does
+    /// not know.
     pub(super) async fn look(&self) {
         let Ok(node) = self.named_by_sentinels().await else { return };
         if self.named().as_ref() != Some(&node) {
-            // To open a connection to another one is to leave the one before.
+            // Opening a connection to another primary leaves the one before.
             let _ = self.open(None).await;
         }
     }
@@ -163,8 +163,8 @@ impl Primary {
     }
 }
 
-/// So many of those that were left are known again.
+/// The number of former primaries that are remembered.
 const REMEMBERED: usize = 64;
 
-/// Until the next Sentinel is asked.
+/// The timeout of a Sentinel, before the next one is asked.
 const MAX_TIME_TO_NAME: Duration = Duration::from_secs(1);

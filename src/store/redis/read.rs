@@ -20,7 +20,7 @@ use crate::store::contract::{Listed, Loaded, Page};
 pub(super) async fn load(store: &Arc<Shared>, id: SessionId) -> Result<Option<Loaded>, Failure> {
     let found = match store.server_of(id) {
         Some(server) => batch::ask(&Asked { store: store.clone(), server }, id).await?,
-        // Whoever looks for it finds out.
+        // The lookup finds out.
         None => find(store, &[id]).await?.pop(),
     };
     let Found { value, rules, clock } = found.ok_or(Unreadable)?;
@@ -30,13 +30,13 @@ pub(super) async fn load(store: &Arc<Shared>, id: SessionId) -> Result<Option<Lo
     Ok(Some(Loaded { record, rules, clock }))
 }
 
-/// The revision of all rules, and what the clock of the server shows.
+/// The revision of all rules, and the time of the server's clock.
 pub(super) async fn stands(store: &Shared) -> Result<(Revision, Option<Timestamp>), Failure> {
     let (_, rules, clock) = records(store, &[]).await?;
     Ok((rules, clock))
 }
 
-/// The server that is asked: each has batches of its own, so that none waits for another one.
+/// The server that is asked: each has its own batches, so that they do not wait for each other.
 #[derive(Clone)]
 struct Asked {
     store: Arc<Shared>,
@@ -95,7 +95,7 @@ async fn records(
     Ok((found, revision(head)?, clock))
 }
 
-/// The answers of primaries, and what the clock of one of them shows.
+/// The answers of primaries, and the time of one of their clocks.
 async fn with_time(
     store: &Shared,
     mut calls: Vec<Call>,
@@ -103,7 +103,7 @@ async fn with_time(
     store.deployment.look();
     calls.push(Call::new(&*store.rules_keys[0], redis::cmd("TIME")));
     let answers = store.deployment.all_on_primary(calls).await;
-    // Until a primary has answered, whoever comes next looks for one, too.
+    // Until a primary has answered, the next call also looks for one.
     let mut answers = answers.inspect_err(|_| store.server_clock.forget())?;
     let time = time(answers.pop())?;
     store.server_clock.shows(time);
@@ -134,14 +134,14 @@ pub(super) async fn list(store: &Shared, key: &Key, page: Page) -> Result<Listed
             }
         };
         match decoded(id, &value) {
-            // An entry of an organization that it has left stays until the session has ended.
+            // The entry of an organization that it has left stays until the session has ended.
             Ok(record) if !record.is_under(key) => {}
             Ok(record) => listed.records.push(Arc::new(record)),
             Err(Unreadable) => listed.unreadable += 1,
         }
     }
     if !dead.is_empty() {
-        // Nothing brings them back. Whoever looks next would do the same.
+        // Nothing brings them back, so concurrent calls would remove the same entries.
         let mut forget = redis::cmd("ZREM");
         forget.arg(&index);
         for id in &dead {
@@ -184,7 +184,7 @@ pub(super) async fn rules_since(
     Ok(RulesChanged { changes, reaches, incarnation })
 }
 
-/// A record as it is kept: its revision and its state, for scripts to see, and the whole.
+/// A record as stored: its revision and its state, for scripts, and the whole record.
 pub(super) fn value(record: &Record, state: u8) -> Vec<u8> {
     [&revision_bytes(record.revision())[..], &[state], &record.encode()].concat()
 }
@@ -192,7 +192,7 @@ pub(super) fn value(record: &Record, state: u8) -> Vec<u8> {
 /// The states of a record.
 pub(super) const LIVING: u8 = b'L';
 pub(super) const ENDED: u8 = b'E';
-/// It has ended, and whether enough replicas know is not known yet.
+/// It has ended, and it is not yet known whether enough replicas have the end.
 pub(super) const ENDED_HERE: u8 = b'e';
 
 pub(super) fn revision_bytes(revision: Revision) -> [u8; HEAD] {
@@ -214,8 +214,8 @@ pub(super) fn decoded(id: SessionId, value: &[u8]) -> Result<Record, Unreadable>
 }
 
 impl Shared {
-    /// Whoever tells that a session has ended waits until enough replicas know, too; another call may
-    /// have waited in vain.
+    /// Waits until enough replicas have the end of a session, before it is reported; an earlier
+    /// call may have waited in vain.
     async fn settle(&self, id: SessionId, value: &[u8]) -> Result<(), Failure> {
         if self.replicas.is_none() || value.get(HEAD) != Some(&ENDED_HERE) {
             return Ok(());
@@ -233,7 +233,7 @@ impl Shared {
         Call::new(key, mark)
     }
 
-    /// The server that is responsible for a session, if that is known.
+    /// The server that is responsible for a session, if it is known.
     fn server_of(&self, id: SessionId) -> Option<Arc<Server>> {
         match &self.deployment {
             Deployment::One(server) => Some(server.clone()),
@@ -245,17 +245,17 @@ impl Shared {
         self.key("session:", id.as_bytes())
     }
 
-    /// How the keys of all sessions begin.
+    /// The common prefix of the keys of all sessions.
     pub(super) fn session_prefix(&self) -> Vec<u8> {
         self.key("session:", b"")
     }
 
-    /// Where sessions under a key are listed.
+    /// The key of a list of sessions.
     pub(super) fn list_key(&self, key: &Key) -> Vec<u8> {
         self.key("", key.as_str().as_bytes())
     }
 
-    /// Where sessions are listed by when they are due: not all in one place, which would be busy.
+    /// The key of a list of sessions by due time: in several parts, since one would be busy.
     pub(super) fn due_key(&self, part: u8) -> Vec<u8> {
         self.key("due:", format!("{part:x}").as_bytes())
     }

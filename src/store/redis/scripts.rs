@@ -1,4 +1,4 @@
-//! The scripts. None knows what a record or rules mean.
+//! The scripts. They do not interpret records or rules.
 
 use redis::{Cmd, Pipeline};
 
@@ -8,10 +8,10 @@ pub(super) struct Script {
     hash: String,
 }
 
-/// The scripts as one server takes them.
+/// The scripts in the form that one server supports.
 pub(super) struct Scripts {
     pub(super) replace: Script,
-    /// The same, for what has ended.
+    /// The same, for records that have ended.
     pub(super) end: Script,
     pub(super) due: Script,
     pub(super) delete: Script,
@@ -19,22 +19,23 @@ pub(super) struct Scripts {
     pub(super) page: Script,
     pub(super) replace_rules: Script,
     pub(super) rules_since: Script,
-    /// Says how far an end has come.
+    /// Returns how far an end has been replicated.
     pub(super) settle: Script,
-    /// Says which commands of the others may not be given.
+    /// Returns which commands of the other scripts are not permitted.
     pub(super) rights: Script,
 }
 
 impl Scripts {
-    /// A server from version 7 on can be told how to treat a script: none of these runs on a
-    /// replica, not even to read, and some run although the memory is used up.
+    /// From version 7 on, scripts can have flags: none of these runs on a replica, not even to
+    /// read, and some run although the memory is full.
     pub(super) fn new(server_knows_flags: bool) -> Self {
         let script = |flags: &str, code: &str| {
             let head = if server_knows_flags { format!("#!lua{flags}\n") } else { String::new() };
             let code = head + code;
             Script { hash: redis::Script::new(&code).get_hash().to_owned(), code }
         };
-        // What reads, and what makes room. A sign-out must not fail because the memory is full.
+        // Scripts that read, and scripts that free memory. A sign-out must not fail because the
+        // memory is full.
         let always = |code: &str| script(" flags=allow-oom", code);
         let with_room = |code: &str| script("", code);
         Self {
@@ -51,7 +52,7 @@ impl Scripts {
         }
     }
 
-    /// What tells a server all of them.
+    /// The calls that load all scripts into a server.
     pub(super) fn load(&self) -> Pipeline {
         let Self { replace, end, due, delete, enter, page, replace_rules, rules_since, .. } = self;
         let all = [replace, end, due, delete, enter, page, replace_rules, rules_since];
@@ -64,7 +65,7 @@ impl Scripts {
 }
 
 impl Script {
-    /// The command that runs it over these keys, so far without arguments.
+    /// The command that runs it over these keys, without arguments so far.
     pub(super) fn over(&self, keys: &[Vec<u8>]) -> Cmd {
         let mut run = redis::cmd("EVALSHA");
         run.arg(&*self.hash).arg(keys.len()).arg(keys);

@@ -1,4 +1,4 @@
-//! The connections to one server, and the scripts that it has been told.
+//! The connections to one server, and the scripts loaded into it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,9 +15,10 @@ use super::scripts::Scripts;
 use crate::session::SessionId;
 use crate::store::batch::Batcher;
 
-/// A few connections to one server: one alone would be the limit where many calls are under way.
+/// A few connections to one server: a single one would be the limit with many calls under way.
 ///
-/// Those that wait for replicas have others, since a connection answers nothing else meanwhile.
+/// Calls that wait for replicas have other connections, since a connection answers no other call
+/// meanwhile.
 pub(super) struct Server {
     primary: Arc<Primary>,
     shared: [Connection; 2],
@@ -45,7 +46,7 @@ impl Server {
         &self.primary
     }
 
-    /// Makes one call, in one round trip; and as [`run`](Self::run) does once more.
+    /// Makes one call, in one round trip; repeats it once, as [`run`](Self::run) does.
     pub(super) async fn call(&self, call: &Cmd) -> Result<Value, Failure> {
         self.attempt(&self.shared, |mut connection| async move {
             connection.send_packed_command(call).await?.extract_error()
@@ -53,17 +54,17 @@ impl Server {
         .await
     }
 
-    /// Makes calls, one after the other, in one round trip; and once more, over a new connection, if
-    /// theirs breaks or leads to a replica, since each of them may be repeated. A server that does
-    /// not know the scripts, as after a restart, is given them.
+    /// Makes calls, one after the other, in one round trip. Repeats them once over a new connection
+    /// if theirs breaks or leads to a replica, since each of them may be repeated. Loads the
+    /// scripts into a server that does not know them, for example after a restart.
     ///
-    /// An answer may be what the server has against the call.
+    /// An answer may be the server's error for the call.
     pub(super) async fn run(&self, calls: &Pipeline) -> Result<Vec<Value>, Failure> {
         self.attempt(&self.shared, |connection| sent(connection, calls)).await
     }
 
-    /// As [`run`](Self::run), and makes sure that the server is a primary. One that has become a
-    /// replica goes on answering what only reads, and knows less and less.
+    /// As [`run`](Self::run), and makes sure that the server is a primary. A server that has become
+    /// a replica continues to answer reads, from data that gets older.
     pub(super) async fn run_on_primary(&self, mut calls: Pipeline) -> Result<Vec<Value>, Failure> {
         calls.cmd("ROLE");
         let calls = &calls;
@@ -77,7 +78,7 @@ impl Server {
         .await
     }
 
-    /// Makes a call, and waits until so many replicas have what it changed, if it says that it is done.
+    /// Makes a call, and waits until this many replicas have its change, if it was made.
     pub(super) async fn call_and_wait(
         &self,
         call: &Cmd,
@@ -127,7 +128,7 @@ impl Server {
             }
             _ => return answer,
         };
-        // Rare, and boxed: else every call would carry the room for it.
+        // Rare, and boxed: otherwise every call would reserve memory for it.
         Box::pin(async {
             if !knows_scripts {
                 let load = &self.scripts.load();
@@ -139,10 +140,10 @@ impl Server {
     }
 }
 
-/// Not by the pipeline itself, whose errors do not tell what the server calls them.
+/// Not by the pipeline itself, whose errors lack the server's error codes.
 async fn sent(mut connection: MultiplexedConnection, calls: &Pipeline) -> RedisResult<Vec<Value>> {
     let answers = connection.send_packed_commands(calls, 0, calls.len()).await?;
-    // What concerns all calls of the connection is no answer to one of them.
+    // An error that concerns all calls of the connection is not the answer to one of them.
     for answer in &answers {
         if let Value::ServerError(error) = answer
             && matches!(error.kind(), Some(ServerErrorKind::NoScript | ServerErrorKind::ReadOnly))
@@ -157,7 +158,7 @@ fn primary() -> Value {
     Value::BulkString(b"master".to_vec())
 }
 
-/// In milliseconds; less than the time that a handle gives a call unless it is told otherwise.
+/// In milliseconds; less than the default timeout of a handle's call.
 const MAX_WAIT_FOR_REPLICAS: u32 = 500;
 
 const NO_SCRIPT: ErrorKind = ErrorKind::Server(ServerErrorKind::NoScript);

@@ -1,4 +1,4 @@
-//! Which node of a cluster is responsible for a key.
+//! The slots of a cluster, and the nodes responsible for them.
 
 use redis::{RedisResult, Value};
 
@@ -6,8 +6,7 @@ use super::address::Node;
 use super::error::Failure;
 use crate::encoding::Unreadable;
 
-/// In which of the slots of a cluster a key is: only what stands in its first braces counts, if
-/// anything does.
+/// The slot of a key: only the text in its first braces counts, if there is any.
 pub(super) fn slot_of(key: &[u8]) -> u16 {
     let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
         let inner = &key[open + 1..];
@@ -19,7 +18,7 @@ pub(super) fn slot_of(key: &[u8]) -> u16 {
 
 pub(super) const SLOTS: u16 = 16384;
 
-/// CRC-16/XMODEM, as the specification of Redis Cluster says.
+/// CRC-16/XMODEM, as in the specification of Redis Cluster.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
         let at = usize::from((crc >> 8) as u8 ^ byte);
@@ -43,7 +42,7 @@ const TABLE: [u16; 256] = {
     table
 };
 
-/// Slots, from the first to the last, and the nodes that have them, the primary first.
+/// A range of slots, and the nodes that have them, the primary first.
 #[derive(PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) first: u16,
@@ -51,7 +50,7 @@ pub(super) struct Range {
     pub(super) nodes: Vec<Node>,
 }
 
-/// What `CLUSTER SLOTS` of the node at this host has answered.
+/// Parses the answer to `CLUSTER SLOTS` of the node at this host.
 pub(super) fn ranges(answer: Value, asked: &str) -> Result<Vec<Range>, Failure> {
     let Value::Array(entries) = answer.extract_error()? else {
         return Err(Unreadable.into());
@@ -81,7 +80,7 @@ fn node(part: Value, asked: &str) -> Result<Node, Failure> {
         Some(host) => redis::from_redis_value(host).map_err(Into::into),
         None => return Err(Unreadable.into()),
     };
-    // One that does not know its own name has the one by which it was asked.
+    // A node that does not know its own name has the one by which it was asked.
     let host = host?.filter(|host| !host.is_empty() && host != "?");
     Ok((host.unwrap_or_else(|| asked.to_owned()), number(part.next())?))
 }
@@ -93,7 +92,7 @@ fn number(value: Option<Value>) -> Result<u16, Failure> {
     }
 }
 
-/// The node that a redirection names; without a host it is that of the node that was asked.
+/// The node that a redirection names; without a host, it is that of the asked node.
 pub(super) fn redirected(to: &str, asked: &str) -> Option<Node> {
     let (host, port) = to.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');

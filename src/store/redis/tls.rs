@@ -1,4 +1,4 @@
-//! Whom to trust, and as whom to be trusted.
+//! The certificates of encrypted connections.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub(super) struct TlsFiles {
     pub(super) client: Option<(PathBuf, PathBuf)>,
 }
 
-/// What is in those files.
+/// The content of those files.
 pub(super) struct Tls(TlsCertificates);
 
 impl TlsFiles {
@@ -49,8 +49,8 @@ const BEGIN: &[u8] = b"-----BEGIN ";
 
 impl Tls {
     pub(super) fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
-        // The driver takes the cryptography of the process. If another crate has brought a second
-        // one along and the app has chosen neither, it would panic.
+        // The driver uses the default cryptography of the process. It would panic if another crate
+        // adds a second one and the app has chosen neither.
         if CryptoProvider::get_default().is_none() {
             let _ = ring::default_provider().install_default();
         }

@@ -1,7 +1,8 @@
-//! Telling of changes: a server that tracks keys says which it has changed, to a connection of its own.
+//! Reporting changes: a server that tracks keys reports the changed ones to a listening connection.
 //!
-//! It says so before whoever changed them has the answer, and before it answers what that connection asks
-//! later. On a cluster each primary is listened to, and all start anew when slots move.
+//! The server reports a change before the caller that made it gets the answer, and before it
+//! answers later calls on the listening connection. On a cluster each primary is listened to, and
+//! all start again when slots move.
 
 use std::sync::Arc;
 
@@ -82,7 +83,7 @@ async fn listen(
     })
 }
 
-/// A connection to a server that says on it which keys it changes, and the number of the primary.
+/// A connection on which a server reports changed keys, and the number of the primary.
 async fn opened(
     server: &Server,
     told: &Told,
@@ -117,7 +118,7 @@ impl Keys {
                         self.key_changed(&key, told, rules);
                     }
                 }
-                // All of them.
+                // All keys may have changed.
                 _ => drop(told.tell(Change::Any)),
             },
             PushInfo { kind: PushKind::Disconnection, .. } => told.end(),
@@ -138,19 +139,19 @@ impl Keys {
     }
 }
 
-/// The connections that are told what changes.
+/// The listening connections.
 enum Listeners {
     One {
         listener: MultiplexedConnection,
         number: u32,
         primary: Arc<Primary>,
     },
-    /// To each primary by its host, with the slots as it sees them.
+    /// For each primary: its connection, its host, and the slots as it sees them.
     Cluster(Vec<(MultiplexedConnection, String, Vec<Range>)>),
 }
 
 impl Listeners {
-    /// `None` if something may be missed.
+    /// `None` if changes may have been missed.
     async fn stand(&self, store: &Shared) -> Option<Heartbeat> {
         let asked = Stopwatch::start();
         let look = async { tokio::try_join!(self.are_in_place(), read::stands(store)) };
@@ -159,7 +160,7 @@ impl Listeners {
         are_in_place.then_some(Heartbeat { asked, rules, clock })
     }
 
-    /// Asked over the same connections, so that what was to be told before is told.
+    /// Asked over the same connections, so that earlier reports have arrived.
     async fn are_in_place(&self) -> Result<bool, Failure> {
         match self {
             Self::One { listener, number, primary } => {

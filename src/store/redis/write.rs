@@ -1,7 +1,7 @@
 //! Changing sessions and rules.
 //!
-//! A record is written before the entries that list it, and those are forgotten only when it has ended
-//! or is gone: so nobody who is alive is ever unlisted after the call that began the session.
+//! A record is written before the entries that list it, and those are removed only when it has
+//! ended or is gone. So a living session is never unlisted after the call that began it.
 
 use redis::Value;
 use time::Duration;
@@ -36,7 +36,7 @@ pub(super) async fn insert(
         if there.secret_hash() != record.secret_hash() {
             return Err(Failure::Exists);
         }
-        // The answer was lost, or the call before it was cut off: go on where it stopped.
+        // The answer was lost, or the previous call was interrupted: continue where it stopped.
         if there.has_ended() {
             return Ok(Inserted::Done);
         }
@@ -55,7 +55,7 @@ pub(super) async fn insert(
 
 pub(super) async fn replace(store: &Shared, record: &Record) -> Result<Replaced, Failure> {
     let has_ended = record.has_ended();
-    // All of them, in case a failover has lost some: and new ones come before the record.
+    // All of them, in case a failover has lost some. New ones come before the record.
     let lists = if has_ended { Vec::new() } else { record.keys() };
     let enter = lists.iter().map(|key| store.enter(key, record, None)).collect();
     let (script, state, replicas) = match (has_ended, store.replicas) {
@@ -74,7 +74,7 @@ pub(super) async fn replace(store: &Shared, record: &Record) -> Result<Replaced,
         "gone" => return Ok(Replaced::Gone),
         _ => return Err(Unreadable.into()),
     };
-    // What this leaves undone, whoever lists or purges does.
+    // The next call that lists or purges completes what this leaves undone.
     let mut calls = vec![store.due(record)];
     if has_ended {
         calls.extend(record.left_keys().iter().map(|key| store.forget(key, record)));
@@ -130,7 +130,7 @@ pub(super) async fn purge(store: &Shared, now: Timestamp, at_most: u32) -> Resul
     Ok(purged)
 }
 
-/// Some of those that are due by their entry.
+/// Some of the ids whose entries are due.
 async fn due_ids(store: &Shared, now: Timestamp) -> Result<Vec<SessionId>, Failure> {
     let ask = |part| {
         let (key, mut ask) = (store.due_key(part), redis::cmd("ZRANGEBYSCORE"));
@@ -145,7 +145,7 @@ async fn due_ids(store: &Shared, now: Timestamp) -> Result<Vec<SessionId>, Failu
     Ok(ids)
 }
 
-/// Says whether it deleted a record.
+/// Returns whether it deleted a record.
 async fn purge_one(
     store: &Shared,
     id: SessionId,
@@ -158,7 +158,7 @@ async fn purge_one(
     };
     let record = match decoded(id, &found) {
         Ok(record) if now < record.purge_after() => {
-            // Its entry was older than it.
+            // The entry was older than the record.
             store.deployment.call(store.due(&record)).await?;
             return Ok(false);
         }
@@ -177,10 +177,10 @@ async fn purge_one(
     Ok(true)
 }
 
-/// Sessions are listed in so many places by when they are due.
+/// The number of lists by due time.
 const DUE_PARTS: u8 = 16;
 
-/// So many of each place are looked at at once.
+/// The number of entries of each list that are looked at at once.
 const DUE_AT_ONCE: u32 = 16;
 
 impl Shared {
@@ -203,7 +203,7 @@ impl Shared {
         Call::new(key, forget)
     }
 
-    /// Takes down when a record is due.
+    /// Records the due time of a record.
     pub(super) fn due(&self, record: &Record) -> Call {
         let id = record.id();
         if record.purge_after() == Timestamp::NEVER {
@@ -227,7 +227,7 @@ impl Shared {
         Call::new(key, delete)
     }
 
-    /// Refuses a caller whose clock is wrong.
+    /// Returns an error if the caller's clock is wrong.
     async fn check_clock(&self, now: Timestamp) -> Result<(), Failure> {
         let shown = match self.server_clock.now() {
             ServerTime { shown, is_due: false } => shown,
@@ -247,10 +247,10 @@ fn part(id: SessionId) -> u8 {
     id.as_bytes()[0] % DUE_PARTS
 }
 
-/// How many milliseconds a record and its entries live, if nobody purges; `None` is for ever.
+/// How many milliseconds a record and its entries live without a purge; `None` is without end.
 ///
-/// It is a length, never a date: so neither the server's clock nor one that a test has moved can cut
-/// a living session short. It counts from the last that is known of the session, which is not later
+/// It is a duration, never a date, so neither the server's clock nor one that a test has moved can
+/// shorten a living session. It counts from the last known time of the session, which is not later
 /// than now.
 pub(super) fn life(record: &Record) -> Option<i64> {
     let known = record.ended().map_or(record.last_seen(), |ended| ended.at);
@@ -259,7 +259,7 @@ pub(super) fn life(record: &Record) -> Option<i64> {
     (!is_for_ever).then(|| crate::clock::millis(left + LIFE_MARGIN))
 }
 
-/// How much longer a session is kept than it has to be, if nobody purges.
+/// How much longer than necessary a session is kept without a purge.
 const LIFE_MARGIN: Duration = Duration::days(7);
 
 /// Longer than any limit. Beyond it keys do not expire.

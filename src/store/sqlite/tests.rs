@@ -1,4 +1,4 @@
-//! What is peculiar to SQLite. That it keeps the contract, the conformance suite shows.
+//! The peculiarities of SQLite. The conformance suite tests the contract.
 
 use std::error::Error as StdError;
 use std::fs;
@@ -77,7 +77,7 @@ async fn a_folder_that_takes_no_file_is_refused() {
 #[tokio::test]
 async fn a_connection_that_cannot_write_is_refused() {
     let file = File::new();
-    // As a file that never was a store, as one whose log is gone, and as one with a log.
+    // As a file that was never a store, as one without its log, and as one with a log.
     Connection::open(&file.path).unwrap().execute_batch("CREATE TABLE app (x)").unwrap();
     let read_only = || {
         let error = open::open_with(&file.path, OpenFlags::SQLITE_OPEN_READ_ONLY);
@@ -148,7 +148,7 @@ async fn a_file_that_another_process_keeps_locked_is_refused_in_time() {
     assert_eq!(in_time(file.refused()).await, advice);
 }
 
-/// Where the machine is so busy that one try takes as long as all of them should.
+/// On a machine so busy that one try takes as long as all of them should.
 #[test]
 fn a_locked_file_is_given_up_by_the_clock_and_not_by_the_number_of_tries() {
     let wait = StdDuration::from_millis(20);
@@ -211,7 +211,7 @@ async fn tables_that_lack_something_are_refused() {
     }
 }
 
-/// Each has its own advice, also those that no test can bring about on every machine.
+/// Each error has its own advice, including those that no test can cause on every machine.
 #[test]
 fn what_sqlite_says_of_a_file_becomes_advice() {
     use rusqlite::ffi;
@@ -322,7 +322,7 @@ async fn everything_survives_closing_and_opening() {
     let store = file.open().await;
     for record in [whole, bare] {
         let loaded = store.load(record.id()).await.unwrap().unwrap();
-        // What it took the place of is not kept.
+        // The previous revision is not stored.
         assert_eq!(loaded.record.encode(), record.encode());
         assert_eq!(loaded.rules, before.reaches);
     }
@@ -386,7 +386,7 @@ async fn a_change_whose_caller_has_gone_before_it_began_is_not_made() {
     let end = store.replace(Arc::new(ended));
     assert!(tokio::time::timeout(StdDuration::from_millis(50), end).await.is_err());
     other.execute_batch("COMMIT").unwrap();
-    // Changes are made in turn, so by now that one would have been.
+    // Changes are made in turn, so that one would have been made by now.
     assert_eq!(store.replace(touched(1, 2000)).await.unwrap(), Replaced::Done);
     assert!(!store.load(id(1)).await.unwrap().unwrap().record.has_ended());
 }
@@ -431,8 +431,8 @@ async fn a_change_that_fails_takes_no_other_with_it() {
     assert!(store.load(id(4)).await.unwrap().is_none(), "all of it or nothing");
 }
 
-/// A commit that fails, and a transaction that SQLite itself undoes: nobody of the group may think
-/// that the change was made, and the next group is not harmed.
+/// A commit that fails, and a transaction that SQLite itself undoes: no caller of the group may
+/// conclude that its change was made, and the next group is not affected.
 #[tokio::test]
 async fn what_is_not_committed_is_not_acknowledged() {
     let good = |file: &Connection| run(file, "INSERT INTO a VALUES (NULL)");
@@ -471,7 +471,7 @@ async fn what_is_not_committed_is_not_acknowledged() {
     }
 }
 
-/// A sign-in that does not fit any more undoes the transaction that both are in.
+/// A sign-in that no longer fits undoes the transaction that contains both.
 #[tokio::test]
 async fn a_limit_of_the_size_stands_whatever_becomes_of_those_who_write_at_the_same_time() {
     let file = File::new();
@@ -504,7 +504,7 @@ fn run(file: &Connection, sql: &str) -> Result<(), Failure> {
 
 // --- purging -------------------------------------------------------------------------------------
 
-/// Whoever signs in while very many are purged waits for one step, not for all.
+/// A sign-in during a large purge waits for one step, not for all.
 #[tokio::test]
 async fn r37_a_sign_in_comes_in_between_two_steps_of_a_purge() {
     const MANY: u32 = 1000;
@@ -564,7 +564,7 @@ async fn r37_people_sign_in_and_out_while_very_many_are_purged() {
     assert_eq!(file.number("SELECT count(*) FROM curfew_session_keys"), 0);
 }
 
-/// Of one person in three, with two organizations, and due.
+/// Of one user in three, with two organizations, and due.
 fn due(number: u32) -> Arc<Record> {
     let mut bytes = [0; 16];
     let spread = u64::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -589,8 +589,8 @@ fn is_long() -> bool {
 
 // --- the log -------------------------------------------------------------------------------------
 
-/// Readers that overlap all the time, in this process and in another: there is no moment in which
-/// nobody reads.
+/// Readers that overlap all the time, in this process and in another: some connection reads at
+/// every moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_stays_short_however_many_read_all_the_time() {
     if let Some(file) = told_by_parent() {
@@ -632,7 +632,7 @@ async fn the_log_stays_short_however_many_read_all_the_time() {
     assert!(super::open::MOVED_BYTES < longest && 3 < reads);
 }
 
-/// Begins to read again and again, and each time for a few milliseconds.
+/// Reads repeatedly, for a few milliseconds each time.
 fn reads(path: &Path, number: u64, stops: impl Fn() -> bool) -> u32 {
     let connection = Connection::open(path).unwrap();
     connection.busy_timeout(StdDuration::from_secs(60)).unwrap();
@@ -664,7 +664,7 @@ fn told_by_parent() -> Option<PathBuf> {
 fn child(name: &str, file: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let test = format!("store::sqlite::tests::{name}");
-    // With one thread, its name would stand before the first line that it says.
+    // With one thread, its name would stand before the first line of its output.
     command.args(["--exact", &test, "--nocapture", "--test-threads", "2"]).env(FILE, file);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command
@@ -672,7 +672,8 @@ fn child(name: &str, file: &Path) -> Command {
 
 // --- several processes ---------------------------------------------------------------------------
 
-/// What one process has acknowledged, another sees at its next call, and the other way round.
+/// A change that one process has acknowledged is visible to the other at its next call, in both
+/// directions.
 #[tokio::test]
 async fn two_processes_see_each_others_changes_at_the_next_call() {
     if let Some(file) = told_by_parent() {
@@ -704,8 +705,8 @@ async fn two_processes_see_each_others_changes_at_the_next_call() {
     assert!(other.wait().unwrap().success());
 }
 
-/// Ends the sessions whose numbers it is told, which another process has just filed, and revokes an
-/// organization with each.
+/// Ends the sessions with the given numbers, which another process has just inserted, and revokes
+/// an organization with each.
 async fn ends_whom_it_is_told(file: &Path) {
     let store = SqliteStore::open(file).await.unwrap();
     for line in std::io::stdin().lines() {
@@ -718,8 +719,8 @@ async fn ends_whom_it_is_told(file: &Path) {
     }
 }
 
-/// Three processes sign people in and out, change the same rules, and purge: nothing that one of them
-/// has acknowledged is lost, and a cap holds for all of them together.
+/// Three processes sign users in and out, change the same rules, and purge: no acknowledged change
+/// is lost, and a cap holds for all of them together.
 #[tokio::test]
 async fn r29_several_processes_work_on_one_file_and_nothing_is_lost() {
     if let Some(file) = told_by_parent() {
@@ -773,7 +774,7 @@ async fn works_beside_others(file: &Path) {
         let hash = SecretHash::from_bytes([4; 32]);
         Record::begin(crate::token::random_id(), hash, user, at(1000), crate::token::nonce())
     };
-    // The machine may be busy, and another process at work for longer than a change waits.
+    // The machine may be busy, and another process may write for longer than a change waits.
     async fn insert(store: &SqliteStore, record: &Arc<Record>, cap: Option<Cap>) -> Inserted {
         loop {
             match store.insert(record.clone(), cap).await {
@@ -800,14 +801,14 @@ async fn works_beside_others(file: &Path) {
         }
         let due = Arc::new(new("due").with_purge_after(at(2000)));
         assert_eq!(insert(&store, &due, None).await, Inserted::Done);
-        // Held up by another process it may have purged some before, which nobody counts then.
+        // If another process delayed it, it may have purged some before, which are not counted.
         while let Err(error) = store.purge(at(3000), 100).await.map(|n| println!("purged {n}")) {
             assert!(error.to_string().ends_with("locked by another process"));
         }
     }
 }
 
-/// One more revocation, unless another process is faster or at work for long.
+/// Adds one revocation, unless another process is faster or writes for long.
 async fn revoke(store: &SqliteStore, org: &str) -> bool {
     let all = store.rules_since(Revision::NONE, 100).await.unwrap().changes;
     let found = all.into_iter().find(|changed| &*changed.org == org);
@@ -856,7 +857,7 @@ async fn more_read_at_once_than_there_are_connections() {
     }
 }
 
-/// Never a default, never a panic (R32), and nothing personal in the text (R36).
+/// Never a default, never a panic (R32), and no personal data in the text (R36).
 #[tokio::test]
 async fn what_cannot_be_read_is_an_error() {
     for damage in [
@@ -874,7 +875,7 @@ async fn what_cannot_be_read_is_an_error() {
         assert!(!text.contains("ada") && !text.contains("acme"), "{damage}: {text}");
         let listed = store.list(&Key::user("ada"), all()).await.unwrap();
         assert_eq!((listed.records.len(), listed.unreadable), (0, 1), "{damage}");
-        // But it can be deleted.
+        // It can still be deleted.
         assert_eq!(store.purge(at(99_000), 9).await.unwrap(), 1);
     }
 }
@@ -893,7 +894,7 @@ async fn rules_that_cannot_be_read_hide_no_others() {
     assert_eq!(readable.collect::<Vec<_>>(), [("acme", false), ("globex", true)]);
 }
 
-/// Cost follows the person's own sessions, or the page, never the table.
+/// The cost depends on the user's own sessions, or the page, never on the table.
 #[test]
 fn each_statement_has_its_index() {
     let file = File::new();
@@ -933,7 +934,7 @@ impl File {
         refused(&self.path).await
     }
 
-    /// Waits until the last connection has been closed and has cleared its log away.
+    /// Waits until the last connection has been closed and has removed its log.
     async fn closed(&self) {
         let log = self.folder.path().join("sessions.db-wal");
         in_time(async {
@@ -944,7 +945,7 @@ impl File {
         .await;
     }
 
-    /// A connection as another process has it.
+    /// A connection like that of another process.
     fn connection(&self) -> Connection {
         Connection::open(&self.path).unwrap()
     }
@@ -963,14 +964,14 @@ async fn refused(path: impl AsRef<Path>) -> String {
     advice(path.as_ref(), &error)
 }
 
-/// What the error says after it has named the file.
+/// The text of the error after the name of the file.
 fn advice(path: &Path, error: &OpenError) -> String {
     let text = error.to_string();
     let start = format!("cannot open the session store {}: ", path.display());
     text.strip_prefix(&start).unwrap_or_else(|| panic!("{text}")).to_owned()
 }
 
-/// So late that only what hangs comes later, however busy the machine is.
+/// A timeout so long that only a hang exceeds it, even on a busy machine.
 async fn in_time<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(StdDuration::from_secs(60), future).await.unwrap()
 }
