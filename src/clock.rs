@@ -34,7 +34,7 @@ impl Timestamp {
         self.0
     }
 
-    /// Returns the date and time of day in UTC; `None` for [`Timestamp::NEVER`] and beyond the year
+    /// Returns the date and time of day in UTC; `None` for [`Timestamp::NEVER`] and after year
     /// 9999.
     pub fn to_utc(self) -> Option<OffsetDateTime> {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).ok()

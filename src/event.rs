@@ -19,7 +19,7 @@ use crate::session::{ClientDetails, Ended, Selector, SessionId, SessionKind};
 pub struct Event {
     /// The time of the event, by the clock of the node that reports it.
     pub at: Timestamp,
-    /// The actor; `None` if there is none, for example when a limit is reached.
+    /// The actor; `None` for an event without one, such as a limit that is reached.
     ///
     /// It is the user of the acting session, as the app names its users, or the name given to
     /// [`Curfew::operator`](crate::Curfew::operator).

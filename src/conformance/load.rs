@@ -13,7 +13,7 @@ pub async fn load_of_an_unknown_session_is_none<S: Store>(store: Arc<S>) {
     }
 }
 
-/// An answer without waiting is the same as the store's, whatever the state of the session.
+/// An answer without waiting is the same as the store's, for a session in any state.
 pub async fn load_now_says_nothing_else_than_load<S: Store>(store: Arc<S>) {
     let same = async |id| {
         let loaded = store.load(id).await.unwrap();

@@ -58,8 +58,9 @@ impl SetCookie {
         Self { session: Some(session), ..self }
     }
 
-    /// Returns the id of the session that [`start`](crate::Curfew::start) began; `None` if the
-    /// cookie is deleted.
+    /// Returns the id of the session in the cookie; `None` if the cookie is deleted.
+    ///
+    /// After [`start`](crate::Curfew::start), it is the id of the new session.
     pub fn session(&self) -> Option<SessionId> {
         self.session
     }

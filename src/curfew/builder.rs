@@ -53,8 +53,8 @@ pub struct Builder {
 }
 
 impl Curfew {
-    /// Starts the configuration of a handle on the sessions in `store`, with cookies signed by
-    /// `keyring`.
+    /// Starts the configuration of a handle: `store` keeps the sessions, `keyring` signs the
+    /// cookies.
     pub fn builder(store: impl Store, keyring: Keyring) -> Builder {
         Builder::new(store, keyring)
     }

@@ -36,8 +36,8 @@ pub enum ErrorKind {
     SignInRequired,
     /// The user has reached the cap on active sessions. One must end first.
     TooManySessions,
-    /// The session belongs to a token, whose secret cannot be renewed: no response could deliver
-    /// the new one. Issue another token, and revoke this one.
+    /// The session belongs to a token, whose secret cannot be renewed. Issue another token, and
+    /// revoke this one: no response could deliver a new secret.
     NotForTokens,
     /// The name of a user, an organization or a session is invalid.
     InvalidName,
@@ -47,8 +47,7 @@ pub enum ErrorKind {
     InvalidMethod,
     /// A limit of a policy is out of bounds.
     InvalidPolicy,
-    /// The policy of an organization, or for everyone, has changed more often than its history can
-    /// hold.
+    /// The policy of an organization, or for everyone, has changed too often for its history.
     TooManyPolicies,
 }
 

@@ -25,7 +25,7 @@ const MAX_TRIES: u32 = 8;
 pub(super) struct Found {
     pub(super) records: Vec<Arc<Record>>,
     pub(super) unreadable: u32,
-    /// Where the next page begins; `None` if there is none.
+    /// Where the next page begins; `None` on the last page.
     pub(super) next: Option<Place>,
     pub(super) rules: Revision,
     /// The time of the request, by a clock that agrees with the store's.

@@ -11,8 +11,9 @@ use crate::policy::OrgPolicy;
 use crate::session::{NewSession, Selector};
 use crate::token::IssuedToken;
 
-/// Operations that a program does on its own, such as a nightly job, a support tool or an incident
-/// response.
+/// Operations that a program does on its own, without a session.
+///
+/// Examples are a nightly job, a support tool, or an incident response.
 ///
 /// Each call has a counterpart on [`Curfew`] that takes the acting [`Session`](crate::Session), and
 /// is refused once that session has ended. The calls here have no such check. In a handler of a

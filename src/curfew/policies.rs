@@ -41,8 +41,7 @@ pub(super) struct ReplacedRules {
 const MAX_TRIES: u32 = 200;
 
 impl Curfew {
-    /// Returns the policy of an organization and the time it came into force; `None` if it never
-    /// had one.
+    /// Returns an organization's policy and when it came into force; `None` if it never had one.
     ///
     /// # Errors
     ///
@@ -54,8 +53,7 @@ impl Curfew {
         self.policy_of(org).await
     }
 
-    /// Returns the policy for everyone and the time it came into force; `None` if there never was
-    /// one.
+    /// Returns the policy for everyone and when it came into force; `None` without one so far.
     ///
     /// # Errors
     ///

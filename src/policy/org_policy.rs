@@ -63,8 +63,8 @@ impl OrgPolicy {
         Ok((limits != Limits::unlimited()).then_some(Self(limits)))
     }
 
-    /// Makes a policy from the session length and the check box "refresh automatically" of a
-    /// settings page.
+    /// Makes a policy from a settings page: a session length and a check box "refresh
+    /// automatically".
     ///
     /// If the box is checked, the length is an idle limit; otherwise it is an absolute limit.
     #[must_use]

@@ -95,7 +95,7 @@ impl<M> CurfewLayer<M> {
         self.with(|config| config.open.extend(patterns(paths)))
     }
 
-    /// Does not count requests for these paths as activity; they have the form of
+    /// Does not count requests for these paths as activity. They have the form of
     /// [`open`](Self::open).
     ///
     /// Use it for paths that a page polls by itself. Such a request is checked like any other, but

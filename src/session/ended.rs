@@ -52,8 +52,9 @@ impl EndReason {
         }
     }
 
-    /// Returns the reason with this [name](Self::as_str), for example from the query of a login
-    /// page; `None` for any other text.
+    /// Returns the reason with this [name](Self::as_str); `None` for any other text.
+    ///
+    /// A login page can use it to read the reason in its query.
     pub fn named(name: &str) -> Option<Self> {
         let all = [Self::Absolute, Self::Idle, Self::Revoked];
         all.into_iter().find(|reason| reason.as_str() == name)

@@ -20,8 +20,10 @@ pub enum Presence {
     Live(Session),
     /// The user was signed in with this browser; the value says why the session ended.
     Ended(Ended),
-    /// The request has no known session: no session cookie, a cookie that does not verify or has an
-    /// older secret, or a session whose record was deleted.
+    /// The request has no known session.
+    ///
+    /// It has no session cookie, or one that does not verify or has an older secret, or the record
+    /// of its session was deleted.
     Anonymous,
 }
 
@@ -69,8 +71,9 @@ impl Session {
         Self { active: ActiveSession::new(record, schedule), checked }
     }
 
-    /// Whether the user authenticated within the last `window` before this request, at sign-in or
-    /// since (OWASP ASVS 7.5.2).
+    /// Whether the user authenticated within the last `window` before this request.
+    ///
+    /// The user may have done so at sign-in or since (OWASP ASVS 7.5.2).
     pub fn authenticated_within(&self, window: Duration) -> bool {
         self.checked.since(self.active.record.authenticated()) <= window
     }
@@ -187,8 +190,8 @@ impl ActiveSession {
         (!unused).then_some(seen)
     }
 
-    /// Returns the time of the last recorded activity or of the policy change that moved its end,
-    /// whichever is later.
+    /// Returns the time of the last recorded activity, or of a later policy change that moved its
+    /// end.
     pub fn updated_at(&self) -> Timestamp {
         let seen = self.record.last_seen();
         self.schedule.first().map_or(seen, |end| end.since.max(seen))

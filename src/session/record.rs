@@ -69,8 +69,8 @@ pub struct Stamp {
     pub generation: u64,
     /// The number of the policy version in force when the session joined; 0 if there was none.
     pub version: u64,
-    /// The number of the policy version in force when activity was last recorded; 0 if there was
-    /// none, or no activity has been recorded since the session joined.
+    /// The number of the policy version in force when activity was last recorded. It is 0 if there
+    /// was no policy, or no activity has been recorded since the session joined.
     pub known: u64,
 }
 
@@ -230,8 +230,8 @@ impl Record {
         }
     }
 
-    /// Returns the keys that its previous revision was listed under and it is not, because it has
-    /// ended or its keys have changed.
+    /// Returns the keys that its previous revision had and this one does not. It has ended, or its
+    /// memberships have changed.
     pub fn left_keys(&self) -> Vec<Key> {
         let listed = self.listed_keys();
         let mut keys = self.previous_keys().to_vec();
@@ -239,8 +239,7 @@ impl Record {
         keys
     }
 
-    /// Returns the keys that it is to be listed under and its previous revision was not; all keys
-    /// for the first revision.
+    /// Returns the keys that its previous revision did not have; all keys for the first revision.
     pub fn entered_keys(&self) -> Vec<Key> {
         let moves = self.previous == Revision::NONE || !self.previous_keys().is_empty();
         if !moves || self.has_ended() {

@@ -58,19 +58,19 @@ impl Record {
         next
     }
 
-    /// Marks this change as quiet: a cache of the previous record and the rules does not have to be
-    /// told.
+    /// Marks this change as quiet, so that it need not be reported to caches.
     ///
     /// A quiet change records when and by which client the session was used, or writes an end by
-    /// the rules' revocation. A reader of the previous record considers the session over at the
-    /// same time or earlier, and asks the store before it acts on that.
+    /// the rules' revocation. A reader of the previous record and the rules considers the session
+    /// over at the same time or earlier, and asks the store before it acts on that.
     #[must_use]
     pub fn as_quiet(self) -> Self {
         Self { is_quiet: true, ..self }
     }
 
-    /// Whether this is a [quiet](Self::as_quiet) change, which a store need not
-    /// [report](crate::store::Store::watch).
+    /// Whether this is a [quiet](Self::as_quiet) change, which a store need not report.
+    ///
+    /// See [`Store::watch`](crate::store::Store::watch).
     pub fn is_quiet(&self) -> bool {
         self.is_quiet
     }

@@ -91,9 +91,9 @@ pub trait Store: Send + Sync + 'static {
         record: Arc<Record>,
     ) -> impl Future<Output = Result<Replaced, StoreError>> + Send;
 
-    /// Lists the records under a key that have not ended, newest sign-in first (by
-    /// [`created`](Record::created), then by id, both descending), with the revision of all rules,
-    /// read after the call began.
+    /// Lists the records under a key that have not ended, newest sign-in first. The order is by
+    /// [`created`](Record::created), then by id, both descending. The revision of all rules is read
+    /// after the call began.
     ///
     /// Records that cannot be read are counted and skipped, so that one of them does not hide the
     /// others.
@@ -103,17 +103,16 @@ pub trait Store: Send + Sync + 'static {
         page: Page,
     ) -> impl Future<Output = Result<Listed, StoreError>> + Send;
 
-    /// Returns the rules that have changed since this revision of all rules, in the order of their
-    /// last change, at most `at_most`. [`Revision::NONE`] asks for all.
+    /// Returns the rules that have changed since this revision of all rules. They are in the order
+    /// of their last change, at most `at_most`. [`Revision::NONE`] asks for all.
     fn rules_since(
         &self,
         revision: Revision,
         at_most: u32,
     ) -> impl Future<Output = Result<RulesChanged, StoreError>> + Send;
 
-    /// Replaces the rules of an organization, if their revision is the
-    /// [previous](OrgRules::previous) one of the new rules. Returns whether the new rules are now
-    /// in place.
+    /// Replaces the rules of an organization, if `rules` names their revision as
+    /// [previous](OrgRules::previous). Returns whether the new rules are now in place.
     ///
     /// In the same step the revision of all rules is raised to the one that [`OrgRules::raise`]
     /// makes. Concurrent changes become visible in the order of these revisions: a reader that has
@@ -125,9 +124,9 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Deletes records whose [`purge_after`](Record::purge_after) is not after `now`, and their
-    /// index entries, at most `at_most`, and returns their number. Fewer than `at_most` means that
-    /// none is left.
+    /// Deletes records that are due, and their index entries, at most `at_most`. A record is due if
+    /// its [`purge_after`](Record::purge_after) is not after `now`. Returns the number of deleted
+    /// records; fewer than `at_most` means that none is left.
     fn purge(
         &self,
         now: Timestamp,
@@ -151,7 +150,7 @@ pub trait Store: Send + Sync + 'static {
         async { Err(StoreError::message(DOES_NOT_SCAN)) }
     }
 
-    /// Inserts records of another store exactly as they are, under their ids, and under their keys
+    /// Inserts records of another store exactly as they are. They are listed under their keys
     /// unless they have ended. Returns how many of them are new.
     ///
     /// A record that exists at the same revision is skipped, so that the call can be repeated. If
@@ -180,9 +179,9 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// Reports changes on any node, each once it is visible and after this call has returned, in no
-    /// particular order, and a [heartbeat](super::Heartbeat) at intervals. Used by
-    /// [`Curfew::ended`](crate::Curfew::ended), not by requests.
+    /// Reports changes on any node, and a [heartbeat](super::Heartbeat) at intervals. Each change
+    /// is reported once it is visible, if that is after this call has returned, in no particular
+    /// order. Used by [`Curfew::ended`](crate::Curfew::ended), not by requests.
     ///
     /// Changes are those by [`replace`](Self::replace) and [`replace_rules`](Self::replace_rules);
     /// the time of a purge is known from the record. A change may be reported twice, or without
@@ -288,8 +287,8 @@ pub struct Listed {
     pub records: Vec<Arc<Record>>,
     /// The number of records that could not be read and are missing here.
     pub unreadable: u32,
-    /// The place after which the next page begins, by creation time and id; `None` if this is the
-    /// last page.
+    /// The place after which the next page begins, by creation time and id; `None` on the last
+    /// page.
     pub next: Option<Place>,
     /// The revision of all rules.
     pub rules: Revision,

@@ -15,10 +15,9 @@ use crate::session::{Record, Revision};
 #[cfg(test)]
 mod tests;
 
-/// Copies all rules and all sessions into another store, so that a site can move without signing
-/// out its users.
+/// Copies all rules and all sessions into another store, so that a site can move.
 ///
-/// The source is not changed.
+/// Users stay signed in. The source is not changed.
 ///
 /// First stop the app on all nodes, and start it on the new store after this has returned. Changes
 /// made in the meantime may be missing in the target. A missing sign-out would make a signed-out

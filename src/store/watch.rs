@@ -20,15 +20,15 @@ pub enum Change {
     Session(SessionId),
     /// Records were replaced, and the store does not know which.
     Any,
-    /// The state of the store, at least [twice a second](Changes::HEARTBEAT), and at once after a
-    /// change of rules.
+    /// The state of the store, [twice a second](Changes::HEARTBEAT) or more. It is also sent at
+    /// once after a change of rules.
     Heartbeat(Heartbeat),
 }
 
 /// A heartbeat of a store. Exhaustive: stores construct it.
 #[derive(Clone, Copy, Debug)]
 pub struct Heartbeat {
-    /// Runs since the store was asked: each change whose call had returned by then was reported
+    /// Runs since the store was asked. Each change whose call had returned by then was reported
     /// before.
     pub asked: Stopwatch,
     /// The revision of all rules.
@@ -65,11 +65,11 @@ impl Changes {
         (ChangeSender { sender, has_ended }, watched)
     }
 
-    /// Waits for the next change; `None` if changes may be missed, or the store is silent for too
-    /// long.
+    /// Waits for the next change; `None` if changes may be missed, or the store is silent.
     ///
-    /// After `None`, watch the store again, and assume that everything has changed. The future may
-    /// be dropped at any time.
+    /// A store counts as silent after three [heartbeats](Self::HEARTBEAT) without a message. After
+    /// `None`, watch the store again, and assume that everything has changed. The future may be
+    /// dropped at any time.
     pub async fn next(&mut self) -> Option<Change> {
         let heard = self.heard.get_or_insert_with(Stopwatch::start);
         let silence = MAX_SILENCE.saturating_sub(heard.elapsed().unsigned_abs());

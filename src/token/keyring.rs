@@ -95,7 +95,7 @@ impl Keyring {
         Self::parse(&text, &Source::File(path))
     }
 
-    /// Reads the keys from a file as [`Keyring::load`] does, and creates the file first if it is
+    /// Reads the keys from a file as [`Keyring::load`] does; creates the file first if it is
     /// missing.
     ///
     /// A new file has one random key, and only its owner can read it.

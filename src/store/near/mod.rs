@@ -67,8 +67,8 @@ pub struct NearHealth {
     ///
     /// In that case, and once the time exceeds the [bound](Near::bound), each request asks the store.
     pub behind: Option<Duration>,
-    /// The longest time for which the cache gave an outdated answer, among the answers that were
-    /// checked against the store.
+    /// The longest time for which the cache gave an outdated answer. It is measured on the answers
+    /// that were checked against the store.
     pub stalest: Duration,
     /// The cache has exceeded its bound, and is off until the process restarts.
     pub is_off: bool,

@@ -99,7 +99,7 @@ impl Connections {
     /// only briefly if the server cannot be reached. Rare paths are boxed: otherwise every call
     /// would reserve memory for them.
     pub(super) async fn call(&self) -> Result<Call, StoreError> {
-        // There is none if other calls are already waiting.
+        // While other calls wait for a place, none is free.
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             return Box::pin(self.wait(None)).await;
         };
