@@ -44,7 +44,7 @@ impl Default for Near {
 }
 
 impl Near {
-    /// Sets the bound.
+    /// Sets the [`bound`](Self::bound) of the cache.
     #[must_use]
     pub fn within(self, bound: Duration) -> Self {
         Self { bound, ..self }

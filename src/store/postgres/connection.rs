@@ -44,7 +44,7 @@ impl Sharing {
     }
 }
 
-/// An open connection.
+/// An open connection to a server.
 pub(super) struct Live {
     pub(super) sharing: Sharing,
     pub(super) client: Client,

@@ -139,7 +139,7 @@ impl Keys {
     }
 }
 
-/// The listening connections.
+/// The connections that listen for changes.
 enum Listeners {
     One {
         listener: MultiplexedConnection,

@@ -45,7 +45,7 @@ impl Teller {
         raise.query_row([], |row| row.get(0)).map(Some)
     }
 
-    /// Reports committed changes.
+    /// Reports changes once they are committed.
     pub(super) fn tell(
         &mut self,
         file: &Connection,
