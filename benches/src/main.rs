@@ -25,6 +25,7 @@ mod costs;
 mod counting;
 mod growth;
 mod machine;
+mod page;
 mod pools;
 mod process;
 mod records;

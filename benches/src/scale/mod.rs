@@ -15,74 +15,23 @@ mod simulation;
 mod tables;
 mod text;
 
-use std::fs;
 use std::process::ExitCode;
 
 use self::figures::Figures;
+use crate::page::{NamedTable, Page};
 
 pub fn run(options: &[&str]) -> ExitCode {
-    let tables = all(&Figures::read());
-    match options {
-        [] => tables.iter().for_each(|(name, table)| println!("{}", framed(name, table))),
-        ["--write"] => write(&tables),
-        ["--check"] => {
-            let differing = differing(&tables);
-            if !differing.is_empty() {
-                let differing = differing.join(", ");
-                eprintln!(
-                    "other than what is computed: {differing}; renew them with `scale --write`"
-                );
-                return ExitCode::FAILURE;
-            }
-        }
-        _ => {
-            eprintln!("usage: scale [--write | --check]");
-            return ExitCode::FAILURE;
-        }
-    }
-    ExitCode::SUCCESS
+    PAGE.run(options, || all(&Figures::read()))
 }
 
-/// Puts them into the page.
-fn write(tables: &[NamedTable]) {
-    let page = fs::read_to_string(PAGE).expect("the page is there");
-    fs::write(PAGE, renewed(page, tables)).expect("the page can be written");
-}
-
-/// Which of them the page has in another form, or not at all.
-fn differing(tables: &[NamedTable]) -> Vec<&'static str> {
-    let page = fs::read_to_string(PAGE).expect("the page is there");
-    let differs = |(name, table): &&NamedTable| !page.contains(&framed(name, table));
-    tables.iter().filter(differs).map(|(name, _)| *name).collect()
-}
-
-/// A table in Markdown, and the name that it has on the page.
-type NamedTable = (&'static str, String);
-
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/docs/scale.md");
+const PAGE: Page = Page {
+    path: concat!(env!("CARGO_MANIFEST_DIR"), "/../src/docs/scale.md"),
+    word: "scale",
+    command: "scale",
+};
 
 fn all(figures: &Figures) -> Vec<NamedTable> {
     [tables::tables(figures), postgres::tables(figures), events::tables(figures)].concat()
-}
-
-fn framed(name: &str, table: &str) -> String {
-    format!("{}\n\n{table}\n{END}\n", begin(name))
-}
-
-fn begin(name: &str) -> String {
-    format!("<!-- scale: {name} -->")
-}
-
-const END: &str = "<!-- end -->";
-
-fn renewed(mut page: String, tables: &[NamedTable]) -> String {
-    for (name, table) in tables {
-        let from =
-            page.find(&begin(name)).unwrap_or_else(|| panic!("the page has no table {name}"));
-        let length = page[from..].find(END).expect("each has an end") + END.len() + 1;
-        page.replace_range(from..from + length, &framed(name, table));
-    }
-    page
 }
 
 #[cfg(test)]
@@ -91,7 +40,7 @@ mod tests {
 
     #[test]
     fn the_page_has_the_tables_that_are_computed() {
-        let differing = differing(&all(&Figures::read()));
+        let differing = PAGE.differing(&all(&Figures::read()));
         assert!(differing.is_empty(), "renew them with `scale --write`: {differing:?}");
     }
 }

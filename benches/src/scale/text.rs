@@ -1,21 +1,6 @@
 //! How figures are written.
 
-/// A table in Markdown.
-pub(super) struct Table(pub(super) String);
-
-impl Table {
-    pub(super) fn new(head: &[&str]) -> Self {
-        let mut table = Self(String::new());
-        table.row(head.iter().map(ToString::to_string));
-        table.row(head.iter().map(|_| "---".to_owned()));
-        table
-    }
-
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cells = cells.into_iter().collect::<Vec<_>>().join(" | ");
-        self.0 += &format!("| {cells} |\n");
-    }
-}
+pub(super) use crate::page::Table;
 
 /// Two digits that count, and the rest as zeros.
 pub(super) fn number(value: f64) -> String {
