@@ -16,10 +16,11 @@
 //! The machine is noisy. So the cases of a section take turns, and ratios are taken round by round:
 //! compare within one run.
 //!
-//! Two more words stand alone: `costs` measures what one call costs a server, and `scale` computes from that
-//! what a very large site takes.
+//! Three more words stand alone: `costs` measures what one call costs a server, `scale` computes from that
+//! what a very large site takes, and `behavior` runs the same checks against each library.
 
 mod apps;
+mod behavior;
 mod child;
 mod costs;
 mod counting;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         ["scale", options @ ..] => return scale::run(options),
+        ["behavior", options @ ..] => return behavior::run(options),
         _ => {}
     }
     let (settings, named) = match Settings::parse(arguments) {
@@ -111,5 +113,6 @@ fn usage(refused: &str) -> ExitCode {
     let names = SECTIONS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(" | ");
     eprintln!("{refused}\nusage: [{names}]... [--markdown FILE] [--quick] [--huge]");
     eprintln!("       costs\n       scale [--write | --check]");
+    eprintln!("       behavior [--write | --check]");
     ExitCode::FAILURE
 }
