@@ -11,7 +11,7 @@ use crate::session::{ClientDetails, Ended, Selector, SessionId, SessionKind};
 ///
 /// It says who did what to whom, when, and why. It contains no secret.
 ///
-/// [`Builder::on_event`](crate::Builder::on_event) hands each event to the app. Each is also a
+/// [`Builder::on_event`](crate::Builder::on_event) passes each event to the app. Each is also a
 /// `tracing` event with the target `tower_curfew::audit`, the name in [`EventKind`], and fields of
 /// the same names; client and address are left out there.
 #[derive(Clone, PartialEq, Eq)]

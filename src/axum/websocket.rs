@@ -32,7 +32,7 @@ use crate::session::{Ended, Session};
 /// async fn chat(upgrade: LiveWebSocketUpgrade, session: Session, curfew: Curfew) -> Response {
 ///     upgrade.on_upgrade(async move |mut socket| {
 ///         while let Some(message) = socket.recv().await {
-///             // The user wrote it, so it is activity.
+///             // The user wrote it, so this is activity.
 ///             if curfew.touch(&session).await.is_err() || socket.send(message).await.is_err() {
 ///                 return;
 ///             }

@@ -151,9 +151,8 @@ fn tell_of_threads(
     let columns = Vec::from_iter(columns.iter().map(String::as_str));
     report.table(&columns, &Vec::from_iter((0..calls.len()).map(row)));
     report.text(
-        "For which a call over memory has held the thread of the executor at the longest, by the \
-         thread's processor time: until anybody else could go on. The allocator of glibc merges what is \
-         in its fast bins in one go, on the thread of whoever frees something, whatever program it is. \
-         In the last column it keeps none: `GLIBC_TUNABLES=glibc.malloc.mxfast=0`.",
+        "The longest time for which a call over memory has held the thread of the executor, by the \
+         thread's processor time. The allocator of glibc merges the pieces in its fast bins in one go, on \
+         a thread that frees something. In the last column it keeps none: `GLIBC_TUNABLES=glibc.malloc.mxfast=0`.",
     );
 }

@@ -102,7 +102,7 @@ fn one_core(report: &mut Report, figures: &Figures<'_>) {
     report.table(&columns, &Vec::from_iter(figures.iter().map(row)));
     report.text(
         "One worker on one core, 64 keep-alive connections from another core. Where the core was not \
-         busy, whoever asked was the slower one, or others used the machine, and what counts is how many \
+         busy, the load generator was the slower one, or others used the machine, and what counts is how many \
          requests the same processor time would do for.",
     );
     let bars =
@@ -137,6 +137,6 @@ fn two_workers(report: &mut Report, figures: &Figures<'_>) {
     ];
     report.table(&columns, &Vec::from_iter(figures.iter().map(row)));
     report.text(
-        "On two cores that whoever asks needs too. So what counts is how it scales beside bare axum.",
+        "On two cores, which the load generator needs, too. So what counts is how it scales beside bare axum.",
     );
 }

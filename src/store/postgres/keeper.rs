@@ -2,7 +2,7 @@
 //!
 //! The server never has more connections than configured plus two, even if some hang. An abandoned
 //! connection may still be busy on the server, for example with a commit that waits for a replica.
-//! So it is replaced only when the server's process is gone, and only one keeper at a time opens
+//! Therefore it is replaced only when the server's process is gone, and only one keeper at a time opens
 //! the connection that makes sure of that. The second extra connection is a request to cancel
 //! hanging work.
 
@@ -139,7 +139,7 @@ impl Keeper {
         };
         let was_busy = !live.is_idle();
         live.leave();
-        // All waiting calls get the error. It may hang, so it is closed without a goodbye message,
+        // All waiting calls get the error. It may hang, so close it without a goodbye message,
         // but before the next one is opened.
         pump.abort().await;
         self.state.send_if_modified(State::waits);

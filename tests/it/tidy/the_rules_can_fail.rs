@@ -166,5 +166,8 @@ fn words_that_a_reader_stops_at() {
         ["src/docs/rules.md:1", "src/docs/rules.md:1", "src/docs/rules.md:10"]
     );
     let code = "let whoever = \"whatever\"; // nobody is here\n/// `whoever`, with the\n/// door\nfn f() {}";
-    assert_eq!(lines(words::stilted, "src/limits.rs", code), ["src/limits.rs:1", "src/limits.rs:3"]);
+    assert_eq!(
+        lines(words::stilted, "src/limits.rs", code),
+        ["src/limits.rs:1", "src/limits.rs:3"]
+    );
 }

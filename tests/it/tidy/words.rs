@@ -38,7 +38,8 @@ pub(super) fn stilted(file: &Source) -> Vec<String> {
         for (phrase, instead) in WORDS {
             let mut there = words[at..].iter().map(|(_, word)| word.as_str());
             if phrase.split(' ').all(|word| there.next() == Some(word)) {
-                found.push(file.finding(offset, &format!("`{phrase}`: say it plainly ({instead})")));
+                found
+                    .push(file.finding(offset, &format!("`{phrase}`: say it plainly ({instead})")));
             }
         }
     }
@@ -64,7 +65,8 @@ fn words(prose: &str) -> Vec<(usize, String)> {
 /// The comments of a program, without the code in them; all else is blank.
 fn comments(file: &Source) -> String {
     let only = |(line, code): (&str, &str)| {
-        let at = line.find("//").filter(|&at| code[at..].trim().is_empty() && !line.contains("://"));
+        let at =
+            line.find("//").filter(|&at| code[at..].trim().is_empty() && !line.contains("://"));
         let at = at.unwrap_or(line.len());
         format!("{}{}", " ".repeat(at), line[at..].replace("//", "  "))
     };

@@ -1,4 +1,4 @@
--- The entries of a list after a place, downwards. If nobody is at that place any more, somebody is put
+-- The entries of a list after a place, downwards. If that place has no entry any more, one is put
 -- there for a moment, to see where it is.
 local score, id, count = ARGV[1], ARGV[2], ARGV[3]
 local start = 0

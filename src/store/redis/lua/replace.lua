@@ -1,7 +1,7 @@
 -- Puts a value in the place of another. The head of each is its revision and whether it has ended.
 local head = redis.call('GETRANGE', KEYS[1], 0, 8)
 if string.sub(head, 1, 8) == string.sub(ARGV[2], 1, 8) then
-  -- Whoever waits for replicas waits for what it has written last.
+  -- A client that waits for replicas waits for its last write.
   redis.call('SETRANGE', KEYS[1], 0, string.sub(head, 1, 8))
   return 'done'
 end

@@ -5,7 +5,7 @@ local org, previous, new, drawn, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonum
 local old = redis.call('HGET', bodies, org)
 local revision = old and string.sub(old, 17, 24) or string.rep('\0', 8)
 if revision == string.sub(new, 1, 8) then
-  -- Whoever waits for replicas waits for what it has written last.
+  -- A client that waits for replicas waits for its last write.
   redis.call('SET', head, redis.call('GET', head))
   return 'done'
 end
