@@ -45,11 +45,11 @@ impl Drop for App {
     }
 }
 
-/// The answer of an app to a navigation to its first page with these cookies.
-pub(crate) async fn visit(port: u16, cookies: &str) -> String {
+/// The answer of an app to a navigation to its first page with these headers.
+pub(crate) async fn visit(port: u16, headers: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let request = format!(
-        "GET / HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: text/html\r\nCookie: {cookies}\r\n\
+        "GET / HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: text/html\r\n{headers}\r\n\
          Connection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.unwrap();

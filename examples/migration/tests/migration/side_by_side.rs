@@ -60,7 +60,7 @@ async fn old_sessions_go_on_and_new_ones_are_new() {
     // It ends like a session of its own kind.
     page.click("Sign out").await;
     at_login(&page).await;
-    let replayed = visit(port, &old).await;
+    let replayed = visit(port, &format!("Cookie: {old}")).await;
     assert!(is_sent_to_login(&replayed), "{replayed}");
 
     // The next sign-in is a new one, which the old cookie is no part of.
@@ -69,7 +69,7 @@ async fn old_sessions_go_on_and_new_ones_are_new() {
     let new = cookies(&page).await;
     assert!(new.contains(OURS), "{new}");
     assert_eq!(curfew.list("ada").await.unwrap().len(), 1);
-    let alone = visit(port, &without_ours(&new)).await;
+    let alone = visit(port, &format!("Cookie: {}", without_ours(&new))).await;
     assert!(is_sent_to_login(&alone), "it holds no user: {alone}");
 
     // A new session that was revoked is over, although cookies of both kinds are there.
@@ -110,7 +110,7 @@ async fn a_sign_in_ends_the_old_session_of_the_browser() {
     sign_in(&page, "grace", "lovelace").await;
     page.says("Hello grace!").await;
     page.says("Your cart has 0.").await;
-    let replayed = visit(port, &old).await;
+    let replayed = visit(port, &format!("Cookie: {old}")).await;
     assert!(is_sent_to_login(&replayed), "{replayed}");
 }
 

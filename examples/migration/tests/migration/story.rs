@@ -53,12 +53,12 @@ async fn tell(port: u16) {
     page.click("Add to cart").await;
     page.says("Your cart has 2.").await;
 
-    let cookies = cookies(&page).await;
-    let signed_in = visit(port, &cookies).await;
+    let sent = sent_by(&page).await;
+    let signed_in = visit(port, &sent).await;
     assert!(signed_in.contains("Hello ada!"), "else it proves nothing below: {signed_in}");
     page.click("Sign out").await;
     at_login(&page).await;
-    let replayed = visit(port, &cookies).await;
+    let replayed = visit(port, &sent).await;
     assert!(is_sent_to_login(&replayed), "{replayed}");
 
     page.client().back().await.unwrap();
@@ -97,6 +97,13 @@ pub(crate) async fn cookies(page: &Page) -> String {
     let pair =
         |cookie: &fantoccini::cookies::Cookie<'_>| format!("{}={}", cookie.name(), cookie.value());
     cookies.iter().map(pair).collect::<Vec<_>>().join("; ")
+}
+
+/// The headers by which an app may know a browser again. axum_session looks at the user agent, too.
+pub(crate) async fn sent_by(page: &Page) -> String {
+    let agent = page.client().execute("return navigator.userAgent", Vec::new()).await.unwrap();
+    let agent = agent.as_str().unwrap();
+    format!("Cookie: {}\r\nUser-Agent: {agent}", cookies(page).await)
 }
 
 /// axum-login answers with 307 where the others answer with 303.
