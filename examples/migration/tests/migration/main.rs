@@ -7,8 +7,8 @@
 
 mod app;
 mod cookie_store;
+mod deploys;
 mod guide;
-mod side_by_side;
 mod sign_out;
 mod story;
 
