@@ -12,9 +12,11 @@ use maud::{Markup, html};
 use time::Duration;
 use tower_curfew::{Curfew, Effect, Error, ErrorKind, OrgPolicy};
 
-use crate::admin_form::{fields_of, forms};
+use crate::admin_form::{fields_of, form};
 use crate::app::{App, is_admin};
-use crate::page::{Refusal, Viewer, alert, sentence, status};
+use crate::ends::{End, Ends};
+use crate::page::{Question, Refusal, Viewer, alert, sentence, status};
+use crate::picture::picture;
 use crate::policy_form::wanted;
 use crate::words;
 
@@ -26,7 +28,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/admin/{org}/security", get(settings).post(save))
         .route("/admin/{org}/security/preview", post(preview).get(to_settings))
         .route("/admin/{org}/security/disable", post(disable).get(to_settings))
-        .route("/admin/{org}/security/revoke", get(confirm_revoke).post(revoke))
+        .route("/admin/{org}/security/revoke", post(revoke).get(to_settings))
 }
 
 /// Somebody who may administer the organization in the path. Others are told that they may not,
@@ -35,6 +37,8 @@ struct Admin {
     viewer: Viewer,
     curfew: Curfew,
     org: String,
+    /// How often activity is recorded.
+    refresh: Duration,
 }
 
 impl FromRequestParts<App> for Admin {
@@ -49,7 +53,7 @@ impl FromRequestParts<App> for Admin {
             let text = "You may not administer this organization.";
             return Err(Refusal::new(StatusCode::FORBIDDEN, text).into_response());
         }
-        Ok(Self { viewer, curfew, org })
+        Ok(Self { viewer, curfew, org, refresh: app.refresh })
     }
 }
 
@@ -79,16 +83,33 @@ impl Admin {
             (message)
             h2 { (org) }
             p { (words::policy(policy)) }
-            (forms(org, fields))
+            (form(org, fields, self.curfew.policy_bounds()))
             h2 { "Disable or revoke" }
             div.choice {
                 form method="post" action=(path(org, "/disable")) {
                     button disabled[policy.is_none()] { "Disable" }
                 }
-                a href=(path(org, "/revoke")) { "Revoke all sessions" }
+                (revocation(org))
             }
         };
         self.viewer.page("Session security", &content)
+    }
+
+    /// What the policy does to whom, drawn from the list of sessions.
+    async fn picture(&self, policy: OrgPolicy) -> Markup {
+        let (now, refresh) = (self.viewer.now, self.refresh);
+        let Ok(sessions) = self.curfew.list_org(&self.org).await else {
+            // To tighten a policy must not depend on a picture.
+            return html! { p { "There is no picture: the sessions cannot be listed just now." } };
+        };
+        let ends = sessions.iter().map(|one| End::of(one, policy, now, refresh));
+        let ends = Ends::counted(&ends.collect::<Vec<_>>(), now);
+        html! {
+            @if sessions.len() >= MAX_LISTED {
+                p { "The picture shows the newest 1,000 sessions." }
+            }
+            (picture(&ends))
+        }
     }
 
     /// The page again, with what was filled in and what is wrong with it.
@@ -96,6 +117,21 @@ impl Admin {
         let page = self.page(&alert(Some(wrong)), self.policy().await?, fields);
         Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
     }
+}
+
+/// No list has more.
+const MAX_LISTED: usize = 1_000;
+
+fn revocation(org: &str) -> Markup {
+    Question {
+        id: "revoke",
+        button: "Revoke all sessions",
+        about: None,
+        title: "Revoke all sessions?",
+        text: html! { "This signs out everybody in " (org) ", you too." },
+        action: &path(org, "/revoke"),
+    }
+    .asked()
 }
 
 /// What would happen, and whether to go on.
@@ -118,6 +154,7 @@ async fn preview(admin: Admin, Form(fields): Form<Fields>) -> Result<Response, R
             (words::preview(preview))
             @if preview.own_session == Effect::Ends { " Yours is among them." }
         }
+        (admin.picture(policy).await)
         form.choice method="post" action=(path(&admin.org, "")) {
             @if let Some(seconds) = seconds(policy.absolute_limit()) {
                 input type="hidden" name="absolute_seconds" value=(seconds);
@@ -151,17 +188,6 @@ async fn save(admin: Admin, Form(fields): Form<Fields>) -> Result<Response, Refu
 async fn disable(admin: Admin) -> Result<Redirect, Refusal> {
     admin.curfew.clear_policy(&admin.viewer, &admin.org).await?;
     Ok(Redirect::to(&path(&admin.org, "?done=disabled")))
-}
-
-async fn confirm_revoke(admin: Admin) -> Markup {
-    let content = html! {
-        p { "This signs out everybody in " (admin.org) ", you too." }
-        form.choice method="post" {
-            button.danger { "Revoke all sessions" }
-            a href=(path(&admin.org, "")) { "Cancel" }
-        }
-    };
-    admin.viewer.page("Revoke all sessions?", &content)
 }
 
 /// The admin's own session is over then, so the next page is the one to sign in on.

@@ -8,6 +8,7 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
+use time::Duration;
 use tower_curfew::clock::Clock;
 use tower_curfew::{Curfew, Limit, Limits, Session};
 use tower_curfew::{account_routes, org_routes};
@@ -15,33 +16,37 @@ use tower_http::csrf::CsrfLayer;
 
 use crate::hashing::Hashing;
 use crate::page::{Refusal, Viewer};
-use crate::{account, admin, sign_in, users, words};
+use crate::{account, admin, sign_in, tokens, users, words};
 
 /// What the pages know besides the sessions.
 #[derive(Clone)]
 pub(crate) struct App {
     /// What the app itself demands of sessions, to tell people why theirs ended.
     pub(crate) limits: Limits,
+    /// How often the server records activity.
+    pub(crate) refresh: Duration,
     /// The same as that of the sessions.
     pub(crate) clock: Arc<dyn Clock>,
     /// For the passwords of those who sign in.
     pub(crate) hashing: Hashing,
 }
 
-pub(crate) fn app(curfew: &Curfew, limits: Limits, clock: impl Clock) -> Router {
+pub(crate) fn app(curfew: &Curfew, limits: Limits, refresh: Duration, clock: impl Clock) -> Router {
     let pages = Router::new()
         .route("/", get(home))
         .route("/stay", post(stay))
         .merge(sign_in::routes())
         .merge(account::routes())
+        .merge(tokens::routes())
         .merge(admin::routes())
-        .with_state(App { limits, clock: Arc::new(clock), hashing: Hashing::default() });
+        .with_state(App { limits, refresh, clock: Arc::new(clock), hashing: Hashing::default() });
     let api = account_routes().merge(org_routes(is_admin));
     Router::new()
         .merge(pages)
         .nest("/api", api)
         .route("/assets/style.css", get(style))
-        .route("/assets/session.js", get(script))
+        .route("/assets/session.js", get(async || script(include_str!("assets/session.js"))))
+        .route("/assets/copy.js", get(async || script(include_str!("assets/copy.js"))))
         .fallback(async || Refusal::not_found())
         .layer(curfew.layer().open(["/assets/*"]).passive(["/api/session"]))
         // Other sites must not make a browser change anything.
@@ -83,8 +88,8 @@ async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css")], include_str!("assets/style.css"))
 }
 
-async fn script() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/javascript")], include_str!("assets/session.js"))
+fn script(text: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript")], text)
 }
 
 /// Nothing but the app's own files runs in its pages, no other site frames them, and the back

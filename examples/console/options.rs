@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use time::Duration;
 use tower_curfew::client::ForwardedHeader;
+use tower_curfew::clock::Clock;
 use tower_curfew::store::{MemoryStore, PostgresStore, RedisStore, SqliteStore, Store};
 use tower_curfew::{Builder, Curfew, Keyring, Limits, SessionId};
 
@@ -39,7 +40,7 @@ pub(crate) struct Options {
     idle: Duration,
     /// How often the cookie is sent anew
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h")]
-    refresh: Duration,
+    pub(crate) refresh: Duration,
     /// The shortest limit that an organization's admin may set
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5m")]
     policy_minimum: Duration,
@@ -58,6 +59,9 @@ pub(crate) struct Options {
     /// For plain http on other hosts than localhost: anybody on the way can take over sessions
     #[arg(long)]
     insecure_cookie: bool,
+    /// Begin with sessions of the last weeks, to have something to look at; with --store memory alone
+    #[arg(long)]
+    pub(crate) sample: bool,
     /// Print what is kept of this session, and leave
     #[arg(long, value_name = "ID")]
     pub(crate) show_session: Option<SessionId>,
@@ -96,10 +100,14 @@ impl Options {
     }
 
     /// The handle on the sessions in the store that is asked for.
-    pub(crate) async fn open(&self) -> anyhow::Result<Curfew> {
+    pub(crate) async fn open(&self, clock: impl Clock) -> anyhow::Result<Curfew> {
+        // Elsewhere they would come again with each start, or the clock is that of a server.
+        let is_fresh = self.store == StoreAt::Memory;
+        anyhow::ensure!(is_fresh || !self.sample, "give --sample together with --store memory");
         let keyring = Keyring::load_or_create(&self.key_file)?;
         let builder = self.store.builder(keyring).await?;
         let mut builder = builder
+            .clock(clock)
             .limits(self.limits()?)
             .refresh_every(self.refresh)
             .policy_bounds(self.policy_minimum, Duration::days(400));
@@ -206,6 +214,7 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
 #[cfg(test)]
 mod tests {
     use tower_curfew::NewSession;
+    use tower_curfew::clock::SystemClock;
 
     use super::*;
 
@@ -228,7 +237,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name).display().to_string();
         let line = format!("--store sqlite:{} --key-file {}", at("console.db"), at("console.key"));
         let options = parsed(&line).ok().unwrap();
-        let curfew = options.open().await.unwrap();
+        let curfew = options.open(SystemClock).await.unwrap();
         let new = NewSession::for_user("ada").named("laptop");
         let issued = curfew.operator("support: grace").issue_token(new).await.unwrap();
         let shown = parsed(&format!("{line} --show-session {}", issued.id())).ok().unwrap();
@@ -236,6 +245,14 @@ mod tests {
         assert!(facts.contains("user          ada\n") && facts.contains("laptop"), "{facts}");
         let nobody = shown.facts(SessionId::from_bytes([0; 16])).await.unwrap_err();
         assert!(nobody.to_string().contains("no such session"), "{nobody}");
+    }
+
+    #[tokio::test]
+    async fn a_sample_is_refused_where_it_would_come_again_with_each_start() {
+        for line in ["--sample", "--sample --store redis://127.0.0.1:1/"] {
+            let error = parsed(line).ok().unwrap().open(SystemClock).await.err().unwrap();
+            assert!(error.to_string().contains("--store memory"), "{error}");
+        }
     }
 
     #[tokio::test]

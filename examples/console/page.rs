@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 use tower_curfew::clock::Timestamp;
-use tower_curfew::{Error, ErrorKind, Session};
+use tower_curfew::{ActiveSession, Error, ErrorKind, Session};
 
 use crate::app::App;
 use crate::hashing::Busy;
@@ -78,6 +78,51 @@ impl Viewer {
     pub(crate) fn ago(&self, at: Timestamp) -> Markup {
         html! {
             time datetime=(at) title=(words::exact(at)) { (words::ago(self.now.since(at))) }
+        }
+    }
+
+    /// When a session was last active. That an admin changes a policy is no activity, so not when its
+    /// end was last moved.
+    pub(crate) fn last_seen(&self, one: &ActiveSession) -> Markup {
+        html! { @if let Some(seen) = one.last_seen_at() { (self.ago(seen)) } @else { "never" } }
+    }
+}
+
+/// A question before something that cannot be undone, in a dialog.
+pub(crate) struct Question<'a> {
+    /// Unique on the page.
+    pub(crate) id: &'a str,
+    /// What both buttons say: the one that asks, and the one that does it.
+    pub(crate) button: &'a str,
+    /// What it is about, where the page has several such buttons.
+    pub(crate) about: Option<&'a str>,
+    pub(crate) title: &'a str,
+    pub(crate) text: Markup,
+    /// Where the form is sent.
+    pub(crate) action: &'a str,
+}
+
+impl Question<'_> {
+    /// The button with its dialog. A popover opens without scripts; where the browser knows none, the
+    /// style sheet shows the dialog at once.
+    pub(crate) fn asked(&self) -> Markup {
+        let Self { id, button, about, title, text, action } = self;
+        let label = about.map(|about| format!("{button} {about}"));
+        html! {
+            button type="button" popovertarget=(id) aria-haspopup="dialog" aria-label=[label] {
+                (button)
+            }
+            dialog #(id) popover aria-labelledby={ (id) "-title" } {
+                h2 #{ (id) "-title" } { (title) }
+                p { (text) }
+                form.choice method="post" action=(action) {
+                    button.danger { (button) }
+                    // What undoes nothing has the focus.
+                    button type="button" popovertarget=(id) popovertargetaction="hide" autofocus {
+                        "Cancel"
+                    }
+                }
+            }
         }
     }
 }

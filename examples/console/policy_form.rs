@@ -1,46 +1,28 @@
-//! From the fields of the two forms to a policy, or to what is wrong with them.
+//! From the fields of the form to a policy, or to what is wrong with them.
 
 use time::Duration;
 use tower_curfew::OrgPolicy;
 
 use crate::admin::Fields;
-use crate::page::sentence;
+use crate::admin_form::{PRESETS, UNITS};
 
-const UNITS: [(&str, Duration); 4] = [
-    ("days", Duration::DAY),
-    ("hours", Duration::HOUR),
-    ("minutes", Duration::MINUTE),
-    ("seconds", Duration::SECOND),
-];
-
-/// The policy that one of the forms asks for.
+/// The policy that the form asks for. Without a choice the fields of "Custom" count, as on the page
+/// that saves what was previewed.
 pub(crate) fn wanted(fields: &Fields) -> Result<OrgPolicy, String> {
-    const NOTHING: &str = "Fill in a length. To have none, disable it.";
-    let policy =
-        if fields.contains_key("days") { session_length(fields) } else { durations(fields) };
-    policy?.ok_or_else(|| NOTHING.to_owned())
+    const NOTHING: &str = "Choose a length, or fill in one. To have none, disable it.";
+    match field(fields, "length") {
+        "" | "custom" => custom(fields)?.ok_or_else(|| NOTHING.to_owned()),
+        preset => {
+            let is_chosen = |length: &Duration| length.whole_seconds().to_string() == preset;
+            let length = PRESETS.into_iter().find(is_chosen).ok_or(NOTHING)?;
+            Ok(OrgPolicy::session_length(length, fields.contains_key("refresh")))
+        }
+    }
 }
 
-/// The form of one length, with a check box "refresh automatically".
-fn session_length(fields: &Fields) -> Result<Option<OrgPolicy>, String> {
-    let (number, unit) = match field(fields, "days") {
-        "own" => (field(fields, "number"), field(fields, "unit")),
-        days => (days, "days"),
-    };
-    let number = number.parse::<u32>().map_err(|_| "The length must be a whole number.")?;
-    let (_, size) = UNITS.into_iter().find(|(name, _)| *name == unit).unwrap_or(UNITS[3]);
-    let length = Some(times(size, number));
-    let policy = if fields.contains_key("refresh") {
-        OrgPolicy::try_new(None, length)
-    } else {
-        OrgPolicy::try_new(length, None)
-    };
-    policy.map_err(|wrong| sentence(&wrong))
-}
-
-/// The form of both durations: `absolute_days`, `absolute_hours`, …, and the same with `idle_`; whole
-/// numbers, or empty, or not there.
-fn durations(fields: &Fields) -> Result<Option<OrgPolicy>, String> {
+/// Both limits: `absolute_days`, `absolute_hours`, …, and the same with `idle_`; whole numbers, or
+/// empty, or not there.
+fn custom(fields: &Fields) -> Result<Option<OrgPolicy>, String> {
     let (absolute, idle) = (duration(fields, "absolute")?, duration(fields, "idle")?);
     // Each is checked already, in words that say which of both is wrong.
     Ok(OrgPolicy::try_new(absolute, idle).unwrap_or(None))
@@ -61,7 +43,7 @@ fn duration(fields: &Fields, kind: &str) -> Result<Option<Duration>, String> {
     match OrgPolicy::try_new(sum, None) {
         Ok(_) => Ok(sum),
         Err(_) => Err(format!(
-            "The {kind} duration is zero or too long. Leave its fields empty for no limit."
+            "The {kind} limit is zero or too long. Leave its fields empty for no limit."
         )),
     }
 }
@@ -94,9 +76,14 @@ mod tests {
                 &[("absolute_days", "0"), ("absolute_hours", "12"), ("idle_minutes", "15")],
                 OrgPolicy::absolute(Duration::hours(12)).and_idle(Duration::minutes(15)),
             ),
-            (&[("days", "3"), ("refresh", "yes")], OrgPolicy::idle(Duration::days(3))),
+            (&[("length", "604800"), ("refresh", "yes")], OrgPolicy::idle(Duration::days(7))),
+            // What is left in the fields of "Custom" does not count then.
             (
-                &[("days", "own"), ("number", "90"), ("unit", "minutes")],
+                &[("length", "28800"), ("absolute_days", "3"), ("idle_days", "x")],
+                OrgPolicy::absolute(Duration::hours(8)),
+            ),
+            (
+                &[("length", "custom"), ("refresh", "yes"), ("absolute_minutes", "90")],
                 OrgPolicy::absolute(Duration::minutes(90)),
             ),
         ] {
@@ -111,10 +98,11 @@ mod tests {
             ("idle_minutes", "1.5", "idle minutes"),
             ("idle_seconds", "soon", "idle seconds"),
             ("absolute_hours", "99999999999", "absolute hours"),
-            ("absolute_days", "0", "absolute duration"),
-            ("idle_days", "4294967295", "idle duration"),
-            ("idle_hours", " ", "Fill in a length"),
-            ("days", "many", "whole number"),
+            ("absolute_days", "0", "absolute limit"),
+            ("idle_days", "4294967295", "idle limit"),
+            ("idle_hours", " ", "Choose a length"),
+            ("length", "custom", "Choose a length"),
+            ("length", "259200", "Choose a length"),
         ] {
             let wrong = policy(&[(field, value)]).unwrap_err();
             assert!(wrong.contains(words), "{field}={value}: {wrong}");
