@@ -1,4 +1,4 @@
-//! What axe-core says about a page, in light and dark, wide and narrow.
+//! What axe-core says about a page, in light and dark, wide and narrow, and with more contrast.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -47,12 +47,30 @@ const RUN: &str = r"
 pub(crate) async fn audit(page: &Page, name: &str) {
     let Some(axe) = axe() else { return };
     page.client().execute(axe, vec![]).await.unwrap();
-    for (scheme, width) in [("light", 1100), ("dark", 1100), ("light", 400), ("dark", 320)] {
-        look(page, scheme, width).await;
-        passes(page, &format!("{name}, {scheme}, {width} pixels wide")).await;
+    for (features, width) in LOOKS {
+        looks(page, features, width, HEIGHT).await;
+        passes(page, &format!("{name}, {features:?}, {width} pixels wide")).await;
     }
-    look(page, "light", 1100).await;
+    look(page, "light", WIDE).await;
 }
+
+const LIGHT: Feature = ("prefers-color-scheme", "light");
+const DARK: Feature = ("prefers-color-scheme", "dark");
+const CONTRAST: Feature = ("prefers-contrast", "more");
+const FORCED: Feature = ("forced-colors", "active");
+
+/// What people have chosen, and the width of their window. At 320 pixels a page may be as large as one
+/// that is magnified fourfold (WCAG 1.4.10).
+const LOOKS: [(&[Feature], u32); 8] = [
+    (&[LIGHT], WIDE),
+    (&[DARK], WIDE),
+    (&[LIGHT], NARROW),
+    (&[DARK], NARROW),
+    (&[LIGHT, CONTRAST], WIDE),
+    (&[DARK, CONTRAST], NARROW),
+    (&[DARK, FORCED], WIDE),
+    (&[LIGHT], 320),
+];
 
 /// The same for a page that will not stay for long.
 pub(crate) async fn audit_at_once(page: &Page, name: &str) {
@@ -95,11 +113,33 @@ impl<'a> Violation<'a> {
     }
 }
 
+/// A feature of media as CSS names it, and its value.
+type Feature = (&'static str, &'static str);
+
+pub(crate) const WIDE: u32 = 1280;
+pub(crate) const NARROW: u32 = 390;
+const HEIGHT: u32 = 900;
+
 /// Shows the page as it is for those who like it so.
-pub(crate) async fn look(page: &Page, scheme: &str, width: u32) {
-    let scheme = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-    page.devtools("Emulation.setEmulatedMedia", json!({ "features": scheme })).await;
-    let screen = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+pub(crate) async fn look(page: &Page, scheme: &'static str, width: u32) {
+    looks(page, &[("prefers-color-scheme", scheme)], width, HEIGHT).await;
+}
+
+/// The same, so high that all of it can be seen.
+pub(crate) async fn look_at_all(page: &Page, scheme: &'static str, width: u32) {
+    look(page, scheme, width).await;
+    let height = "return document.documentElement.scrollHeight";
+    let height = page.client().execute(height, vec![]).await.unwrap().as_u64().unwrap();
+    let height = u32::try_from(height).unwrap();
+    looks(page, &[("prefers-color-scheme", scheme)], width, height).await;
+}
+
+async fn looks(page: &Page, features: &[Feature], width: u32, height: u32) {
+    let features = features.iter().map(|(name, value)| json!({ "name": name, "value": value }));
+    let features = json!({ "features": features.collect::<Vec<_>>() });
+    page.devtools("Emulation.setEmulatedMedia", features).await;
+    let screen =
+        json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
     page.devtools("Emulation.setDeviceMetricsOverride", screen).await;
 }
 

@@ -3,12 +3,17 @@
 //! They need Chromium and its driver. Where these are missing the tests are skipped, unless
 //! `CURFEW_REQUIRE_BROWSER` is 1. The tour of the console needs more for some of its parts, see
 //! `tour.rs`. What is skipped says so on the standard error.
+//!
+//! `UPDATE=1 cargo test -p tower-curfew-browser pictures moving` makes the pictures in
+//! `examples/console/pictures` anew.
 #![expect(clippy::unwrap_used, reason = "in a test it is an assertion")]
 
 mod audit;
 mod browser;
 mod live;
+mod moving;
 mod page;
+mod pictures;
 mod place;
 mod server;
 mod sign_in;
