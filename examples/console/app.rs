@@ -66,7 +66,7 @@ async fn home(viewer: Viewer) -> Markup {
             @match viewer.bound_by() {
                 None => "Your session ends when you sign out.",
                 Some(end) => {
-                    "Your session ends in " (words::length(end.at.since(viewer.now))) " ("
+                    "Your session ends in " (words::about(end.at.since(viewer.now))) " ("
                     time datetime=(end.at) { (words::exact(end.at)) } ")"
                     @if end.limit == Limit::Idle { ", unless you come back before then" }
                     @if let Some(org) = &end.org { ", because of " (org) }

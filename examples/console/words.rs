@@ -8,9 +8,19 @@ const UNITS: [(&str, i64); 4] = [("day", 86_400), ("hour", 3600), ("minute", 60)
 
 /// As in `15 minutes`, `7 days` or `1 day 12 hours`.
 pub(crate) fn length(of: Duration) -> String {
+    in_units(of, UNITS.len())
+}
+
+/// The same in the two largest units, rounded down: of 27 days nobody wants to know the seconds.
+pub(crate) fn about(of: Duration) -> String {
+    in_units(of, 2)
+}
+
+fn in_units(of: Duration, at_most: usize) -> String {
     let mut rest = of.whole_seconds();
+    let largest = UNITS.iter().position(|(_, seconds)| rest >= *seconds).unwrap_or(0);
     let mut parts = Vec::new();
-    for (unit, seconds) in UNITS {
+    for (unit, seconds) in UNITS.into_iter().skip(largest).take(at_most) {
         if rest >= seconds {
             parts.push(counted(rest / seconds, unit));
             rest %= seconds;
@@ -110,6 +120,15 @@ mod tests {
             let given = Duration::seconds(seconds);
             assert_eq!((length(given), ago(given)), (spelled.to_owned(), since.to_owned()));
         }
+    }
+
+    #[test]
+    fn what_is_left_is_told_in_two_units() {
+        let long = Duration::days(28) - Duration::SECOND;
+        assert_eq!(length(long), "27 days 23 hours 59 minutes 59 seconds");
+        assert_eq!(about(long), "27 days 23 hours");
+        assert_eq!(about(Duration::days(28) + Duration::SECOND), "28 days");
+        assert_eq!(about(Duration::minutes(5)), "5 minutes");
     }
 
     #[test]
