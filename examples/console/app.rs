@@ -44,6 +44,7 @@ pub(crate) fn app(curfew: &Curfew, limits: Limits, refresh: Duration, clock: imp
     Router::new()
         .merge(pages)
         .nest("/api", api)
+        .route("/assets/openapi.json", get(description))
         .route("/assets/style.css", get(style))
         .route("/assets/session.js", get(async || script(include_str!("assets/session.js"))))
         .route("/assets/copy.js", get(async || script(include_str!("assets/copy.js"))))
@@ -86,6 +87,11 @@ async fn stay(_: Session) -> StatusCode {
 
 async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css")], include_str!("assets/style.css"))
+}
+
+/// Of the routes below `/api`, as `examples/ecosystem` has written it.
+async fn description() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("assets/openapi.json"))
 }
 
 fn script(text: &'static str) -> impl IntoResponse {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-pub struct Html {
+pub(crate) struct Html {
     folder: PathBuf,
     pages: BTreeMap<PathBuf, Page>,
 }
@@ -15,7 +15,7 @@ struct Page {
 }
 
 impl Html {
-    pub fn read(folder: &Path) -> Self {
+    pub(crate) fn read(folder: &Path) -> Self {
         let mut pages = BTreeMap::new();
         let mut folders = vec![folder.join("tower_curfew")];
         while let Some(next) = folders.pop() {
@@ -34,7 +34,7 @@ impl Html {
     }
 
     /// Links from one page of the documentation that lead to none.
-    pub fn dead_links(&self) -> Vec<String> {
+    pub(crate) fn dead_links(&self) -> Vec<String> {
         let mut found = Vec::new();
         for (name, page) in &self.pages {
             for link in page.links.iter().filter(|link| !link.contains("://")) {
@@ -54,7 +54,7 @@ impl Html {
     }
 
     /// Links from the documentation to an address that begins so.
-    pub fn links_to(&self, address: &str) -> Vec<String> {
+    pub(crate) fn links_to(&self, address: &str) -> Vec<String> {
         let links = |(name, page): (&PathBuf, &Page)| {
             let there = page.links.iter().filter(|link| link.starts_with(address));
             there.map(|link| format!("{}: {link}", name.display())).collect::<Vec<_>>()
@@ -63,14 +63,14 @@ impl Html {
     }
 
     /// Whether such a page is there, and has what comes after `#`.
-    pub fn has(&self, link: &str) -> bool {
+    pub(crate) fn has(&self, link: &str) -> bool {
         let (file, id) = link.split_once('#').unwrap_or((link, ""));
         let page = self.pages.get(&Path::new("tower_curfew").join(file));
         page.is_some_and(|page| id.is_empty() || page.ids.contains(id))
     }
 
     /// Where the item of such a path is described.
-    pub fn page_of(&self, path: &str) -> String {
+    pub(crate) fn page_of(&self, path: &str) -> String {
         let path = path.strip_prefix("crate::").expect("the path begins at the crate");
         let names = path.trim_end_matches("()").split("::").collect::<Vec<_>>();
         let (last, above) = names.split_last().expect("a path has a name");

@@ -7,27 +7,27 @@ use std::path::{Path, PathBuf};
 
 use pulldown_cmark::{BrokenLink, CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd};
 
-pub struct Markdown {
+pub(crate) struct Markdown {
     path: PathBuf,
     text: String,
 }
 
 impl Markdown {
-    pub fn read(path: &Path) -> Self {
+    pub(crate) fn read(path: &Path) -> Self {
         Self { path: path.to_owned(), text: fs::read_to_string(path).unwrap() }
     }
 
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.path.strip_prefix(super::repository()).unwrap().display().to_string()
     }
 
     /// Whether rustdoc shows it, too.
-    pub fn is_in_documentation(&self) -> bool {
+    pub(crate) fn is_in_documentation(&self) -> bool {
         self.path.parent().unwrap().ends_with("src/docs") && !self.path.ends_with("links.md")
     }
 
     /// Where its links and pictures lead.
-    pub fn links(&self) -> Vec<String> {
+    pub(crate) fn links(&self) -> Vec<String> {
         let to = |event| match event {
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                 Some(dest_url.into_string())
@@ -38,7 +38,7 @@ impl Markdown {
     }
 
     /// References, written as `[text][label]`, that it does not define.
-    pub fn undefined(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn undefined(&self) -> impl Iterator<Item = String> {
         let found = RefCell::new(BTreeSet::new());
         let note = |link: BrokenLink<'_>| -> Option<(CowStr<'_>, CowStr<'_>)> {
             if self.text[link.span].contains("][") {
@@ -52,7 +52,7 @@ impl Markdown {
     }
 
     /// Which of these labels it refers to.
-    pub fn references(&self, labels: &BTreeMap<String, String>) -> BTreeSet<String> {
+    pub(crate) fn references(&self, labels: &BTreeMap<String, String>) -> BTreeSet<String> {
         let found = RefCell::new(BTreeSet::new());
         let note = |link: BrokenLink<'_>| -> Option<(CowStr<'_>, CowStr<'_>)> {
             let label = link.reference.to_string();
@@ -68,7 +68,7 @@ impl Markdown {
     }
 
     /// Whether a relative link leads to a file, and to a heading if it names one.
-    pub fn leads_to(&self, link: &str, pages: &[Self]) -> bool {
+    pub(crate) fn leads_to(&self, link: &str, pages: &[Self]) -> bool {
         let (file, heading) = link.split_once('#').unwrap_or((link, ""));
         let path = if file.is_empty() {
             self.path.clone()
@@ -109,7 +109,7 @@ impl Markdown {
     }
 
     /// The languages of its blocks of code.
-    pub fn languages(&self) -> BTreeSet<String> {
+    pub(crate) fn languages(&self) -> BTreeSet<String> {
         let language = |event| match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => {
                 Some(language.into_string())
@@ -119,7 +119,7 @@ impl Markdown {
         Parser::new_ext(&self.text, Options::ENABLE_TABLES).filter_map(language).collect()
     }
 
-    pub fn ends_with(&self, marker: &str, definitions: &str) -> bool {
+    pub(crate) fn ends_with(&self, marker: &str, definitions: &str) -> bool {
         match self.text.split_once(marker) {
             Some((_, there)) => there.trim() == definitions.trim() && !definitions.is_empty(),
             None => definitions.is_empty(),
@@ -127,7 +127,7 @@ impl Markdown {
     }
 
     /// Puts these definitions at the end, in the place of those that are there.
-    pub fn write(&self, marker: &str, definitions: &str) {
+    pub(crate) fn write(&self, marker: &str, definitions: &str) {
         let text = self.text.split(marker).next().unwrap().trim_end();
         let end = if definitions.is_empty() {
             String::new()

@@ -46,7 +46,7 @@ async fn sign_in(
     if !form.is_right() {
         return Ok(pages::wrong_password());
     }
-    visitor.flush().await?; // the cart of whoever used this browser before
+    visitor.flush().await?; // the cart of the user before
     visitor.insert("flash", "You are signed in.").await?;
     let cookie = curfew.start(NewSession::for_user(form.username), &client).await?;
     Ok((cookie, back.or("/")).into_response())

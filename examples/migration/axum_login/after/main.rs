@@ -49,7 +49,7 @@ async fn sign_in(
     if !form.is_right() {
         return Ok(pages::wrong_password());
     }
-    visitor.flush().await?; // the cart of whoever used this browser before
+    visitor.flush().await?; // the cart of the user before
     let jar = jar.add(own_cookie(FLASH, "You are signed in."));
     let cookie = curfew.start(NewSession::for_user(form.username), &client).await?;
     Ok((cookie, jar, back.or("/")).into_response())

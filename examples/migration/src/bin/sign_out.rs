@@ -61,7 +61,7 @@ async fn tell(name: &str, app: Router) -> anyhow::Result<()> {
     let signed_in = send("/login", "none=").await?;
     let cookie = signed_in.headers()[SET_COOKIE].to_str()?.split(';').next().unwrap_or_default();
     let slow = tokio::spawn(send("/slow", cookie));
-    turn.wait().await; // It has been let in.
+    turn.wait().await; // The layer has admitted it.
     let signed_out = send("/logout", cookie).await?.status();
     turn.wait().await; // Only now it writes.
     println!("{name}: signed out: {signed_out}, slow request: {}", slow.await??.status());
