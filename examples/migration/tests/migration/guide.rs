@@ -83,7 +83,7 @@ fn blocks() -> Vec<Block> {
             "`Carts` in `examples/migration/axum_session/carts.rs`:",
             "axum_session/carts.rs",
             "impl Carts",
-            "\n    fn rows",
+            "",
         ),
         diff(
             "`examples/migration/actix_session`, before and after:",
