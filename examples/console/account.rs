@@ -155,11 +155,21 @@ async fn end(
     Path(id): Path<String>,
 ) -> Result<(SetCookie, Redirect), Refusal> {
     let id = id.parse::<SessionId>().map_err(|_| Refusal::not_found())?;
-    // A stranger's session is none of these, whatever id is sent.
-    let revoked = curfew.revoke(&session, Selector::user(session.user()).only(id)).await?;
+    let set_cookie = end_own(&session, &curfew, id).await?;
     let terminated = format!("{LIST}?done=terminated");
     let next = if id == session.id() { "/login" } else { &terminated };
-    Ok((revoked.set_cookie, Redirect::to(next)))
+    Ok((set_cookie, Redirect::to(next)))
+}
+
+/// Ends one of the user's own sessions or tokens. That of another user is none of these, whatever id is
+/// sent.
+pub(crate) async fn end_own(
+    session: &Session,
+    curfew: &Curfew,
+    id: SessionId,
+) -> Result<SetCookie, Error> {
+    let revoked = curfew.revoke(session, Selector::user(session.user()).only(id)).await?;
+    Ok(revoked.set_cookie)
 }
 
 async fn end_others(session: Session, curfew: Curfew) -> Result<(SetCookie, Redirect), Refusal> {

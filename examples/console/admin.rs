@@ -37,8 +37,6 @@ struct Admin {
     viewer: Viewer,
     curfew: Curfew,
     org: String,
-    /// How often activity is recorded.
-    refresh: Duration,
 }
 
 impl FromRequestParts<App> for Admin {
@@ -53,7 +51,7 @@ impl FromRequestParts<App> for Admin {
             let text = "You may not administer this organization.";
             return Err(Refusal::new(StatusCode::FORBIDDEN, text).into_response());
         }
-        Ok(Self { viewer, curfew, org, refresh: app.refresh })
+        Ok(Self { viewer, curfew, org })
     }
 }
 
@@ -97,19 +95,12 @@ impl Admin {
 
     /// What the policy does to whom, drawn from the list of sessions.
     async fn picture(&self, policy: OrgPolicy) -> Markup {
-        let (now, refresh) = (self.viewer.now, self.refresh);
-        let Ok(sessions) = self.curfew.list_org(&self.org).await else {
+        let Ok(sessions) = self.curfew.preview_list(&self.org, policy).await else {
             // To tighten a policy must not depend on a picture.
             return html! { p { "There is no picture: the sessions cannot be listed just now." } };
         };
-        let ends = sessions.iter().map(|one| End::of(one, policy, now, refresh));
-        let ends = Ends::counted(&ends.collect::<Vec<_>>(), now);
-        html! {
-            @if sessions.len() >= MAX_LISTED {
-                p { "The picture shows the newest 1,000 sessions." }
-            }
-            (picture(&ends))
-        }
+        let ends = sessions.iter().map(End::of).collect::<Vec<_>>();
+        picture(&Ends::counted(&ends, self.viewer.now))
     }
 
     /// The page again, with what was filled in and what is wrong with it.
@@ -118,9 +109,6 @@ impl Admin {
         Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
     }
 }
-
-/// No list has more.
-const MAX_LISTED: usize = 1_000;
 
 fn revocation(org: &str) -> Markup {
     Question {

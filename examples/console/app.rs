@@ -8,7 +8,6 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
-use time::Duration;
 use tower_curfew::clock::Clock;
 use tower_curfew::{Curfew, Limit, Limits, Session};
 use tower_curfew::{account_routes, org_routes};
@@ -23,15 +22,13 @@ use crate::{account, admin, sign_in, tokens, users, words};
 pub(crate) struct App {
     /// What the app itself demands of sessions, to tell people why theirs ended.
     pub(crate) limits: Limits,
-    /// How often the server records activity.
-    pub(crate) refresh: Duration,
     /// The same as that of the sessions.
     pub(crate) clock: Arc<dyn Clock>,
     /// For the passwords of those who sign in.
     pub(crate) hashing: Hashing,
 }
 
-pub(crate) fn app(curfew: &Curfew, limits: Limits, refresh: Duration, clock: impl Clock) -> Router {
+pub(crate) fn app(curfew: &Curfew, limits: Limits, clock: impl Clock) -> Router {
     let pages = Router::new()
         .route("/", get(home))
         .route("/stay", post(stay))
@@ -39,7 +36,7 @@ pub(crate) fn app(curfew: &Curfew, limits: Limits, refresh: Duration, clock: imp
         .merge(account::routes())
         .merge(tokens::routes())
         .merge(admin::routes())
-        .with_state(App { limits, refresh, clock: Arc::new(clock), hashing: Hashing::default() });
+        .with_state(App { limits, clock: Arc::new(clock), hashing: Hashing::default() });
     let api = account_routes().merge(org_routes(is_admin));
     Router::new()
         .merge(pages)

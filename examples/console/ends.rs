@@ -1,36 +1,28 @@
 //! When the sessions of an organization end, as it is and with another policy, counted for a picture.
-//!
-//! [`Curfew::preview`](tower_curfew::Curfew::preview) says how many sessions end now and how many end
-//! sooner, and not when. So this computes it from the list, by the rules that the crate documents. A
-//! test compares it with what then happens.
 
 use time::Duration;
+use tower_curfew::ActiveSession;
 use tower_curfew::clock::Timestamp;
-use tower_curfew::{ActiveSession, OrgPolicy};
 
-/// When one session ends if nobody uses it again; `None` is never.
+/// When one session ends if nobody uses it again.
 pub(crate) struct End {
-    pub(crate) before: Option<Timestamp>,
-    pub(crate) after: Option<Timestamp>,
+    pub(crate) before: When,
+    pub(crate) after: When,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum When {
+    AtOnce,
+    At(Timestamp),
+    Never,
 }
 
 impl End {
-    /// With a policy that is saved `now`, where the server records activity once in `refresh`.
-    pub(crate) fn of(
-        one: &ActiveSession,
-        policy: OrgPolicy,
-        now: Timestamp,
-        refresh: Duration,
-    ) -> Self {
-        let before = one.ends_at();
-        let seen = one.last_seen_at().unwrap_or(one.created_at());
-        // The user may have been at work for so long without a record of it (rule R8).
-        let idle_from = seen.max(now.min(seen + refresh));
-        let absolute = policy.absolute_limit().map(|limit| one.created_at() + limit);
-        let idle = policy.idle_limit().map(|limit| idle_from + limit);
-        // A longer policy lengthens no living session (rule R15).
-        let after = [before, absolute, idle].into_iter().flatten().min();
-        Self { before, after }
+    /// Of a session before and after a change, as [`preview_list`](tower_curfew::Curfew::preview_list) has
+    /// them.
+    pub(crate) fn of((before, after): &(ActiveSession, Option<ActiveSession>)) -> Self {
+        let when = |one: &ActiveSession| one.ends_at().map_or(When::Never, When::At);
+        Self { before: when(before), after: after.as_ref().map_or(When::AtOnce, when) }
     }
 }
 
@@ -61,8 +53,12 @@ const STEPS: [i64; 18] = [
 
 impl Ends {
     pub(crate) fn counted(ends: &[End], now: Timestamp) -> Self {
-        let known = ends.iter().flat_map(|end| [end.before, end.after]).flatten();
-        let longest = known.map(|at| at.since(now).whole_milliseconds()).max().unwrap_or(0);
+        let known =
+            ends.iter().flat_map(|end| [end.before, end.after]).filter_map(|when| match when {
+                When::At(at) => Some(at.since(now).whole_milliseconds()),
+                When::AtOnce | When::Never => None,
+            });
+        let longest = known.max().unwrap_or(0);
         let fits = |step: &i64| longest <= i128::from(step * 1_000 * MAX_COLUMNS);
         let whole_days = |longest: i128| {
             let days = longest / 86_400_000 / i128::from(MAX_COLUMNS) + 1;
@@ -75,12 +71,12 @@ impl Ends {
         let mut before = Row { at_once: 0, within: vec![0; columns], never: 0 };
         let mut after = Row { at_once: 0, within: vec![0; columns], never: 0 };
         for end in ends {
-            for (row, at) in [(&mut before, end.before), (&mut after, end.after)] {
-                match at {
-                    None => row.never += 1,
-                    Some(at) if at <= now => row.at_once += 1,
-                    Some(at) => {
-                        let column = (at.since(now).whole_milliseconds() - 1) / milliseconds;
+            for (row, when) in [(&mut before, end.before), (&mut after, end.after)] {
+                match when {
+                    When::Never => row.never += 1,
+                    When::AtOnce => row.at_once += 1,
+                    When::At(at) => {
+                        let column = (at.since(now).whole_milliseconds() - 1).max(0) / milliseconds;
                         row.within[usize::try_from(column).unwrap_or(0)] += 1;
                     }
                 }
@@ -105,24 +101,21 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
-    use axum::body::Body;
-    use axum::http::Request;
-    use axum::http::header::COOKIE;
-    use axum::routing::get;
-    use tower::ServiceExt as _;
     use tower_curfew::clock::{Clock as _, ManualClock};
-    use tower_curfew::store::MemoryStore;
-    use tower_curfew::{ClientInfo, Curfew, Keyring, Limits, NewSession, SetCookie};
 
     use super::*;
 
+    /// In seconds from now: zero is at once, and `None` is never.
     fn counted(lengths: &[(Option<i64>, Option<i64>)]) -> Ends {
         let now = ManualClock::default().now();
-        let at = |seconds: i64| now + Duration::seconds(seconds);
+        let when = |seconds: Option<i64>| match seconds {
+            None => When::Never,
+            Some(0) => When::AtOnce,
+            Some(seconds) => When::At(now + Duration::seconds(seconds)),
+        };
         let ends = lengths
             .iter()
-            .map(|(before, after)| End { before: before.map(at), after: after.map(at) });
+            .map(|(before, after)| End { before: when(*before), after: when(*after) });
         Ends::counted(&ends.collect::<Vec<_>>(), now)
     }
 
@@ -165,58 +158,5 @@ mod tests {
         }
         assert_eq!(sessions(&counted(&[]).before), 0);
         assert_eq!(counted(&[(None, None)]).before.never, 1);
-    }
-
-    #[tokio::test]
-    async fn the_picture_shows_what_then_happens_to_each_session() {
-        for policy in [
-            OrgPolicy::absolute(Duration::hours(8)),
-            OrgPolicy::idle(Duration::days(1)),
-            OrgPolicy::idle(Duration::hours(30)),
-            OrgPolicy::absolute(Duration::days(7)).and_idle(Duration::days(2)),
-            OrgPolicy::absolute(Duration::days(300)),
-        ] {
-            let clock = ManualClock::default();
-            let curfew = handle(&clock);
-            // Some of them are active, or begin, under an earlier policy.
-            let mut cookies = Vec::new();
-            for n in 0..60 {
-                let new = NewSession::for_user(format!("user-{n}")).orgs(["acme"]);
-                cookies.push(curfew.start(new, &ClientInfo::for_tests()).await.unwrap());
-                clock.advance(Duration::minutes(47 * (n % 13)));
-                if n % 3 == 0 {
-                    visit(&curfew, &cookies[n as usize / 2]).await;
-                }
-                if n == 40 {
-                    let before = OrgPolicy::absolute(Duration::days(9)).and_idle(Duration::days(3));
-                    curfew.operator("tests").set_policy("acme", before).await.unwrap();
-                }
-            }
-            let before = curfew.list_org("acme").await.unwrap();
-            let foretold = before.iter().map(|one| {
-                let end = End::of(one, policy, clock.now(), Duration::HOUR);
-                (one.id(), end.after.filter(|at| *at > clock.now()))
-            });
-            let foretold = foretold.collect::<Vec<_>>();
-            curfew.operator("tests").set_policy("acme", policy).await.unwrap();
-            let after = curfew.list_org("acme").await.unwrap();
-            for (id, end) in &foretold {
-                let found = after.iter().find(|one| one.id() == *id).map(|one| one.ends_at());
-                assert_eq!(found, end.map(Some), "{policy:?}");
-            }
-            assert!(foretold.len() > 10 && !after.is_empty(), "{policy:?}");
-        }
-    }
-
-    async fn visit(curfew: &Curfew, cookie: &SetCookie) {
-        let home = Router::new().route("/", get(async || ())).layer(curfew.layer());
-        let request = Request::get("/").header(COOKIE, cookie.request_header());
-        home.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-    }
-
-    fn handle(clock: &ManualClock) -> Curfew {
-        let keyring = Keyring::from_bytes([7; 32]).unwrap();
-        let builder = Curfew::builder(MemoryStore::new(), keyring).clock(clock.clone());
-        builder.limits(Limits::idle(Duration::days(28))).build().unwrap()
     }
 }

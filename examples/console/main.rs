@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
         println!("figures at http://{}/metrics", listener.local_addr()?);
         tokio::spawn(async move { axum::serve(listener, routes).await });
     }
-    let app = app::app(&curfew, options.limits()?, options.refresh, clock);
+    let app = app::app(&curfew, options.limits()?, clock);
 
     let listener = listen(&options.addr, "--addr").await?;
     println!("listening on http://{}", listener.local_addr()?);

@@ -67,7 +67,7 @@ mod tests {
         let keyring = Keyring::from_bytes([7; 32]).unwrap();
         let builder = || Curfew::builder(MemoryStore::new(), keyring.clone()).clock(clock.clone());
         let curfew = builder().build().unwrap();
-        let app = crate::app::app(&curfew, Limits::default(), Duration::HOUR, clock.clone());
+        let app = crate::app::app(&curfew, Limits::default(), clock.clone());
         let new = NewSession::for_user("ada").orgs(["acme"]);
         let cookie = curfew.start(new, &ClientInfo::for_tests()).await.unwrap().request_header();
         let cookie = cookie.to_str().unwrap().to_owned();

@@ -40,7 +40,7 @@ pub(crate) struct Options {
     idle: Duration,
     /// How often the cookie is sent anew
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h")]
-    pub(crate) refresh: Duration,
+    refresh: Duration,
     /// The shortest limit that an organization's admin may set
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5m")]
     policy_minimum: Duration,

@@ -32,7 +32,7 @@ const TOKENS: &str = "/settings/account/tokens";
 /// The app with sessions that end after 15 minutes without activity, and its clock.
 fn demo() -> (Router, ManualClock) {
     let clock = ManualClock::default();
-    (app(&handle(&clock), limits(), Duration::HOUR, clock.clone()), clock)
+    (app(&handle(&clock), limits(), clock.clone()), clock)
 }
 
 fn handle(clock: &ManualClock) -> Curfew {
@@ -186,8 +186,7 @@ async fn who_finds_no_place_to_sign_in_is_asked_to_come_again() {
     let clock = ManualClock::default();
     let hashing = Hashing::bounded(0, 0);
     let clock_of_app = Arc::new(clock.clone());
-    let refresh = Duration::HOUR;
-    let app = App { limits: limits(), refresh, clock: clock_of_app, hashing };
+    let app = App { limits: limits(), clock: clock_of_app, hashing };
     let router = sign_in::routes().with_state(app).layer(handle(&clock).layer());
     let request = Request::post("/login")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")

@@ -7,11 +7,9 @@ use axum::routing::post;
 use axum::{Form, Router};
 use maud::{Markup, html};
 use serde::Deserialize;
-use tower_curfew::{
-    ActiveSession, Curfew, NewSession, Selector, Session, SessionId, SessionKind, SetCookie,
-};
+use tower_curfew::{ActiveSession, Curfew, NewSession, Session, SessionId, SessionKind, SetCookie};
 
-use crate::account::{LIST, overview};
+use crate::account::{LIST, end_own, overview};
 use crate::app::App;
 use crate::page::{Question, Refusal, Viewer, alert};
 
@@ -121,6 +119,6 @@ async fn delete(
     Path(id): Path<String>,
 ) -> Result<(SetCookie, Redirect), Refusal> {
     let id = id.parse::<SessionId>().map_err(|_| Refusal::not_found())?;
-    let revoked = curfew.revoke(&session, Selector::user(session.user()).only(id)).await?;
-    Ok((revoked.set_cookie, Redirect::to(&format!("{LIST}?done=deleted"))))
+    let set_cookie = end_own(&session, &curfew, id).await?;
+    Ok((set_cookie, Redirect::to(&format!("{LIST}?done=deleted"))))
 }

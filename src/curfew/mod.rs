@@ -7,6 +7,7 @@ mod budget;
 mod build;
 mod builder;
 mod check;
+mod compare;
 mod copy;
 mod detached;
 mod end;

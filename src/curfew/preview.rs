@@ -5,14 +5,12 @@ use std::fmt;
 #[cfg(feature = "axum")]
 use super::actor::Actor;
 use super::budget::TimeBudget;
+use super::compare::{Compared, compared};
 use super::error::{Contended, Error};
 use super::handle::Curfew;
 use super::policies::{ReplacedRules, RulesChange, named};
-use crate::clock::Timestamp;
-use crate::encoding::Unreadable;
-use crate::judge::{AppLimits, Verdict, judge};
-use crate::policy::{OrgRules, Rules};
-use crate::session::{Record, Selector, Session};
+use crate::policy::OrgRules;
+use crate::session::{ActiveSession, Session};
 
 /// The predicted effect of a rule change on living sessions. Exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,11 +85,34 @@ impl Curfew {
     ) -> Result<Preview, Error> {
         let org = named(org)?;
         let rules = self.planned(&org, change.into()).await?;
-        let mut tally = Tally::default();
-        self.compare(&org, &rules, &mut tally).await?;
-        let Tally { ends_now, shortened, at_least, .. } = tally;
+        let Tally { ends_now, shortened, at_least, .. } = self.counted(&org, &rules).await?;
         let own_session = self.effect_on(own, &org, &rules).await?;
         Ok(Preview { ends_now, shortened, at_least, own_session })
+    }
+
+    /// Lists the active sessions of an organization before and after a rule change, without making
+    /// the change. The second is `None` for a session that would end at its next request.
+    ///
+    /// It looks at the newest 10,000 sessions at most, newest sign-in first, and leaves out those
+    /// that this version cannot read.
+    ///
+    /// # Errors
+    ///
+    /// The same errors as [`preview`](Self::preview).
+    pub async fn preview_list(
+        &self,
+        org: &str,
+        change: impl Into<RulesChange>,
+    ) -> Result<Vec<(ActiveSession, Option<ActiveSession>)>, Error> {
+        let org = named(org)?;
+        let rules = self.planned(&org, change.into()).await?;
+        let mut listed = Vec::new();
+        self.compare(&org, &rules, |record, Compared { before, after }| {
+            let active = |schedule| ActiveSession::new(record.clone(), schedule);
+            listed.push((active(before), after.map(active)));
+        })
+        .await?;
+        Ok(listed)
     }
 
     /// Predicts the effect of a rule change for everyone on the session that asks.
@@ -118,10 +139,9 @@ impl Curfew {
     pub async fn count_org(&self, org: &str) -> Result<Counted, Error> {
         let org = named(org)?;
         let rules = self.read_renewed(|rules| Ok(rules.of(&org)?.clone())).await?;
-        let mut tally = Tally::default();
         let unchanged = ReplacedRules { before: rules.clone(), after: rules };
-        self.compare(&org, &unchanged, &mut tally).await?;
-        Ok(Counted { sessions: tally.living, at_least: tally.at_least })
+        let Tally { living, at_least, .. } = self.counted(&org, &unchanged).await?;
+        Ok(Counted { sessions: living, at_least })
     }
 
     /// Sets the policy of an organization, and then counts its effect on living sessions.
@@ -156,11 +176,21 @@ impl Curfew {
         let Some(rules) = rules else {
             return tally;
         };
-        if let Err(error) = self.compare(org, rules, &mut tally).await {
-            tracing::warn!(error = %error.with_causes(), "sessions could not be counted");
-            tally.at_least = true;
+        match self.compare(org, rules, |_, compared| tally.add(&compared)).await {
+            Ok(at_least) => tally.at_least = at_least,
+            Err(error) => {
+                tracing::warn!(error = %error.with_causes(), "sessions could not be counted");
+                tally.at_least = true;
+            }
         }
         tally
+    }
+
+    /// Counts the effect of a change on living sessions.
+    async fn counted(&self, org: &str, rules: &ReplacedRules) -> Result<Tally, Error> {
+        let mut tally = Tally::default();
+        tally.at_least = self.compare(org, rules, |_, compared| tally.add(&compared)).await?;
+        Ok(tally)
     }
 
     /// The current rules of an organization, and its rules after a change.
@@ -171,47 +201,6 @@ impl Curfew {
         let before = self.read_renewed(|rules| Ok(rules.of(org)?.clone())).await?;
         let after = self.changed(&before, change)?.unwrap_or_else(|| before.clone());
         Ok(ReplacedRules { before, after })
-    }
-
-    /// Compares the verdicts on an organization's sessions before and after a change.
-    async fn compare(
-        &self,
-        org: &str,
-        rules: &ReplacedRules,
-        tally: &mut Tally,
-    ) -> Result<(), Error> {
-        let which = Selector::org(org);
-        let (mut looked_at, mut pages) = (0, Some(None));
-        let mut all = TimeBudget::default();
-        while let Some(after) = pages {
-            self.next_turn(&mut all).await?;
-            let mut budget = TimeBudget::default();
-            let revision = self.inner.rules.revision();
-            let found = self.find(&mut budget, &which, after).await?;
-            if !self.catch_up(&mut budget, revision, found.rules).await? {
-                continue;
-            }
-            let copy = self.inner.rules.read();
-            // Unless the copy was forgotten in the meantime.
-            if copy.revision() < found.rules {
-                continue;
-            }
-            looked_at += found.records.len();
-            tally.at_least |= found.unreadable != 0;
-            for record in &found.records {
-                match effect(record, copy.rules(), org, rules, &self.inner.app, found.now) {
-                    Ok(effect) => tally.add(effect),
-                    Err(Unreadable) => tally.at_least = true,
-                }
-            }
-            drop(copy);
-            pages = found.next.map(Some);
-            if MAX_COUNTED <= looked_at && pages.is_some() {
-                tally.at_least = true;
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// The effect of a change on the session that asks.
@@ -230,8 +219,9 @@ impl Curfew {
         if copy.revision() < judged.stands {
             return Err(Error::unavailable(Contended));
         }
-        let effect = effect(&judged.record, copy.rules(), org, rules, &self.inner.app, judged.now)?;
-        Ok(effect.unwrap_or(Effect::Unchanged))
+        let (record, now) = (&judged.record, judged.now);
+        let compared = compared(record, copy.rules(), org, rules, &self.inner.app, now)?;
+        Ok(compared.map_or(Effect::Unchanged, |compared| compared.effect()))
     }
 }
 
@@ -246,33 +236,20 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Counts a session. A session that was over before the change does not count.
-    fn add(&mut self, effect: Option<Effect>) {
-        self.living += u64::from(effect.is_some());
-        self.ends_now += u64::from(effect == Some(Effect::Ends));
-        self.shortened += u64::from(effect == Some(Effect::Shortened));
+    fn add(&mut self, compared: &Compared) {
+        let effect = compared.effect();
+        self.living += 1;
+        self.ends_now += u64::from(effect == Effect::Ends);
+        self.shortened += u64::from(effect == Effect::Shortened);
     }
 }
 
-/// The most sessions looked at: larger numbers are of little use, and each session costs the store
-/// a read.
-const MAX_COUNTED: usize = 10_000;
-
-/// The effect of a change on one session; `None` if it is over without the change.
-fn effect(
-    record: &Record,
-    stand: Rules<'_>,
-    org: &str,
-    ReplacedRules { before, after }: &ReplacedRules,
-    app: &AppLimits,
-    now: Timestamp,
-) -> Result<Option<Effect>, Unreadable> {
-    let Verdict::Live(before) = judge(record, stand.with(org, before), app, now)? else {
-        return Ok(None);
-    };
-    Ok(Some(match judge(record, stand.with(org, after), app, now)? {
-        Verdict::Live(after) if after.schedule.at() < before.schedule.at() => Effect::Shortened,
-        Verdict::Live(_) => Effect::Unchanged,
-        Verdict::Over(_) | Verdict::Gone => Effect::Ends,
-    }))
+impl Compared {
+    fn effect(&self) -> Effect {
+        match &self.after {
+            None => Effect::Ends,
+            Some(after) if after.at() < self.before.at() => Effect::Shortened,
+            Some(_) => Effect::Unchanged,
+        }
+    }
 }

@@ -1,10 +1,13 @@
 //! What a change of policy would do, told before it is made.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tower_curfew::clock::Timestamp;
 use tower_curfew::store::Record;
-use tower_curfew::{Effect, ErrorKind, Limits, NewSession, OrgPolicy, Preview, Session};
+use tower_curfew::{
+    ActiveSession, Effect, ErrorKind, Limits, NewSession, OrgPolicy, Preview, Session,
+};
 
 use crate::support::{Browser, MS, Site, days, hours, is_quick, minutes, on_every_store};
 
@@ -114,6 +117,50 @@ async fn mixed(site: &Site) -> Vec<(String, Browser)> {
         browsers.push((user, browser));
     }
     browsers
+}
+
+/// When each session of the organization ends, by the name of its user; `None` for what ends at once.
+type Foretold = BTreeMap<String, Option<Timestamp>>;
+
+async fn foretold(site: &Site, policy: OrgPolicy) -> Foretold {
+    let listed = site.curfew.preview_list("acme", policy).await.unwrap();
+    let now = site.curfew.list_org("acme").await.unwrap();
+    let as_it_is = |one: &ActiveSession| (one.id(), one.schedule().at());
+    assert_eq!(
+        listed.iter().map(|(before, _)| as_it_is(before)).collect::<Vec<_>>(),
+        now.iter().map(as_it_is).collect::<Vec<_>>(),
+        "those that live now, newest sign-in first"
+    );
+    let end = |after: &Option<ActiveSession>| after.as_ref().map(|one| one.schedule().at());
+    listed.iter().map(|(before, after)| (before.user().to_owned(), end(after))).collect()
+}
+
+#[tokio::test]
+async fn r21_a_previewed_list_says_of_each_session_when_it_then_ends() {
+    on_every_store(async |site| {
+        for policy in [absolute(24).and_idle(days(10)), absolute(7), OrgPolicy::idle(days(13))] {
+            mixed(&site).await;
+            site.pass(MS);
+            let told = foretold(&site, policy).await;
+            assert_eq!(foretold(&site, policy).await, told, "it changes nothing");
+            assert!(told.values().any(Option::is_some), "{policy:?}");
+            site.set_policy("acme", policy).await;
+            let then = site.curfew.list_org("acme").await.unwrap();
+            let then = then.iter().map(|one| (one.user().to_owned(), Some(one.schedule().at())));
+            let mut then = then.collect::<Foretold>();
+            let ended = told.keys().filter(|user| !then.contains_key(*user)).cloned();
+            let ended = ended.map(|user| (user, None)).collect::<Vec<_>>();
+            then.extend(ended);
+            assert_eq!(then, told, "{policy:?}");
+            site.curfew.operator("tests").revoke_everyone().await.unwrap();
+            site.curfew.operator("tests").clear_policy("acme").await.unwrap();
+        }
+        let none = site.curfew.preview_list("nobody is there", absolute(7)).await.unwrap();
+        assert!(none.is_empty());
+        let refused = site.curfew.preview_list("acme", OrgPolicy::absolute(MS)).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidPolicy);
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -27,26 +27,43 @@ mod side_by_side;
 
 const OURS: &str = "__Host-Http-session";
 
+/// An app whose first version was stopped.
+struct Deployed {
+    // What outlives a deploy: it is in a database elsewhere.
+    visitors: MemoryStore,
+    curfew: Curfew,
+    /// Of a browser that is signed in as ada, with a cart.
+    page: Page,
+    port: u16,
+    /// Its cookies.
+    old: String,
+}
+
+impl Deployed {
+    async fn before() -> Self {
+        let visitors = MemoryStore::default();
+        let store = tower_curfew::store::MemoryStore::new();
+        let curfew = Curfew::builder(store, Keyring::from_bytes([7; 32]).unwrap()).build().unwrap();
+        let server = Server::start(before::app(visitors.clone()), 0).await;
+        let port = server.port;
+        let page = Page::new(Browser::start(Profile::default()).await, port);
+        page.open("/").await;
+        sign_in(&page, "ada", "lovelace").await;
+        page.click("Add to cart").await;
+        page.says("Your cart has 1.").await;
+        let old = cookies(&page).await;
+        assert!(!old.contains(OURS), "{old}");
+        server.stop().await;
+        Self { visitors, curfew, page, port, old }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn old_sessions_go_on_and_new_ones_are_new() {
     if !has_browser("old_sessions_go_on_and_new_ones_are_new") {
         return;
     }
-    // What outlives a deploy: it is in a database elsewhere.
-    let visitors = MemoryStore::default();
-    let store = tower_curfew::store::MemoryStore::new();
-    let curfew = Curfew::builder(store, Keyring::from_bytes([7; 32]).unwrap()).build().unwrap();
-
-    let server = Server::start(before::app(visitors.clone()), 0).await;
-    let port = server.port;
-    let page = Page::new(Browser::start(Profile::default()).await, port);
-    page.open("/").await;
-    sign_in(&page, "ada", "lovelace").await;
-    page.click("Add to cart").await;
-    page.says("Your cart has 1.").await;
-    let old = cookies(&page).await;
-    assert!(!old.contains(OURS), "{old}");
-    server.stop().await;
+    let Deployed { visitors, curfew, page, port, old } = Deployed::before().await;
 
     // The old session, with its cart, is as good as before.
     let server = Server::start(side_by_side::app(visitors.clone(), curfew.clone()), port).await;
@@ -92,18 +109,7 @@ async fn a_sign_in_ends_the_old_session_of_the_browser() {
     if !has_browser("a_sign_in_ends_the_old_session_of_the_browser") {
         return;
     }
-    let visitors = MemoryStore::default();
-    let store = tower_curfew::store::MemoryStore::new();
-    let curfew = Curfew::builder(store, Keyring::from_bytes([7; 32]).unwrap()).build().unwrap();
-    let server = Server::start(before::app(visitors.clone()), 0).await;
-    let port = server.port;
-    let page = Page::new(Browser::start(Profile::default()).await, port);
-    page.open("/").await;
-    sign_in(&page, "ada", "lovelace").await;
-    page.click("Add to cart").await;
-    page.says("Your cart has 1.").await;
-    let old = cookies(&page).await;
-    server.stop().await;
+    let Deployed { visitors, curfew, page, port, old } = Deployed::before().await;
 
     let _server = Server::start(side_by_side::app(visitors, curfew), port).await;
     page.open("/login").await;
