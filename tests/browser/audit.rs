@@ -72,13 +72,6 @@ const LOOKS: [(&[Feature], u32); 8] = [
     (&[LIGHT], 320),
 ];
 
-/// The same for a page that will not stay for long.
-pub(crate) async fn audit_at_once(page: &Page, name: &str) {
-    let Some(axe) = axe() else { return };
-    page.client().execute(axe, vec![]).await.unwrap();
-    passes(page, name).await;
-}
-
 async fn passes(page: &Page, name: &str) {
     let found = page.client().execute_async(RUN, vec![]).await.unwrap();
     let Some(violations) = found["violations"].as_array() else {

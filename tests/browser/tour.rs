@@ -1,5 +1,5 @@
 //! The tour of the example `console`: everything that people and admins do there, once on each
-//! store, and once with JavaScript off.
+//! store, and once with JavaScript off. `CURFEW_LONG=1` runs those on PostgreSQL and Redis.
 //!
 //! - `CURFEW_TEST_POSTGRES` and `CURFEW_TEST_REDIS` are the URLs of servers for the tours on these
 //!   stores. Each gets a schema or an empty database of its own and removes it.
@@ -11,6 +11,8 @@
 mod admins;
 mod people;
 mod silence;
+
+use std::env;
 
 use super::audit::{audit, picture};
 use super::browser::{Browser, Profile};
@@ -54,6 +56,11 @@ struct Tour {
 }
 
 async fn tour(test: &str, kind: Kind, javascript: bool) {
+    let is_long = env::var("CURFEW_LONG").is_ok_and(|long| long == "1");
+    if !matches!(kind, Kind::Sqlite) && !is_long {
+        let why = "the pages are those of the tour on SQLite; CURFEW_LONG=1 runs it";
+        return skipped(test, why, "CURFEW_LONG");
+    }
     if !has_browser(test) {
         return;
     }

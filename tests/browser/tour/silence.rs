@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use fantoccini::wd::WindowHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{ACTIVE_SESSIONS, LAPTOP, Tour};
-use crate::audit::{audit_at_once, picture};
+use crate::audit::{audit, picture};
 use crate::page::{Page, quoted};
 use crate::server::Server;
 
@@ -39,6 +40,7 @@ impl Tour {
     /// Stays signed in once, and then lets the session end.
     async fn warned(&self, server: &Server, page: &Page) {
         let first = page.client().window().await.unwrap();
+        let stays = if self.looks { Some(Self::that_stays(page).await) } else { None };
         let second = page.client().new_window(true).await.unwrap().handle;
         page.client().switch_to_window(second.clone()).await.unwrap();
         page.open("/").await;
@@ -66,11 +68,16 @@ impl Tour {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert_eq!(page.path().await, "/");
 
-        page.client().switch_to_window(first).await.unwrap();
-        page.shown_within(ENDING, IDLE).await;
-        if self.looks {
+        if let Some(stays) = stays {
+            page.client().switch_to_window(stays).await.unwrap();
+            page.shown_within(ENDING, IDLE).await;
             picture(page, "ending").await;
-            audit_at_once(page, "ending").await;
+            audit(page, "ending").await;
+            page.client().close_window().await.unwrap();
+            page.client().switch_to_window(first).await.unwrap();
+        } else {
+            page.client().switch_to_window(first).await.unwrap();
+            page.shown_within(ENDING, IDLE).await;
         }
         let sign_in = "//main//h1[. = 'Sign in']";
         page.shown_within(sign_in, Duration::from_secs(15)).await;
@@ -80,6 +87,17 @@ impl Tour {
         // The other tab too, though the first has given up the cookie.
         page.client().switch_to_window(second).await.unwrap();
         page.shown_within(sign_in, Duration::from_secs(5)).await;
+    }
+
+    /// One more window, which warns as the others do and does not go to the sign-in page: to look closely
+    /// may take longer than the session has left.
+    async fn that_stays(page: &Page) -> WindowHandle {
+        let window = page.client().new_window(true).await.unwrap().handle;
+        page.client().switch_to_window(window.clone()).await.unwrap();
+        page.open("/").await;
+        page.says("Signed in as ada").await;
+        page.client().execute("window.leave = () => {}", vec![]).await.unwrap();
+        window
     }
 }
 
