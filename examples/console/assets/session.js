@@ -12,6 +12,7 @@ const tabs = new BroadcastChannel('session');
 let endsAt = null; // by this machine's clock, which all tabs share; null: nothing ends it
 let movable = true; // whether activity moves the end
 let latest = 0; // the number of the latest question: older answers no longer count
+let leaving = false; // once is enough: what is heard on the way out may know no reason any more
 let timer;
 
 // Asking is no activity, so a page that nobody looks at keeps nobody signed in.
@@ -45,6 +46,8 @@ function ended({ reason, organization }) {
 }
 
 function leave(why) {
+  if (leaving) return;
+  leaving = true;
   const query = new URLSearchParams({ return_to: location.pathname + location.search, ...why });
   location.replace(`/login?${query}`);
 }
@@ -100,5 +103,9 @@ tabs.addEventListener('message', ({ data }) => data.why ? leave(data.why) : lear
 // After sleep, in a tab that comes to the front, and on the way back through the history.
 document.addEventListener('visibilitychange', () => document.hidden || ask());
 window.addEventListener('focus', ask);
-window.addEventListener('pageshow', ({ persisted }) => persisted && ask());
+window.addEventListener('pageshow', ({ persisted }) => {
+  if (!persisted) return;
+  leaving = false;
+  ask();
+});
 ask();
