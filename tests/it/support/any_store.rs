@@ -60,28 +60,26 @@ pub enum Way {
 }
 
 impl AnyStore {
-    /// An empty one of each, as far as there is a server for it; only that one behind a pooler if one
-    /// is named.
+    /// An empty one of each that `CURFEW_STORES` names, or of all, as far as there is a server for it.
     pub async fn all() -> Vec<Self> {
-        #[cfg(feature = "postgres")]
-        if let (Some(_), Some(url)) = (pooler(), server("POSTGRES")) {
-            return vec![Self::postgres(&url).await];
+        let mut all = Vec::new();
+        if is_wanted("memory") {
+            all.push(Self::memory());
         }
-        #[cfg_attr(not(any(feature = "postgres", feature = "redis")), expect(unused_mut))]
-        let mut all = match std::env::var("CURFEW_SERVERS_ONLY") {
-            Ok(_) => Vec::new(),
-            Err(_) => vec![
-                Self::memory(),
-                #[cfg(feature = "sqlite")]
-                Self::sqlite().await,
-            ],
-        };
+        #[cfg(feature = "sqlite")]
+        if is_wanted("sqlite") {
+            all.push(Self::sqlite().await);
+        }
         #[cfg(feature = "postgres")]
-        if let Some(url) = server("POSTGRES") {
+        if is_wanted("postgres")
+            && let Some(url) = server("POSTGRES")
+        {
             all.push(Self::postgres(&url).await);
         }
         #[cfg(feature = "redis")]
-        if let Some(url) = server("REDIS") {
+        if is_wanted("redis")
+            && let Some(url) = server("REDIS")
+        {
             all.push(Self::redis(&url).await);
         }
         all
@@ -206,6 +204,16 @@ impl AnyStore {
             Self::Redis { url, prefix, .. } => Self::redis_in(url, prefix.clone()).await,
         }
     }
+}
+
+/// Whether stories are to be told over the store with this name.
+fn is_wanted(store: &str) -> bool {
+    let Ok(names) = std::env::var("CURFEW_STORES") else { return true };
+    let names = names.split(',').collect::<Vec<_>>();
+    // With a name that nothing has, each story would pass without being told.
+    let known = |name: &&str| ["memory", "sqlite", "postgres", "redis"].contains(name);
+    assert!(names.iter().all(known), "CURFEW_STORES names another store: {names:?}");
+    names.contains(&store)
 }
 
 /// The URL of a pooler before the server for these tests, if they are to go through one.
