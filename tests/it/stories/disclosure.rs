@@ -1,13 +1,15 @@
-//! What people and admins get to see signs nobody in.
+//! What people and admins get to see signs nobody in, and neither does what a store keeps.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::header::{AUTHORIZATION, COOKIE, USER_AGENT};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tower_curfew::{NewSession, OrgPolicy, Selector};
 
-use crate::support::{Log, Site, days, navigation, send};
+use crate::support::{Browser, Log, Site, days, navigation, on_every_store, send};
 
 const COOKIE_NAME: &str = "__Host-Http-session";
 
@@ -90,4 +92,33 @@ async fn trap_24_nothing_in_a_list_url_log_or_event_signs_anybody_in() {
     for word in &words {
         assert!(!signs_in(&router, word).await, "{word}");
     }
+}
+
+/// The half of a cookie or a token that signs in.
+fn secret(browser: &Browser) -> Vec<u8> {
+    let credential = browser.bearer.as_deref().or(browser.cookie.as_deref()).unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(&credential[credential.len() - 96..]).unwrap();
+    bytes[18..34].to_vec()
+}
+
+#[tokio::test]
+async fn a_store_keeps_no_secret_of_a_browser_or_a_program() {
+    on_every_store(async |site| {
+        let mut ada = site.signed_in("ada", &["acme"]).await;
+        let program = site.program(NewSession::for_user("ada").named("laptop")).await;
+        let before = secret(&ada);
+        ada.post("/rotate").await;
+        for browser in [&ada, &program] {
+            let kept = site.store.kept(browser.session()).await;
+            let is_there = |bytes: &[u8]| kept.windows(bytes.len()).any(|window| window == bytes);
+            assert!(is_there(b"ada"), "this is not what is kept");
+            for secret in [&before, &secret(browser)] {
+                let digits = secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+                let text = URL_SAFE_NO_PAD.encode(secret);
+                let forms = [secret, digits.as_bytes(), text.as_bytes()];
+                assert!(!forms.into_iter().any(is_there), "a secret is kept");
+            }
+        }
+    })
+    .await;
 }

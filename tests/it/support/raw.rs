@@ -1,6 +1,7 @@
 //! What a store keeps, as bytes: past the store itself.
 
 use tower_curfew::SessionId;
+use tower_curfew::store::Store as _;
 
 use super::any_store::AnyStore;
 
@@ -16,6 +17,35 @@ pub enum Kept<'a> {
 }
 
 impl AnyStore {
+    /// What is kept of a session, as a thief of the store finds it.
+    pub async fn kept(&self, id: SessionId) -> Vec<u8> {
+        match self {
+            Self::Memory(store) => store.load(id).await.unwrap().unwrap().record.encode(),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite { file, .. } => {
+                let log = file.with_extension("db-wal");
+                [file, &log].map(|file| std::fs::read(file).unwrap()).concat()
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres { url, schema, .. } => {
+                let (client, connection) =
+                    tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+                tokio::spawn(connection);
+                // As text, so that no column is forgotten: its bytes are in hexadecimal digits there.
+                let row = format!(
+                    "SELECT s.body, s::text FROM {schema}.curfew_sessions AS s WHERE id = $1"
+                );
+                let row = client.query_one(&row, &[&&id.as_bytes()[..]]).await.unwrap();
+                [row.get::<_, &[u8]>(0), row.get::<_, &str>(1).as_bytes()].concat()
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis { url, prefix, .. } => {
+                let key = [prefix.as_bytes(), b"session:", &id.as_bytes()[..]].concat();
+                crate::processes::redis_nodes::owner(url, redis::cmd("GET").arg(key)).await
+            }
+        }
+    }
+
     /// Writes other bytes in the place of what is kept; `false` if the store keeps no bytes.
     #[cfg_attr(
         not(any(feature = "sqlite", feature = "postgres", feature = "redis")),

@@ -265,6 +265,11 @@ impl Probe {
         found.map(|found| found.rules.unwrap())
     }
 
+    /// What the store keeps of a session, as bytes.
+    pub async fn kept(&self, id: SessionId) -> Vec<u8> {
+        self.store().kept(id).await
+    }
+
     /// Writes other bytes in the place of what the store keeps; `false` if it keeps no bytes.
     pub async fn overwrite(&self, kept: Kept<'_>, bytes: &[u8]) -> bool {
         self.store().overwrite(kept, bytes).await
