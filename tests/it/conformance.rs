@@ -8,7 +8,7 @@ store_tests!(memory, MemoryStore::new());
 
 /// What the tests leave behind, and what others keep there, is not in their way.
 #[cfg(feature = "sqlite")]
-mod sqlite_in_one_file {
+mod in_one_file {
     use std::path::PathBuf;
     use std::sync::OnceLock;
 
@@ -21,7 +21,7 @@ mod sqlite_in_one_file {
         SqliteStore::open(file).await.unwrap()
     }
 
-    store_tests!(tests, open().await);
+    store_tests!(sqlite, open().await);
 }
 
 /// Nothing is there at the beginning, and the connections may be cut.
