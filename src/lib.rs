@@ -46,7 +46,7 @@
 //! [tokens](docs::tokens), [live connections](docs::live), [stores and upgrades](docs::stores),
 //! [operations](docs::operations), [scale](docs::scale), [performance](docs::performance),
 //! [privacy and the audit log](docs::privacy),
-//! [security](docs::security), [recipes](docs::recipes), [testing](docs::testing).
+//! [security](docs::security), [properties](docs::properties), [recipes](docs::recipes), [testing](docs::testing).
 //! Internals: [architecture](docs::architecture), [traps](docs::traps).
 //!
 //! # Features
@@ -148,6 +148,10 @@ pub mod docs {
     #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/privacy.md")]
     pub mod privacy {}
+
+    #[doc = include_str!("docs/links.md")]
+    #[doc = include_str!("docs/properties.md")]
+    pub mod properties {}
 
     #[doc = include_str!("docs/links.md")]
     #[doc = include_str!("docs/recipes.md")]

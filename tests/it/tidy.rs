@@ -3,6 +3,7 @@
 //! Each rule is a pure function from a file to its findings, so that `the_rules_can_fail` shows
 //! that it does find something.
 
+mod properties;
 mod source;
 mod the_rules_can_fail;
 mod words;
@@ -140,6 +141,18 @@ fn tests_that_the_security_page_names_exist() {
     let functions = files.iter().filter(|file| file.is_rust()).flat_map(functions).collect();
     let mut found = not_there(page, &functions);
     found.extend(left_out(page));
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+/// What an auditor reads there can be checked, and it can fail.
+#[test]
+fn properties_have_tests_and_planted_faults() {
+    let files = sources(&["src", "tests", "examples"]);
+    let page = files.iter().find(|file| file.path == "src/docs/properties.md").unwrap();
+    let functions = files.iter().filter(|file| file.is_rust()).flat_map(functions).collect();
+    let patches = files.iter().filter(|file| file.path.ends_with(".patch")).collect::<Vec<_>>();
+    let mut found = not_there(page, &functions);
+    found.extend(properties::unproven(page, &patches, &functions));
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
@@ -317,7 +330,7 @@ fn does_not_fit(patch: &Source, files: &[Source]) -> Vec<String> {
     let mut found = Vec::new();
     let mut changed = None;
     let head = patch.text.split("--- ").next().unwrap_or_default();
-    for field in ["Features: ", "Found by: "] {
+    for field in ["Features: ", "Stores: ", "Found by: "] {
         if !head.lines().any(|line| line.starts_with(field)) {
             found.push(patch.finding(0, &format!("it does not say `{field}`")));
         }

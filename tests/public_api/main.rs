@@ -12,7 +12,7 @@ use public_api::{Builder, PublicApi};
 
 /// The most public paths: modules (pages of the docs too), types, traits, functions, macros and
 /// constants. Methods, fields and variants are none.
-const MAX_PATHS: usize = 138;
+const MAX_PATHS: usize = 139;
 
 /// The most of them directly at the root, modules not counted.
 const MAX_AT_THE_ROOT: usize = 48;

@@ -94,7 +94,7 @@ fn a_way_out_of_the_project() {
 fn a_patch_that_fits_no_more_is_found() {
     let files = [Source::new("src/a.rs", "one\ntwo\nthree\n")];
     let patch = |text: &str| {
-        let head = "Why.\n\nFeatures: axum\nFound by: trap\n\n";
+        let head = "Why.\n\nFeatures: axum\nStores: memory\nFound by: trap\n\n";
         does_not_fit(&Source::new("tests/broken/01.patch", &format!("{head}{text}")), &files)
     };
     let fits = "--- a/src/a.rs\n+++ b/src/a.rs\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n";
@@ -103,7 +103,7 @@ fn a_patch_that_fits_no_more_is_found() {
     assert_eq!(patch(&fits.replace("a.rs", "b.rs")).len(), 1);
     assert_eq!(patch("").len(), 1);
     let silent = Source::new("tests/broken/01.patch", &format!("Why.\n\n{fits}"));
-    assert_eq!(does_not_fit(&silent, &files).len(), 2);
+    assert_eq!(does_not_fit(&silent, &files).len(), 3);
 }
 
 #[test]
@@ -147,6 +147,50 @@ fn names_on_a_page_that_no_source_has() {
     let text = "`r01_it_is_so`, `it_is`\n```text\nr03_it_is_not\n```\n`r02_it_was_so`, it_is_no_name, `r05_`, `a::it_is_a_path`";
     let found = not_there(&Source::new("src/docs/security.md", text), &functions);
     assert_eq!(found, ["src/docs/security.md:5: there is no function `r02_it_was_so`"]);
+}
+
+#[test]
+fn properties_that_nothing_proves() {
+    let test = "| `r01_it_is_so` | every store |\n";
+    let fault = "| `01_it_is_not.patch` | it is not | `r01_it_is_so` | memory, Redis Cluster |\n";
+    let patch = |path: &str| {
+        let head = "Why.\n\nStores: memory, redis-cluster\nFound by: {store}::r01_it_is_so\n\n";
+        Source::new(path, head)
+    };
+    let patches = [patch("tests/broken/01_it_is_not.patch"), patch("tests/broken/02_nor_is.patch")];
+    let functions = HashSet::from(["r01_it_is_so", "r02_it_was_so"]);
+    let found = |text: &str, patches: &[&Source]| {
+        let page = Source::new("src/docs/properties.md", text);
+        properties::unproven(&page, patches, &functions)
+            .into_iter()
+            .map(|finding| finding.split(": ").skip(1).collect::<Vec<_>>().join(": "))
+            .collect::<Vec<_>>()
+    };
+    let one = [&patches[0]];
+    let page = format!("## P1: It\n{test}\n{fault}");
+    assert_eq!(found(&page, &one), [""; 0]);
+    assert_eq!(found("", &[]), ["it has no property"]);
+    assert_eq!(found(&page, &[&patches[0], &patches[1]]), ["it belongs to no property"]);
+    for (text, finding) in [
+        (page.replace("`01", "`03"), "P1: there is no patch `03_it_is_not.patch`"),
+        (format!("{page}\n## P2: No\n"), "P2: no fault is planted"),
+        (format!("{page}{fault}"), "P1: `01_it_is_not.patch` belongs to another property, too"),
+        (page.replace("memory, ", ""), "P1: `01_it_is_not.patch` names other stores"),
+        (
+            page.replace("r01_it_is_so", "r02_it_was_so"),
+            "P1: `01_it_is_not.patch` is found by another test",
+        ),
+        (format!("{page}| `r03_it` | memory |"), "P1: there is no test `r03_it`"),
+        (format!("{page}| `r02_it_was_so` | disk |"), "P1: `r02_it_was_so` runs over no store"),
+        (
+            page.replace("every store", "memory"),
+            "P1: `r01_it_is_so` is not listed over each store of `01_it_is_not.patch`",
+        ),
+    ] {
+        assert_eq!(found(&text, &one)[0], finding, "{text}");
+    }
+    let rest = format!("# Others\n| `r03_it` | memory |\n{page}");
+    assert_eq!(found(&rest, &one), [""; 0], "what is in no property is not read");
 }
 
 #[test]
