@@ -104,6 +104,7 @@ fn the_project_stands_alone() {
         "tests",
         "examples",
         "benches",
+        "fuzz",
         "README.md",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
