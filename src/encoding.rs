@@ -87,6 +87,17 @@ pub(crate) fn read<'b>(
     if input.position() + 1 == bytes.len() { Ok(carried) } else { Err(Unreadable) }
 }
 
+/// Reads a revision, or another number of which there is always a next one. It is below 2⁶³: stores
+/// keep revisions as signed numbers, and a sum must not overflow.
+pub(crate) fn count(input: &mut Decoder<'_>) -> Result<u64, Unreadable> {
+    input.u64().map_err(Unreadable::from).and_then(counted)
+}
+
+/// The same number, if it is below 2⁶³.
+pub(crate) fn counted(number: u64) -> Result<u64, Unreadable> {
+    if number < 1 << 63 { Ok(number) } else { Err(Unreadable) }
+}
+
 /// Writes facts in the order of their numbers, with preserved unknown facts between them.
 pub(crate) struct Writer<'a> {
     out: Encoder<Vec<u8>>,

@@ -6,7 +6,7 @@ use time::Duration;
 use super::org_policy::OrgPolicy;
 use super::rules::{OrgRules, PolicyVersion};
 use crate::clock::{Timestamp, millis};
-use crate::encoding::{Out, Unreadable, Writer, fact, read};
+use crate::encoding::{Out, Unreadable, Writer, count, counted, fact, read};
 use crate::session::Revision;
 
 // Numbers are never reused and never reordered. Times and durations are milliseconds.
@@ -46,8 +46,8 @@ impl OrgRules {
         let mut rules = Self::none();
         let carried = read(bytes, |number, input| {
             match number {
-                REVISION => revision = Some(Revision::from_u64(input.u64()?)),
-                GENERATION => rules.generation = input.u64()?,
+                REVISION => revision = Some(Revision::from_u64(count(input)?)),
+                GENERATION => rules.generation = count(input)?,
                 VERSIONS => rules.versions = versions(input)?,
                 LONGEST_SILENCE => rules.longest_silence = Some(silence(input.i64()?)),
                 _ => return Ok(false),
@@ -67,6 +67,7 @@ fn versions(input: &mut Decoder<'_>) -> Result<Vec<PolicyVersion>, Unreadable> {
             return Err(Unreadable);
         }
         let limit = |limit: Option<i64>| limit.map(Duration::milliseconds);
+        let number = counted(number)?;
         let policy = OrgPolicy::try_new(limit(absolute), limit(idle)).map_err(|_| Unreadable)?;
         let begins = Timestamp::from_unix_millis(begins);
         versions.push(PolicyVersion { number, begins, policy });
@@ -122,6 +123,19 @@ mod tests {
         assert_eq!(OrgRules::decode(&bytes(GOLDEN)), Ok(rules()));
         let for_ever = OrgRules { longest_silence: Some(Duration::MAX), ..rules() };
         assert_eq!(OrgRules::decode(&for_ever.encode()), Ok(for_ever));
+    }
+
+    /// A revocation would otherwise wrap around, and end no session.
+    #[test]
+    fn r32_a_number_without_a_next_one_is_not_read() {
+        let largest = b"\x1b\xff\xff\xff\xff\xff\xff\xff\xff";
+        let facts = bytes(GOLDEN);
+        let versions = facts.iter().position(|&byte| byte == 0x84).unwrap();
+        for (number, at) in [("revision", 2), ("generation", 12), ("version", versions + 1)] {
+            assert_eq!(facts[at], largest[0], "{number}");
+            let damaged = [&facts[..at], largest, &facts[at + largest.len()..]].concat();
+            assert_eq!(OrgRules::decode(&damaged), Err(Unreadable), "{number}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::revision::Revision;
 use super::schedule::FixedDeadline;
 use super::steps::unless_default;
 use crate::clock::Timestamp;
-use crate::encoding::{Out, Unreadable, Writer, fact, personal, read};
+use crate::encoding::{Out, Unreadable, Writer, count, fact, personal, read};
 
 // Numbers are never reused and never reordered. Times are milliseconds.
 const ID: u32 = fact(1);
@@ -143,7 +143,7 @@ impl Found {
         let time = |input: &mut Decoder<'_>| input.i64().map(Timestamp::from_unix_millis);
         match number {
             ID => self.id = Some(SessionId::from_bytes(exactly(input.bytes()?)?)),
-            REVISION => self.revision = Some(Revision::from_u64(input.u64()?)),
+            REVISION => self.revision = Some(Revision::from_u64(count(input)?)),
             SECRET_HASH => {
                 self.secret_hash = Some(SecretHash::from_bytes(exactly(input.bytes()?)?));
             }
@@ -414,6 +414,15 @@ mod tests {
             let essential = [rest, b"\x19\x3e\x81\x01", &[*end]].concat();
             assert!(Record::decode(&essential).is_err());
         }
+    }
+
+    #[test]
+    fn r32_a_revision_that_no_store_can_keep_is_not_read() {
+        let mut facts = bytes(LEAST);
+        assert_eq!(facts[20..22], [0x1b, 0]);
+        assert!(Record::decode(&facts).is_ok());
+        facts[21] = 0x80;
+        assert!(Record::decode(&facts).is_err());
     }
 
     #[test]
