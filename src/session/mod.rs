@@ -32,4 +32,4 @@ pub use self::record::{Membership, Record, Stamp};
 pub use self::revision::Revision;
 pub use self::schedule::{Deadline, FixedDeadline, Schedule};
 pub use self::selector::Selector;
-pub(crate) use self::visible::{shows_nothing, turns_text};
+pub(crate) use self::visible::{is_invisible, shows_nothing, turns_text};

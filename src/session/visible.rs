@@ -17,7 +17,7 @@ pub(crate) fn turns_text(sign: char) -> bool {
 
 /// The characters that Unicode calls `Default_Ignorable_Code_Point`, the empty Braille pattern, and
 /// annotation marks.
-fn is_invisible(sign: char) -> bool {
+pub(crate) fn is_invisible(sign: char) -> bool {
     matches!(
         sign,
         '\u{ad}'

@@ -6,6 +6,7 @@ mod table;
 
 use http::HeaderMap;
 
+use crate::session::is_invisible;
 use hints::Hints;
 
 /// Names the device and the browser of a request for users, as in `Chrome on macOS`.
@@ -109,7 +110,9 @@ impl Device {
 /// Two such names with ` on ` between them have at most 64 characters.
 fn harmless(text: &str) -> Option<&str> {
     let text = text.trim();
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '+');
+    // Unicode counts some characters that show nothing as letters.
+    let is_letter = |c: char| c.is_alphanumeric() && !is_invisible(c);
+    let is_plain = |c: char| is_letter(c) || matches!(c, ' ' | '-' | '_' | '.' | '+');
     let fits = text.chars().take(MAX_NAME + 1).count() <= MAX_NAME;
     (fits && text.chars().all(is_plain) && text.contains(char::is_alphabetic)).then_some(text)
 }
@@ -161,6 +164,17 @@ mod tests {
             ("Mozilla/5.0 (compatible; AcmeBot; see acme.example)", "AcmeBot"),
         ] {
             assert_eq!(agent(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn r24_no_letter_of_a_name_is_invisible() {
+        for letter in ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'] {
+            assert!(letter.is_alphanumeric(), "{letter:?}");
+            assert_eq!(agent(&format!("{letter}/1.0")), None, "{letter:?}");
+            assert_eq!(agent(&format!("A{letter}cme/1.0")), None, "{letter:?}");
+            let on_windows = agent(&format!("{letter}/1.0 (Windows NT 10.0)"));
+            assert_eq!(on_windows.as_deref(), Some("Windows"), "{letter:?}");
         }
     }
 
