@@ -1,0 +1,158 @@
+//! The tests: which mutants each reaches, how long it takes, and running some of them with a mutant.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::compile::Program;
+
+/// Tests that read the sources, which are not the usual ones.
+const LEFT_OUT: &str = "tidy::";
+
+/// What a mutant may take of memory, in KiB, before it is stopped: it may loop and never stop taking.
+const MEMORY: &str = "16000000";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Test {
+    pub(crate) program: PathBuf,
+    pub(crate) name: String,
+    pub(crate) takes: Duration,
+    pub(crate) reaches: BTreeSet<u32>,
+}
+
+impl Test {
+    /// Its program and its name.
+    pub(crate) fn full_name(&self) -> String {
+        let program = self.program.file_name().unwrap_or_default().to_string_lossy();
+        let name = program.rsplit_once('-').map_or(&*program, |(name, _)| name);
+        format!("{name} {}", self.name)
+    }
+}
+
+/// How some tests ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Passed,
+    /// The first one that failed, or the process.
+    Failed(String),
+    TimedOut,
+}
+
+/// Runs programs in a folder, and keeps what it writes in another one.
+pub(crate) struct Suite<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) scratch: &'a Path,
+}
+
+impl Suite<'_> {
+    /// All tests of these programs. What was recorded of the same program is not recorded again.
+    pub(crate) fn recorded(&self, programs: &[Program]) -> anyhow::Result<Vec<Test>> {
+        let mut tests = Vec::new();
+        for program in programs {
+            let mut hasher = DefaultHasher::new();
+            fs::read(&program.path)?.hash(&mut hasher);
+            let record = format!("reached-{}-{:016x}.json", program.name, hasher.finish());
+            let record = self.scratch.join(record);
+            let known = fs::read_to_string(&record).ok();
+            match known.and_then(|known| serde_json::from_str::<Vec<Test>>(&known).ok()) {
+                Some(known) => tests.extend(known),
+                None => {
+                    let recorded = self.record(program)?;
+                    fs::write(&record, serde_json::to_string(&recorded)?)?;
+                    tests.extend(recorded);
+                }
+            }
+        }
+        tests.sort_by_key(|test| test.takes);
+        Ok(tests)
+    }
+
+    fn record(&self, program: &Program) -> anyhow::Result<Vec<Test>> {
+        let list = Command::new(&program.path).args(["--list", "--format", "terse"]).output()?;
+        let list = String::from_utf8(list.stdout)?;
+        let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
+        let names = names.filter(|name| !name.starts_with(LEFT_OUT)).collect::<Vec<_>>();
+        ensure!(!names.is_empty(), "{} has no tests", program.path.display());
+        let reached = self.scratch.join("reached");
+        let mut tests = Vec::new();
+        for name in names {
+            fs::write(&reached, "")?;
+            let mut command = self.command(&program.path, &[name]);
+            command.env("CURFEW_MUTANTS_REACHED", &reached);
+            let began = Instant::now();
+            let ended = self.run(command, Duration::from_secs(600))?;
+            let takes = began.elapsed();
+            if ended != Ended::Passed {
+                bail!("{name} fails without a mutant:\n{}", self.output());
+            }
+            let numbers = fs::read_to_string(&reached)?;
+            let numbers = numbers.lines().map(str::parse).collect::<Result<_, _>>()?;
+            let (program, name) = (program.path.clone(), name.to_owned());
+            tests.push(Test { program, name, takes, reaches: numbers });
+        }
+        Ok(tests)
+    }
+
+    /// Runs these tests of one program with a mutant.
+    pub(crate) fn tried(&self, mutant: u32, tests: &[&Test]) -> anyhow::Result<Ended> {
+        let program = &tests.first().context("some tests")?.program;
+        let names = tests.iter().map(|test| &*test.name).collect::<Vec<_>>();
+        let mut command = self.command(program, &names);
+        command.env("CURFEW_MUTANT", mutant.to_string());
+        let takes = tests.iter().map(|test| test.takes).sum::<Duration>();
+        self.run(command, Duration::from_secs(15) + takes * 8)
+    }
+
+    fn command(&self, program: &Path, tests: &[&str]) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -v $1; shift; exec \"$@\"", "sh", MEMORY]);
+        command.arg(program).args(["--exact", "--test-threads=1"]).args(tests);
+        command.current_dir(self.folder).env("CURFEW_QUICK", "1").env("RUST_BACKTRACE", "0");
+        command
+    }
+
+    fn run(&self, mut command: Command, at_most: Duration) -> anyhow::Result<Ended> {
+        let output = File::create(self.scratch.join("output"))?;
+        command.stdin(Stdio::null()).stderr(output.try_clone()?).stdout(output);
+        let mut child = command.spawn().context("a test cannot be started")?;
+        let Some(status) = waited(&mut child, at_most)? else {
+            return Ok(Ended::TimedOut);
+        };
+        if status.success() {
+            return Ok(Ended::Passed);
+        }
+        let output = self.output();
+        let failed = output.lines().find_map(|line| {
+            line.strip_prefix("test ")?.strip_suffix(" ... FAILED").map(str::to_owned)
+        });
+        Ok(Ended::Failed(failed.unwrap_or_else(|| status.to_string())))
+    }
+
+    fn output(&self) -> String {
+        let output = fs::read(self.scratch.join("output")).unwrap_or_default();
+        String::from_utf8_lossy(&output).into_owned()
+    }
+}
+
+/// `None`, and it is stopped, if it takes longer.
+fn waited(child: &mut Child, at_most: Duration) -> anyhow::Result<Option<ExitStatus>> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if at_most < began.elapsed() {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}

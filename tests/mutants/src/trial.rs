@@ -1,0 +1,122 @@
+//! Running the tests that reach a mutant, until one fails.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::suite::{Ended, Suite, Test};
+
+/// What the tests say of a mutant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    /// This test fails with it.
+    Found(String),
+    /// This test, or one that was run with it, does not end with it.
+    TimedOut(String),
+    /// All tests that reach it pass, so many of them.
+    Open(usize),
+}
+
+impl Outcome {
+    /// The test that found it.
+    pub(crate) fn by(&self) -> Option<&str> {
+        match self {
+            Self::Found(by) | Self::TimedOut(by) => Some(by),
+            Self::Open(_) => None,
+        }
+    }
+}
+
+/// How long the tests of one process take, at most: the first of them should soon be through, and the
+/// last should not each cost a process.
+const BATCHES: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(400),
+    Duration::from_secs(2),
+    Duration::from_secs(10),
+];
+
+/// The fastest tests are run first, but before all others the one that found it the last time.
+pub(crate) fn trial(
+    suite: &Suite<'_>,
+    tests: &[Test],
+    number: u32,
+    found_by: Option<&str>,
+) -> anyhow::Result<Outcome> {
+    let reaching = tests.iter().filter(|test| test.reaches.contains(&number)).collect::<Vec<_>>();
+    let is_first = |test: &&Test| found_by.is_some_and(|name| test.full_name() == name);
+    let (first, others) = reaching.iter().copied().partition::<Vec<_>, _>(is_first);
+    let mut batches = Vec::new();
+    if !first.is_empty() {
+        batches.push(first);
+    }
+    batches.extend(in_batches(&others));
+    for batch in batches {
+        match suite.tried(number, &batch)? {
+            Ended::Passed => {}
+            Ended::Failed(name) => {
+                let by = batch.iter().find(|test| test.name == name).copied();
+                return Ok(Outcome::Found(by.unwrap_or(batch[0]).full_name()));
+            }
+            Ended::TimedOut => return Ok(Outcome::TimedOut(batch[0].full_name())),
+        }
+    }
+    Ok(Outcome::Open(reaching.len()))
+}
+
+/// Batches of one program each.
+fn in_batches<'t>(tests: &[&'t Test]) -> Vec<Vec<&'t Test>> {
+    let mut batches = Vec::new();
+    let mut rest = tests;
+    for size in BATCHES.into_iter().chain(std::iter::repeat(BATCHES[3])) {
+        if rest.is_empty() {
+            break;
+        }
+        let mut takes = Duration::ZERO;
+        let fits = |test: &&&Test| {
+            takes += test.takes;
+            takes <= size
+        };
+        let len = rest.iter().take_while(fits).count().max(1);
+        let (batch, others) = rest.split_at(len);
+        rest = others;
+        let mut programs = batch.iter().map(|test| &test.program).collect::<Vec<_>>();
+        programs.sort();
+        programs.dedup();
+        for program in programs {
+            let own = batch.iter().filter(|test| test.program == *program);
+            batches.push(own.copied().collect());
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn test(program: &str, name: &str, millis: u64) -> Test {
+        Test {
+            program: program.into(),
+            name: name.to_owned(),
+            takes: Duration::from_millis(millis),
+            reaches: [1].into(),
+        }
+    }
+
+    #[test]
+    fn each_test_is_in_one_batch_and_each_batch_is_of_one_program() {
+        let tests = [
+            test("lib", "a", 40),
+            test("it", "b", 50),
+            test("lib", "c", 60),
+            test("lib", "d", 9000),
+            test("it", "e", 30_000),
+        ];
+        let batches = in_batches(&tests.iter().collect::<Vec<_>>());
+        let names =
+            batches.iter().map(|batch| batch.iter().map(|test| &*test.name).collect::<Vec<_>>());
+        let names = names.collect::<Vec<_>>();
+        assert_eq!(names, [vec!["b"], vec!["a"], vec!["c"], vec!["d"], vec!["e"]]);
+    }
+}
