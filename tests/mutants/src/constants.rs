@@ -1,7 +1,7 @@
 //! Constants with a number in them. A constant cannot depend on a switch, so a function beside it
 //! returns its value or a mutant of it, and where code names the constant, it calls the function.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use syn::visit::{self, Visit};
@@ -10,7 +10,7 @@ use syn::{Expr, ExprLit, ExprPath, ItemConst, ItemMod, Lit, LitInt, Type, UseTre
 use crate::cfg::is_compiled;
 use crate::edit::{Edit, Part};
 use crate::shapes::{neighbors, range};
-use crate::sheet::{CLOSING, Sheet, is, opening, short};
+use crate::sheet::{CLOSING, Key, Sheet, is, opening, short};
 
 /// The files that define constants of a name.
 #[derive(Default)]
@@ -68,17 +68,25 @@ impl Constants {
         if sheet.is_constant {
             return;
         }
-        let files = self.0.get(&name).into_iter().flatten().collect::<Vec<_>>();
-        let here = files.iter().any(|file| *file == sheet.file);
-        let module = if here {
-            Some(String::new())
-        } else {
-            files.iter().find_map(|file| module(file, sheet.file, &name, imported))
-        };
-        if let Some(module) = module {
-            let parts = vec![Part::New(format!("{module}mutant_{name}()"))];
-            sheet.edits.push(Edit { range: range(path), parts });
+        for file in self.0.get(&name).into_iter().flatten() {
+            let module = match file == sheet.file {
+                true => Some(String::new()),
+                false => module(file, sheet.file, &name, imported),
+            };
+            if let Some(module) = module {
+                let parts = vec![Part::New(format!("{module}mutant_{name}()"))];
+                sheet.edits.push(Edit { range: range(path), parts });
+                sheet.used.insert((file.clone(), name));
+                return;
+            }
         }
+    }
+
+    /// Whether a mutant is of a constant that only the compiler reads.
+    pub(crate) fn is_unused(&self, key: &Key, used: &HashSet<(String, String)>) -> bool {
+        let name = key.function.rsplit("::").next().unwrap_or_default();
+        let is_one = self.0.get(name).is_some_and(|files| files.contains(&key.file));
+        is_one && !used.contains(&(key.file.clone(), name.to_owned()))
     }
 }
 

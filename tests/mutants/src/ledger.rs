@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::sheet::{Builds, Key};
@@ -75,7 +75,7 @@ pub(crate) struct Equivalent {
     original: String,
     mutated: String,
     nth: Option<usize>,
-    pub(crate) reason: String,
+    reason: String,
 }
 
 impl Equivalent {
@@ -101,5 +101,9 @@ pub(crate) fn equivalents(file: &Path) -> anyhow::Result<Vec<Equivalent>> {
     let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
     let list = toml::from_str::<Equivalents>(&text)
         .with_context(|| format!("{} cannot be read", file.display()))?;
+    for equivalent in &list.mutant {
+        let key = equivalent.key();
+        ensure!(!equivalent.reason.trim().is_empty(), "nobody says why it is equivalent: {key:?}");
+    }
     Ok(list.mutant)
 }

@@ -5,6 +5,7 @@
 //! cargo run -p tower-curfew-mutants                    # all rooms; an hour or more
 //! cargo run -p tower-curfew-mutants -- --room judge    # one of them
 //! cargo run -p tower-curfew-mutants -- --open          # what was open the last time, after a new test
+//! cargo run -p tower-curfew-mutants -- --brief         # a first look, with the fastest tests
 //! cargo run -p tower-curfew-mutants -- --list --room judge
 //! cargo run -p tower-curfew-mutants -- --only 17       # one of them, by its number in the list
 //! ```
@@ -38,15 +39,15 @@ mod values;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
 use crate::compile::{Built, Program};
 use crate::ledger::Results;
 use crate::report::report;
-use crate::sheet::{Mutant, State};
-use crate::suite::Suite;
+use crate::sheet::{Builds, Key, Mutant, State};
+use crate::suite::{Ended, Suite, Test};
 use crate::trial::{Outcome, trial};
 
 #[derive(Parser)]
@@ -61,10 +62,19 @@ struct Options {
     /// Tries only what was open the last time.
     #[arg(long)]
     open: bool,
+    /// Runs only the fastest tests, for some seconds a mutant. What is open then may still be found.
+    #[arg(long)]
+    brief: bool,
+    /// Tries those that have no switch, each with a build of its own.
+    #[arg(long)]
+    constant: bool,
     /// Lists the mutants, and tries none.
     #[arg(long)]
     list: bool,
 }
+
+/// How long the tests of one mutant take in a brief run, at most.
+const BRIEF: Duration = Duration::from_secs(4);
 
 fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
@@ -77,11 +87,13 @@ fn main() -> anyhow::Result<ExitCode> {
     let mut results = Results::read(&scratch.join("results.json"))?;
 
     let fingerprint = tree::fingerprint(&tree::files(&root)?);
-    let (mutants, programs) = built(&root, &copy, &scratch.join("build"), &mut results)?;
+    let place = Place { root: &root, copy: &copy, target: &scratch.join("build") };
+    let (mutants, programs) = place.built(&mut results)?;
+    let was_open = |key: &Key| matches!(results.last(key), Some(Outcome::Open { .. }));
     let chosen = mutants.iter().filter(|mutant| {
         options.room.as_ref().is_none_or(|room| mutant.room == room)
             && options.only.is_none_or(|only| mutant.number == only)
-            && !(options.open && !matches!(results.last(&mutant.key), Some(Outcome::Open(_))))
+            && (!options.open || was_open(&mutant.key))
     });
     let chosen = chosen.collect::<Vec<_>>();
     if options.list {
@@ -92,14 +104,24 @@ fn main() -> anyhow::Result<ExitCode> {
     let suite = Suite { folder: &copy, scratch: &scratch };
     let tests = suite.recorded(&programs)?;
     println!("{} tests, {} mutants", tests.len(), chosen.len());
+    let at_most = if options.brief { BRIEF } else { Duration::MAX };
     let began = Instant::now();
     for mutant in &chosen {
-        let is_known = results.outcome(&mutant.key, fingerprint).is_some();
-        if !matches!(mutant.state, State::Switched) || is_known && options.only.is_none() {
+        let known = results.outcome(&mutant.key, fingerprint);
+        let is_known = known.is_some_and(|outcome| options.brief || outcome.is_final());
+        if is_known && options.only.is_none() {
             continue;
         }
-        let found_by = results.last(&mutant.key).and_then(Outcome::by).map(str::to_owned);
-        let outcome = trial(&suite, &tests, mutant.number, found_by.as_deref())?;
+        let outcome = match mutant.state {
+            State::Switched => {
+                let found_by = results.last(&mutant.key).and_then(Outcome::by).map(str::to_owned);
+                trial(&suite, &tests, mutant.number, found_by.as_deref(), at_most)?
+            }
+            State::Constant if options.constant => {
+                place.alone(mutant, &results.builds, &suite, &tests)?
+            }
+            State::Constant | State::Uncompilable => continue,
+        };
         println!("{:>6} s  {outcome:?}  {}", began.elapsed().as_secs(), line(mutant));
         results.note(&mutant.key, fingerprint, outcome);
         results.write()?;
@@ -114,39 +136,66 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if report.is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Puts the mutants into a copy, and builds it without those that the compiler refuses.
-fn built(
-    root: &Path,
-    copy: &Path,
-    target: &Path,
-    results: &mut Results,
-) -> anyhow::Result<(Vec<Mutant>, Vec<Program>)> {
-    loop {
-        let mut files = tree::files(root)?;
-        let mutants = tree::mutate(&mut files, &results.builds)?;
-        tree::write(copy, &files)?;
-        let refused = match compile::build(copy, target, &files)? {
-            Built::Programs(programs) => return Ok((mutants, programs)),
-            Built::Refused(refused) => refused,
+/// Where the mutants are built.
+struct Place<'a> {
+    root: &'a Path,
+    copy: &'a Path,
+    target: &'a Path,
+}
+
+impl Place<'_> {
+    /// Puts the mutants into the copy, and builds it without those that the compiler refuses.
+    fn built(&self, results: &mut Results) -> anyhow::Result<(Vec<Mutant>, Vec<Program>)> {
+        loop {
+            let mut files = tree::files(self.root)?;
+            let mutants = tree::mutate(&mut files, &results.builds, None)?;
+            tree::write(self.copy, &files)?;
+            let refused = match compile::build(self.copy, self.target, &files)? {
+                Built::Programs(programs) => return Ok((mutants, programs)),
+                Built::Refused(refused) => refused,
+            };
+            println!(
+                "the compiler refuses {} mutants, and calls {:?}; {} errors are unclear",
+                refused.mutants.len(),
+                refused.constant,
+                refused.unknown.len()
+            );
+            let builds = &mut results.builds;
+            builds.constant.extend(refused.constant);
+            let keys = mutants.iter().filter(|mutant| refused.mutants.contains(&mutant.number));
+            builds.refused.extend(keys.map(|mutant| mutant.key.clone()));
+            results.write()?;
+        }
+    }
+
+    /// Builds a mutant that has no switch, and runs all tests.
+    fn alone(
+        &self,
+        mutant: &Mutant,
+        builds: &Builds,
+        suite: &Suite<'_>,
+        tests: &[Test],
+    ) -> anyhow::Result<Outcome> {
+        let mut files = tree::files(self.root)?;
+        tree::mutate(&mut files, builds, Some(mutant.number))?;
+        tree::write(self.copy, &files)?;
+        let by_compiler = || Outcome::Found("the compiler".to_owned());
+        let programs = match compile::build(self.copy, self.target, &files) {
+            Ok(Built::Programs(programs)) => programs,
+            Ok(Built::Refused(_)) | Err(_) => return Ok(by_compiler()),
         };
-        println!(
-            "the compiler refuses {} mutants, and calls {:?}; {} errors are unclear",
-            refused.mutants.len(),
-            refused.constant,
-            refused.unknown.len()
-        );
-        let builds = &mut results.builds;
-        builds.constant.extend(refused.constant);
-        let keys = mutants.iter().filter(|mutant| refused.mutants.contains(&mutant.number));
-        builds.refused.extend(keys.map(|mutant| mutant.key.clone()));
-        results.write()?;
+        Ok(match suite.all(tests, &programs)? {
+            Ended::Passed => Outcome::Open { passed: tests.len(), of: tests.len() },
+            Ended::Failed(name) => Outcome::Found(name),
+            Ended::TimedOut => Outcome::TimedOut("some test".to_owned()),
+        })
     }
 }
 
 fn line(Mutant { number, key, line, state, .. }: &Mutant) -> String {
     let state = match state {
         State::Switched => "",
-        State::Constant(_) => " (constant)",
+        State::Constant => " (constant)",
         State::Uncompilable => " (not compilable)",
     };
     format!(

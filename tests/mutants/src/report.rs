@@ -64,21 +64,20 @@ impl Row {
         complaints: &mut String,
     ) {
         match mutant.state {
-            State::Switched => self.mutants += 1,
-            State::Constant(_) => return self.constant += 1,
+            State::Constant if outcome.is_none() => return self.constant += 1,
+            State::Switched | State::Constant => self.mutants += 1,
             State::Uncompilable => return self.uncompilable += 1,
         }
         let mut complain = |what: &str| complain(complaints, what, &mutant.key, mutant.line);
         match (outcome, listed) {
             (None, _) => self.untried += 1,
-            (Some(Outcome::Open(_)), Some(_)) => self.equivalent += 1,
-            (Some(Outcome::Open(0)), None) => {
+            (Some(Outcome::Open { .. }), Some(_)) => self.equivalent += 1,
+            (Some(Outcome::Open { passed, of }), None) => {
                 self.open += 1;
-                complain("open, no test reaches it");
-            }
-            (Some(Outcome::Open(count)), None) => {
-                self.open += 1;
-                complain(&format!("open, {count} tests pass"));
+                complain(&match of {
+                    0 => "open, no test reaches it".to_owned(),
+                    _ => format!("open, {passed} of {of} tests that reach it have passed"),
+                });
             }
             (Some(found), listed) => {
                 let timed_out = matches!(found, Outcome::TimedOut(_));

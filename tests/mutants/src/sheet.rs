@@ -24,12 +24,12 @@ fn first() -> usize {
 }
 
 /// How a mutant can be built.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// Behind a switch, in the one build.
     Switched,
-    /// Only by a build of its own: the compiler computes it. The edit makes it.
-    Constant(Edit),
+    /// Only by a build of its own: the compiler computes it.
+    Constant,
     /// Not at all: the compiler refuses it.
     Uncompilable,
 }
@@ -41,6 +41,8 @@ pub(crate) struct Mutant {
     pub(crate) room: &'static str,
     pub(crate) line: usize,
     pub(crate) state: State,
+    /// What makes it without a switch.
+    pub(crate) alone: Edit,
 }
 
 /// What earlier builds have found out.
@@ -70,6 +72,8 @@ pub(crate) struct Sheet<'a> {
     pub(crate) mutants: Vec<Mutant>,
     /// What is visited now is computed by the compiler, and can have no switch.
     pub(crate) is_constant: bool,
+    /// Constants that code names, each with its file.
+    pub(crate) used: HashSet<(String, String)>,
     /// Where what is visited now stands: its modules, its type, its function.
     pub(crate) path: Vec<String>,
     /// The code of other files has no mutants.
@@ -89,8 +93,9 @@ impl<'a> Sheet<'a> {
         builds: &'a Builds,
         last: u32,
     ) -> Self {
-        let (edits, mutants, path, alike) = Default::default();
-        Self { text, edits, mutants, is_constant: false, path, room, file, builds, last, alike }
+        let (edits, mutants, used, path, alike) = Default::default();
+        let is_constant = false;
+        Self { text, edits, mutants, is_constant, used, path, room, file, builds, last, alike }
     }
 
     /// Puts alternatives to a range behind switches.
@@ -158,14 +163,13 @@ impl<'a> Sheet<'a> {
         let state = if self.builds.refused.contains(&key) {
             State::Uncompilable
         } else if self.is_constant {
-            State::Constant(alone)
+            State::Constant
         } else {
             State::Switched
         };
-        let number = matches!(state, State::Switched).then_some(self.last);
         let line = self.text[..at].matches('\n').count() + 1;
-        self.mutants.push(Mutant { number: self.last, key, room, line, state });
-        number
+        self.mutants.push(Mutant { number: self.last, key, room, line, state, alone });
+        (state == State::Switched).then_some(self.last)
     }
 
     /// Whether this function has to stay `const`.

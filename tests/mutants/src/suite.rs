@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -18,6 +19,13 @@ const LEFT_OUT: &str = "tidy::";
 
 /// What a mutant may take of memory, in KiB, before it is stopped: it may loop and never stop taking.
 const MEMORY: &str = "16000000";
+
+/// How long tests may take that wait for what never comes, and several times of what they take without a
+/// mutant. A busy machine is no hang.
+const WAITING: Duration = Duration::from_secs(60);
+
+/// The same of a processor, for tests that loop.
+const LOOPING: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Test {
@@ -35,6 +43,10 @@ impl Test {
         format!("{name} {}", self.name)
     }
 }
+
+/// What the system ends a process with that has had its time of a processor.
+const SIGXCPU: i32 = 24;
+const SIGKILL: i32 = 9;
 
 /// How some tests ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -84,10 +96,10 @@ impl Suite<'_> {
         let mut tests = Vec::new();
         for name in names {
             fs::write(&reached, "")?;
-            let mut command = self.command(&program.path, &[name]);
+            let mut command = self.command(&program.path, &[name], WAITING);
             command.env("CURFEW_MUTANTS_REACHED", &reached);
             let began = Instant::now();
-            let ended = self.run(command, Duration::from_secs(600))?;
+            let ended = self.run(command, WAITING * 5)?;
             let takes = began.elapsed();
             if ended != Ended::Passed {
                 bail!("{name} fails without a mutant:\n{}", self.output());
@@ -104,16 +116,37 @@ impl Suite<'_> {
     pub(crate) fn tried(&self, mutant: u32, tests: &[&Test]) -> anyhow::Result<Ended> {
         let program = &tests.first().context("some tests")?.program;
         let names = tests.iter().map(|test| &*test.name).collect::<Vec<_>>();
-        let mut command = self.command(program, &names);
+        let takes = tests.iter().map(|test| test.takes).sum::<Duration>() * 8;
+        let mut command = self.command(program, &names, LOOPING + takes);
         command.env("CURFEW_MUTANT", mutant.to_string());
-        let takes = tests.iter().map(|test| test.takes).sum::<Duration>();
-        self.run(command, Duration::from_secs(15) + takes * 8)
+        self.run(command, WAITING + takes)
     }
 
-    fn command(&self, program: &Path, tests: &[&str]) -> Command {
+    /// Runs all tests of some programs, until one fails.
+    pub(crate) fn all(&self, tests: &[Test], programs: &[Program]) -> anyhow::Result<Ended> {
+        for program in programs {
+            let takes = tests.iter().map(|test| test.takes).sum::<Duration>() * 8;
+            let mut command = self.command(&program.path, &[], LOOPING + takes);
+            command.args(["--skip", LEFT_OUT]);
+            match self.run(command, WAITING + takes)? {
+                Ended::Passed => {}
+                Ended::Failed(name) => {
+                    return Ok(Ended::Failed(format!("{} {name}", program.name)));
+                }
+                Ended::TimedOut => return Ok(Ended::TimedOut),
+            }
+        }
+        Ok(Ended::Passed)
+    }
+
+    fn command(&self, program: &Path, tests: &[&str], looping: Duration) -> Command {
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -v $1; shift; exec \"$@\"", "sh", MEMORY]);
-        command.arg(program).args(["--exact", "--test-threads=1"]).args(tests);
+        command.args(["-c", "ulimit -v $1; ulimit -t $2; shift 2; exec \"$@\"", "sh", MEMORY]);
+        command
+            .arg(looping.as_secs().to_string())
+            .arg(program)
+            .args(["--exact", "--test-threads=1"])
+            .args(tests);
         command.current_dir(self.folder).env("CURFEW_QUICK", "1").env("RUST_BACKTRACE", "0");
         command
     }
@@ -127,6 +160,9 @@ impl Suite<'_> {
         };
         if status.success() {
             return Ok(Ended::Passed);
+        }
+        if matches!(status.signal(), Some(SIGXCPU | SIGKILL)) {
+            return Ok(Ended::TimedOut);
         }
         let output = self.output();
         let failed = output.lines().find_map(|line| {

@@ -1,6 +1,6 @@
 //! The copy of the repository in which the mutants are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::constants::Constants;
 use crate::edit::applied;
 use crate::finder::Finder;
 use crate::rooms::room;
-use crate::sheet::{Builds, Mutant, Sheet};
+use crate::sheet::{Builds, Mutant, Sheet, State};
 
 /// The module that the switches ask.
 const SWITCH: &str = include_str!("../switch.rs");
@@ -54,8 +54,12 @@ pub(crate) fn fingerprint(files: &Files) -> u64 {
     hasher.finish()
 }
 
-/// Puts the mutants into the sources, all at once.
-pub(crate) fn mutate(files: &mut Files, builds: &Builds) -> anyhow::Result<Vec<Mutant>> {
+/// Puts the mutants into the sources, all at once; of those that have no switch only `constant`.
+pub(crate) fn mutate(
+    files: &mut Files,
+    builds: &Builds,
+    constant: Option<u32>,
+) -> anyhow::Result<Vec<Mutant>> {
     let is_source = |path: &&String| path.starts_with("src/") && path.ends_with(".rs");
     let mut parsed = BTreeMap::new();
     for path in files.keys().filter(is_source) {
@@ -64,16 +68,25 @@ pub(crate) fn mutate(files: &mut Files, builds: &Builds) -> anyhow::Result<Vec<M
         parsed.insert(path.clone(), file);
     }
     let constants = Constants::of(parsed.iter().filter(|(path, _)| room(path).is_some()));
-    let mut mutants = Vec::new();
+    let (mut mutants, mut used) = (Vec::new(), HashSet::new());
     for (path, file) in &parsed {
         let text = String::from_utf8_lossy(&files[path]).into_owned();
         let sheet = Sheet::new(room(path), path, &text, builds, mutants.len() as u32);
         let mut finder = Finder { sheet, constants: &constants, imported: Vec::new() };
         finder.visit_file(file);
-        let Sheet { edits, mutants: found, .. } = finder.sheet;
+        let Sheet { mut edits, mutants: found, used: named, .. } = finder.sheet;
+        // Around all others, or it would be within one that is off.
+        let alone = found.iter().find(|mutant| constant == Some(mutant.number));
+        edits.splice(0..0, alone.map(|mutant| mutant.alone.clone()));
         let mutated = applied(&text, &edits);
         mutants.extend(found);
+        used.extend(named);
         files.insert(path.clone(), mutated.into_bytes());
+    }
+    for mutant in &mut mutants {
+        if mutant.state == State::Switched && constants.is_unused(&mutant.key, &used) {
+            mutant.state = State::Constant;
+        }
     }
     if let Some(root) = files.get_mut("src/lib.rs") {
         root.extend_from_slice(b"\nmod mutant;\n");

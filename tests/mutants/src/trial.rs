@@ -13,8 +13,8 @@ pub(crate) enum Outcome {
     Found(String),
     /// This test, or one that was run with it, does not end with it.
     TimedOut(String),
-    /// All tests that reach it pass, so many of them.
-    Open(usize),
+    /// So many tests pass, of so many that reach it.
+    Open { passed: usize, of: usize },
 }
 
 impl Outcome {
@@ -22,8 +22,13 @@ impl Outcome {
     pub(crate) fn by(&self) -> Option<&str> {
         match self {
             Self::Found(by) | Self::TimedOut(by) => Some(by),
-            Self::Open(_) => None,
+            Self::Open { .. } => None,
         }
+    }
+
+    /// Whether no test is left that might find it.
+    pub(crate) fn is_final(&self) -> bool {
+        !matches!(self, Self::Open { passed, of } if passed < of)
     }
 }
 
@@ -36,24 +41,30 @@ const BATCHES: [Duration; 4] = [
     Duration::from_secs(10),
 ];
 
-/// The fastest tests are run first, but before all others the one that found it the last time.
+/// The fastest tests are run first, but before all others the one that found it the last time. Ends after
+/// the batch in which `at_most` of what they take is over.
 pub(crate) fn trial(
     suite: &Suite<'_>,
     tests: &[Test],
     number: u32,
     found_by: Option<&str>,
+    at_most: Duration,
 ) -> anyhow::Result<Outcome> {
     let reaching = tests.iter().filter(|test| test.reaches.contains(&number)).collect::<Vec<_>>();
     let is_first = |test: &&Test| found_by.is_some_and(|name| test.full_name() == name);
     let (first, others) = reaching.iter().copied().partition::<Vec<_>, _>(is_first);
-    let mut batches = Vec::new();
-    if !first.is_empty() {
-        batches.push(first);
-    }
+    let mut batches = vec![first];
     batches.extend(in_batches(&others));
-    for batch in batches {
-        match suite.tried(number, &batch)? {
-            Ended::Passed => {}
+    let (mut passed, mut taken) = (0, Duration::ZERO);
+    for batch in batches.iter().filter(|batch| !batch.is_empty()) {
+        if at_most <= taken {
+            break;
+        }
+        match suite.tried(number, batch)? {
+            Ended::Passed => {
+                passed += batch.len();
+                taken += batch.iter().map(|test| test.takes).sum::<Duration>();
+            }
             Ended::Failed(name) => {
                 let by = batch.iter().find(|test| test.name == name).copied();
                 return Ok(Outcome::Found(by.unwrap_or(batch[0]).full_name()));
@@ -61,7 +72,7 @@ pub(crate) fn trial(
             Ended::TimedOut => return Ok(Outcome::TimedOut(batch[0].full_name())),
         }
     }
-    Ok(Outcome::Open(reaching.len()))
+    Ok(Outcome::Open { passed, of: reaching.len() })
 }
 
 /// Batches of one program each.
