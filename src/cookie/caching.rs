@@ -196,6 +196,8 @@ mod tests {
             &[("cache-control", "max-age=\"60\"")],
             &[("cache-control", "no-cache, s-maxage=60")],
             &[("cache-control", "max-age=0, s-maxage=1")],
+            &[("cache-control", "max-age=1, s-maxage=0")],
+            &[("cache-control", "max-age=")],
             &[("cache-control", "max-age=soon")],
             &[("cache-control", "immutable")],
             &[("cache-control", "private=\"x-user\", max-age=60")],
@@ -208,6 +210,7 @@ mod tests {
             &[("edge-control", "cache-maxage=1h")],
             &[("x-accel-expires", "60")],
             &[("x-accel-expires", "@4102444800")],
+            &[("x-accel-expires", "60"), ("x-accel-expires", "0")],
         ] {
             assert!(is_publicly_cacheable(&headers(public)), "{public:?}");
         }
@@ -216,6 +219,7 @@ mod tests {
             &[("cache-control", "private, max-age=60")],
             &[("cache-control", "max-age=60"), ("cache-control", "no-store")],
             &[("cache-control", "max-age=0, s-maxage=00")],
+            &[("cache-control", "no-store, no-transform, max-age=60")],
             &[("cache-control", "no-cache")],
             &[("cache-control", "stale-while-revalidate=60")],
             &[("cdn-cache-control", "no-store, max-age=60")],

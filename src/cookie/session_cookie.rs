@@ -53,8 +53,8 @@ impl SessionCookie {
     /// Whether these response headers already set or delete a cookie of this name.
     pub(crate) fn is_set_by(&self, headers: &HeaderMap) -> bool {
         headers.get_all(SET_COOKIE).iter().any(|header| {
-            let mut parts = header.as_bytes().splitn(2, |byte| matches!(byte, b'=' | b';'));
-            parts.next().is_some_and(|name| name.trim_ascii() == self.name().as_bytes())
+            let mut parts = header.as_bytes().split(|byte| matches!(byte, b'=' | b';'));
+            parts.next().unwrap_or_default().trim_ascii() == self.name().as_bytes()
         })
     }
 }

@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn domains_are_names_that_browsers_take() {
         let label = format!("{}.com", "a".repeat(64));
-        let long = format!("{}com", "a.".repeat(126));
+        let long = format!("{}co", "a.".repeat(126));
         for (wrong, why) in [
             (".example.com", "begins with a dot"),
             (".", "begins with a dot"),
@@ -340,9 +340,17 @@ mod tests {
             let error = refusal(CookieSettings { domain: some(wrong), ..Default::default() });
             assert!(error.starts_with(&format!("cookie domain {wrong:?} {why}")), "{error}");
         }
-        for domain in
-            ["example.com", "Shop.Example.COM", "xn--bcher-kva.de", "1.example.com", "a.co"]
-        {
+        // The longest label, and the longest domain.
+        let (label, long) = (&label[1..], &long[..253]);
+        for domain in [
+            "example.com",
+            "Shop.Example.COM",
+            "xn--bcher-kva.de",
+            "1.example.com",
+            "a.co",
+            label,
+            long,
+        ] {
             assert!(CookieSettings { domain: some(domain), ..Default::default() }.build().is_ok());
         }
     }
