@@ -76,8 +76,17 @@ fn r04_the_earlier_end_gives_the_reason() {
         ("policy later", acme(both(5, 9), days(7)), day(5), Absolute, APP),
         ("policy ties with idle", acme(both(30, 7), days(7)), day(7), Absolute, ACME),
         ("policy, idle", acme(both(30, 9), minutes(600)), minute(600), Idle, ACME),
+        ("policy as strict as the app", acme(both(7, 28), days(7)), day(7), Absolute, APP),
+        (
+            "two policies alike",
+            acme(SLIDING, days(7)).joins("globex", day(0)).policy("globex", day(0), days(7)),
+            day(7),
+            Absolute,
+            ACME,
+        ),
     ];
     for (label, story, end, reason, org) in cases {
+        assert_eq!(story.first_end(day(0)), ending(end, reason, org), "{label}");
         assert_eq!(story.judged(day(40)), over(end, reason, org), "{label}");
     }
 }
@@ -229,6 +238,26 @@ fn r07_a_policy_or_membership_newer_than_the_last_activity_is_touched_at_once() 
     }
 }
 
+/// A failover has lost the rules that its stamp is of, or this copy is older than they are.
+#[test]
+fn r07_a_session_whose_stamp_is_above_the_rules_is_told_and_touched_at_once() {
+    for stamp in [
+        Stamp { generation: 1, ..Stamp::default() },
+        Stamp { version: 1, ..Stamp::default() },
+        Stamp { known: 1, ..Stamp::default() },
+    ] {
+        let org = Membership { org: "acme".into(), stamp, joined: day(0) };
+        let other = Membership { org: "globex".into(), stamp: Stamp::default(), joined: day(0) };
+        let member = Story::begins(day(0), SLIDING);
+        let record = member.record().with_memberships(vec![org, other]);
+        let verdict = member.told(|_, rules, app| judge(&record, rules, app, minute(1)).unwrap());
+        let Verdict::Live(live) = verdict else { panic!("{stamp:?}: {verdict:?}") };
+        assert!(live.above_rules, "{stamp:?}");
+        assert_eq!(live.touch_at, day(0) + MILLISECOND, "{stamp:?}");
+    }
+    assert!(!Story::begins(day(0), SLIDING).joins("acme", day(0)).live(minute(1)).above_rules);
+}
+
 #[test]
 fn r08_a_new_idle_limit_counts_from_the_next_refresh_or_its_own_begin() {
     let seen_at_0 = || Story::begins(day(0), SLIDING).joins("acme", day(0));
@@ -249,6 +278,20 @@ fn r08_a_new_idle_limit_counts_from_the_next_refresh_or_its_own_begin() {
     }
     let away = seen_at_0().policy("acme", minute(120), minutes(15));
     assert_eq!(away.judged(minute(120)), over(minute(120), Idle, ACME), "away for 2 hours");
+}
+
+/// A node whose clock is ahead wrote the version; another node knew it when it recorded the activity.
+#[test]
+fn r08_what_was_known_when_activity_was_recorded_is_a_matter_of_numbers_not_of_clocks() {
+    let story = Story::begins(day(0), SLIDING).joins("acme", day(0)).seen(minute(10));
+    let story = story.policy("acme", minute(50), minutes(15));
+    let restamped = |org: &str, stamp| {
+        Ok::<_, Unreadable>(story.rules.get(org).map_or(stamp, |rules| rules.restamp(stamp)))
+    };
+    let record = story.record().with_stamps(restamped).unwrap();
+    let verdict = story.told(|_, rules, app| judge(&record, rules, app, minute(12)).unwrap());
+    let Verdict::Live(live) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(live.schedule.idle.unwrap().at, minute(25));
 }
 
 /// Hourly touches, always active: the touch that the change requires ends the uncertainty.
@@ -482,6 +525,18 @@ fn r18_leaving_keeps_the_scheduled_end_with_the_name_of_the_organization() {
             vec!["acme"],
             Some((day(7), APP)),
         ),
+        (
+            "when the app has become stricter",
+            sliding().joins("acme", day(0)).deploy(absolute_days(3)),
+            vec!["acme"],
+            None,
+        ),
+        (
+            "when a policy for everyone is stricter",
+            org(sliding().policy(OrgRules::EVERYONE, day(0), days(3)), "acme", days(7)),
+            vec!["acme"],
+            Some((day(7), ACME)),
+        ),
     ];
     for (label, story, left, expected) in cases {
         let fixed_deadline = story.deadline_after_leaving(&left);
@@ -519,6 +574,15 @@ fn r19_a_revocation_ends_every_session_of_the_organization_and_none_that_begins_
 
     let elsewhere = Story::begins(day(0), SLIDING).joins("acme", day(0)).revoke("globex");
     assert_eq!(elsewhere.first_end(day(0)), ending(day(28), Idle, APP));
+}
+
+#[test]
+fn r19_of_several_revocations_that_of_everyone_is_named_first_and_then_by_name() {
+    let member = Story::begins(day(0), SLIDING).joins("acme", day(0)).joins("globex", day(0));
+    let both = member.revoke("globex").revoke("acme");
+    assert_eq!(both.judged(day(1)), over(day(1), Revoked, ACME));
+    let everyone = both.revoke(OrgRules::EVERYONE);
+    assert_eq!(everyone.judged(day(1)), over(day(1), Revoked, APP));
 }
 
 #[test]
