@@ -153,9 +153,8 @@ impl Limits {
     }
 
     fn against_nist(&self) -> &'static str {
-        let within = |level: &Self| {
-            *self == self.tighter(*level) && self.absolute.is_some() && self.idle.is_some()
-        };
+        // A level has both limits, so limits that it does not tighten have both, too.
+        let within = |level: &Self| *self == self.tighter(*level);
         match self.absolute {
             None => {
                 "NIST SP 800-63B-4 wants a definite overall timeout (2.1.3): add an absolute limit \
@@ -229,7 +228,7 @@ pub(crate) fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<
     }
 }
 
-/// Displays a duration in words: `1 day 12 hours`.
+/// Displays a duration of at least a millisecond in words: `1 day 12 hours`.
 pub(crate) struct Spelled(pub(crate) Duration);
 
 impl fmt::Display for Spelled {
@@ -251,7 +250,7 @@ impl fmt::Display for Spelled {
                 space = " ";
             }
         }
-        if space.is_empty() { f.write_str("0 seconds") } else { Ok(()) }
+        Ok(())
     }
 }
 
@@ -285,6 +284,17 @@ mod tests {
             "{week}"
         );
         assert!(week.contains("AAL2 wants at most 24 hours"), "{week}");
-        assert!(Limits::NIST_AAL3.describe().ends_with("within NIST SP 800-63B-4 AAL3"));
+        let (hour, day) = (Duration::HOUR, Duration::DAY);
+        for (absolute, idle, against_nist) in [
+            (hour * 12, Some(Duration::minutes(15)), "within NIST SP 800-63B-4 AAL3"),
+            (hour * 12, Some(Duration::minutes(16)), "within NIST SP 800-63B-4 AAL2"),
+            (day, Some(hour), "within NIST SP 800-63B-4 AAL2"),
+            (day, None, "1 hour idle (2.2.3)"),
+            (day * 30, Some(hour), "1 hour idle (2.2.3)"),
+            (day * 30 + Duration::MILLISECOND, Some(hour), "at most 30 days at AAL1 (2.1.3)"),
+        ] {
+            let told = describe(Some(absolute), idle);
+            assert!(told.ends_with(against_nist), "{told}");
+        }
     }
 }
