@@ -151,4 +151,13 @@ mod tests {
         let carried = later(b"\x19\x3e\x80\x65later").unwrap().with_revocation(at(3), 7);
         assert!(carried.encode().windows(5).any(|part| part == b"later"));
     }
+
+    #[test]
+    fn versions_are_read_only_in_the_order_of_their_numbers() {
+        let [first, second, third] = [0, 1, 2].map(|at| rules().versions[at]);
+        for versions in [vec![second, first], vec![first, first], vec![first, third, second]] {
+            let rules = OrgRules { versions, ..rules() };
+            assert_eq!(OrgRules::decode(&rules.encode()), Err(Unreadable), "{rules:?}");
+        }
+    }
 }

@@ -86,3 +86,20 @@ impl OrgPolicy {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_may_set_either_limit_or_both_in_any_order() {
+        let (day, hour) = (Duration::DAY, Duration::HOUR);
+        let made = |absolute, idle| OrgPolicy::try_new(absolute, idle).unwrap();
+        assert_eq!(made(None, None), None);
+        assert_eq!(made(Some(day), None), Some(OrgPolicy::session_length(day, false)));
+        assert_eq!(made(None, Some(hour)), Some(OrgPolicy::session_length(hour, true)));
+        let both = made(Some(day), Some(hour));
+        assert_eq!(both, Some(OrgPolicy::absolute(day).and_idle(hour)));
+        assert_eq!(both, Some(OrgPolicy::idle(hour).and_absolute(day)));
+    }
+}

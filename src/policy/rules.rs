@@ -221,7 +221,7 @@ pub(crate) fn raised_at(revision: Revision) -> Timestamp {
 /// Higher than the one before; also higher than one that was lost, since changes are slower than
 /// milliseconds.
 fn after(last: u64, now: Timestamp) -> u64 {
-    u64::try_from(now.unix_millis()).unwrap_or(0).max(last + 1)
+    u64::try_from(now.unix_millis()).unwrap_or_default().max(last + 1)
 }
 
 /// Whether a policy is at least as strict as the one before for every session.
@@ -329,6 +329,20 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_joins_without_rules_has_the_stamp_that_is_not_stored() {
+        assert_eq!(OrgRules::none().stamp(), Stamp::default());
+    }
+
+    #[test]
+    fn numbers_that_a_failover_has_lost_are_lowered_to_those_that_are_left() {
+        let left = policy(OrgRules::none(), Some(WEEK), day(2)).with_revocation(day(2), 7);
+        let lost = policy(left.clone(), None, day(3)).with_revocation(day(3), 7);
+        assert_eq!(left.restamp(lost.stamp()), left.stamp());
+        let before = Stamp::default();
+        assert_eq!(left.restamp(before), Stamp { known: left.version(), ..before });
+    }
+
+    #[test]
     fn trap_38_two_policies_of_one_millisecond_both_have_their_time() {
         let rules = policy(policy(OrgRules::none(), Some(WEEK), day(1)), None, day(1));
         // And a clock that runs behind cannot put a version before an older one.
@@ -347,6 +361,17 @@ mod tests {
         assert!(lost.version() < made.version() && lost.generation() < made.generation());
         let behind = lost.with_revocation(day(2), 7);
         assert!(lost.generation() < behind.generation(), "a clock that runs behind counts on");
+    }
+
+    #[test]
+    fn all_rules_are_raised_to_the_time_or_to_one_more_followed_by_random_bits() {
+        let rules = OrgRules { revision: Revision::from_u64(0x0003_fff0_000f), ..OrgRules::none() };
+        let of = |count: u64| Revision::from_u64(count << 20 | 0xf);
+        for (last, now, raised) in [(5, 9, 9), (9, 9, 10), (9, 5, 10), (0, 0, 1)] {
+            let now = Timestamp::from_unix_millis(now);
+            assert_eq!(rules.raise(of(last), now), of(raised), "{last}");
+        }
+        assert_eq!(raised_at(of(9)), Timestamp::from_unix_millis(9));
     }
 
     #[test]
