@@ -58,3 +58,20 @@ impl fmt::Debug for ClientDetails {
         f.debug_struct("ClientDetails").field("device", &self.device).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r36_of_a_client_only_the_device_prints() {
+        let client = ClientDetails {
+            agent: Some("UA/1.0".into()),
+            device: Some("Chrome on macOS".into()),
+            address: Some(IpAddr::from([192, 0, 2, 1])),
+            location: Some("Turin".into()),
+        };
+        let printed = format!("{client:?}");
+        assert_eq!(printed, "ClientDetails { device: Some(\"Chrome on macOS\"), .. }");
+    }
+}

@@ -77,7 +77,9 @@ mod tests {
 
     use crate::clock::Timestamp;
     use crate::limits::Limits;
-    use crate::session::{ClientDetails, Ended, Membership, Record, SecretHash, SessionId, Stamp};
+    use crate::session::{
+        ClientDetails, Ended, Link, Membership, Record, SecretHash, SessionId, Stamp,
+    };
 
     #[test]
     fn a_record_shows_all_its_facts_and_no_secret() {
@@ -111,6 +113,25 @@ mod tests {
                  kept until    1970-01-17T16:00:00Z\n"
             )
         );
+        let all = record.clone().with_name(Some("laptop".into())).with_methods(["pwd".into()]);
+        let link = Link { kind: "oidc".into(), value: "sid".into() };
+        let client = ClientDetails {
+            agent: Some("UA/1.0".into()),
+            address: Some([192, 0, 2, 1].into()),
+            location: Some("Turin".into()),
+            ..client
+        };
+        let all = all.with_links(vec![link]).with_client(&client).display().to_string();
+        for line in [
+            "name          laptop\n",
+            "methods       pwd\n",
+            "link          oidc: sid\n",
+            "user agent    UA/1.0\n",
+            "address       192.0.2.1\n",
+            "location      Turin\n",
+        ] {
+            assert!(all.contains(line), "{line} {all}");
+        }
         let ended = record.next(8).with_end(Ended::revoked(at(3))).display().to_string();
         assert!(ended.contains("ended         1970-01-01T03:00:00Z\nbecause       revoked\n"));
         assert!(!ended.contains("Chrome"), "it is forgotten");

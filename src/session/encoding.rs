@@ -379,6 +379,59 @@ mod tests {
             assert_eq!((read.everyone(), read.ended()), (record.everyone(), record.ended()));
             assert_eq!(read.memberships(), record.memberships());
             assert_eq!(read.keys(), record.keys());
+            assert!(!read.is_quiet());
+        }
+    }
+
+    /// Stores keep these numbers: their meaning never changes.
+    #[test]
+    fn kinds_and_reasons_have_the_same_numbers_as_ever() {
+        let kinds = [SessionKind::Browser, SessionKind::BrowserUntilClosed, SessionKind::Token];
+        for (number, known) in (0..).zip(kinds) {
+            assert_eq!((kind_number(known), kind(number)), (number, Ok(known)));
+        }
+        assert_eq!(kind(3), Err(Unreadable));
+        let reasons = [EndReason::Absolute, EndReason::Idle, EndReason::Revoked];
+        for (number, known) in (0..).zip(reasons) {
+            assert_eq!((reason_number(known), reason(number)), (number, Ok(known)));
+        }
+        assert_eq!(reason(3), Err(Unreadable));
+    }
+
+    #[test]
+    fn addresses_are_read_back_and_nothing_of_another_length_is_one() {
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            let address = Some(address.parse().unwrap());
+            let client = ClientDetails { address, ..ClientDetails::default() };
+            let record = least().with_client(&client);
+            assert_eq!(Record::decode(&record.encode()).unwrap().client(), client);
+        }
+        assert_eq!(address(&[0; 5]), Err(Unreadable));
+    }
+
+    #[test]
+    fn keys_of_a_later_version_are_kept() {
+        let mut facts = least().encode();
+        assert_eq!(facts.pop(), Some(0xff));
+        facts.extend(b"\x18\x3c\x81\x68team:one\xff");
+        let record = Record::decode(&facts).unwrap();
+        assert_eq!(record.encode(), facts);
+        let key = Key::unknown("team:one");
+        assert_eq!(record.keys(), [Key::user("ada"), key.clone()]);
+        assert!(record.is_under(&key) && !record.is_under(&Key::unknown("team:two")));
+        assert!(!least().is_under(&key));
+    }
+
+    #[test]
+    fn memberships_are_read_only_in_the_order_of_their_names() {
+        let member = |org: &str| {
+            let stamp = Stamp { generation: 1, ..Stamp::default() };
+            Membership { org: org.into(), stamp, joined: at(0) }
+        };
+        for orgs in [&["b", "a"][..], &["a", "a"], &["a", "c", "b"]] {
+            let memberships = orgs.iter().map(|org| member(org)).collect();
+            let record = Record { memberships, ..least() };
+            assert_eq!(Record::decode(&record.encode()), Err(Unreadable), "{orgs:?}");
         }
     }
 

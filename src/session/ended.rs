@@ -75,3 +75,18 @@ impl From<Limit> for EndReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_found_by_their_names() {
+        for reason in [EndReason::Absolute, EndReason::Idle, EndReason::Revoked] {
+            assert_eq!(EndReason::named(reason.as_str()), Some(reason));
+        }
+        for other in ["", "Idle", "idle ", "expired"] {
+            assert_eq!(EndReason::named(other), None, "{other:?}");
+        }
+    }
+}

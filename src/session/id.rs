@@ -102,6 +102,7 @@ mod tests {
     fn an_id_is_read_back_as_it_is_written() {
         let id = SessionId::from_bytes(*b"0123456789abcdef");
         assert_eq!(id.to_string(), "MDEyMzQ1Njc4OWFiY2RlZg");
+        assert_eq!(format!("{id:?}"), id.to_string());
         assert_eq!(id.to_string().parse(), Ok(id));
     }
 

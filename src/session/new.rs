@@ -50,8 +50,6 @@ impl NewSession {
     /// Each name has 1 to 512 bytes without NUL. Give the current list at every sign-in.
     pub fn orgs(mut self, orgs: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.orgs = orgs.into_iter().map(|org| org.into().into()).collect();
-        self.orgs.sort_unstable();
-        self.orgs.dedup();
         self
     }
 
@@ -151,4 +149,72 @@ pub(super) fn is_valid_kind(kind: &str) -> bool {
 /// Whether every store can keep this as the name of a user, an organization or a session.
 pub(crate) fn is_valid_name(name: &str) -> bool {
     (1..=MAX_LABEL).contains(&name.len()) && !name.contains('\0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ada() -> NewSession {
+        NewSession::for_user("ada")
+    }
+
+    #[test]
+    fn r36_neither_user_nor_links_print() {
+        let new = ada().orgs(["acme"]).link("oidc", "sid");
+        assert_eq!(format!("{new:?}"), "NewSession { kind: Browser, .. }");
+    }
+
+    #[test]
+    fn r37_names_have_1_to_512_bytes() {
+        let named = |len: usize| {
+            let name = "a".repeat(len);
+            [NewSession::for_user(&name), ada().orgs([&name]), ada().named(&name)]
+        };
+        for len in [1, 512] {
+            assert!(named(len).iter().all(NewSession::has_valid_names), "{len}");
+        }
+        for len in [0, 513] {
+            assert!(!named(len).iter().any(NewSession::has_valid_names), "{len}");
+        }
+        assert!(!ada().orgs(["acme", "a\0b"]).has_valid_names());
+        assert!(!ada().named("\u{200b}").has_valid_names(), "nobody sees it");
+    }
+
+    #[test]
+    fn r37_a_session_has_at_most_4_links_with_kinds_of_1_to_32_bytes() {
+        let long = "a".repeat(33);
+        for kind in ["a", &long[1..], "az09-_"] {
+            assert!(ada().link(kind, "sid").has_valid_links(), "{kind}");
+        }
+        for kind in ["", &long, "A", "a:b", "a b", "\u{e9}"] {
+            assert!(!ada().link(kind, "sid").has_valid_links(), "{kind}");
+        }
+        assert!(!ada().link("oidc", "").has_valid_links());
+        let many =
+            |count: usize| (0..count).fold(ada(), |new, at| new.link("oidc", at.to_string()));
+        assert!(many(4).has_valid_links());
+        assert!(!many(5).has_valid_links());
+        assert!(many(4).link("oidc", "0").has_valid_links(), "it has that one already");
+    }
+
+    #[test]
+    fn r37_a_session_has_at_most_16_methods_of_1_to_32_bytes() {
+        let valid = |methods: &[String]| {
+            let methods = methods.iter().map(|method| Arc::from(&**method)).collect::<Vec<_>>();
+            are_valid_methods(&methods)
+        };
+        let of = |len: usize| "a".repeat(len);
+        for (methods, expected) in [
+            (vec![], true),
+            (vec![of(1), of(32)], true),
+            (vec![of(1), of(0)], false),
+            (vec![of(33)], false),
+            (vec!["a b".to_owned()], false),
+            (vec![of(1); 16], true),
+            (vec![of(1); 17], false),
+        ] {
+            assert_eq!(valid(&methods), expected, "{methods:?}");
+        }
+    }
 }

@@ -297,3 +297,51 @@ impl fmt::Debug for Record {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Ended;
+
+    const AT: Timestamp = Timestamp::from_unix_millis(0);
+
+    fn member(org: &str) -> Vec<Membership> {
+        vec![Membership { org: org.into(), stamp: Stamp::default(), joined: AT }]
+    }
+
+    fn first() -> Record {
+        let (id, hash) = (SessionId::from_bytes([1; 16]), SecretHash::from_bytes([2; 32]));
+        Record::begin(id, hash, "ada", AT, 7).with_memberships(member("acme"))
+    }
+
+    #[test]
+    fn a_record_knows_the_keys_that_it_enters_and_leaves() {
+        let first = first();
+        let [ada, acme, globex] = [Key::user("ada"), Key::org("acme"), Key::org("globex")];
+        let moved = first.next(7).with_memberships(member("globex"));
+        let ended = first.next(7).with_end(Ended::revoked(AT));
+        let both = moved.clone().with_end(Ended::revoked(AT));
+        for (label, record, entered, left) in [
+            ("the first", &first, vec![ada.clone(), acme.clone()], vec![]),
+            ("an active one", &first.next(7).with_activity(AT), vec![], vec![]),
+            ("one that has moved", &moved, vec![globex], vec![acme.clone()]),
+            ("one that has ended", &ended, vec![], vec![ada.clone(), acme.clone()]),
+            ("one that has moved and ended", &both, vec![], vec![ada, acme]),
+        ] {
+            assert_eq!(record.entered_keys(), entered, "{label}");
+            assert_eq!(record.left_keys(), left, "{label}");
+        }
+    }
+
+    #[test]
+    fn what_a_store_in_memory_may_share_is_shared_and_what_nobody_needs_goes() {
+        let client = ClientDetails { agent: Some("UA/1.0".into()), ..ClientDetails::default() };
+        let mut record = first().next(7).with_memberships(member("globex")).with_client(&client);
+        let (mut orgs, mut labels) = (Vec::new(), None);
+        record.share(|org| orgs.push(org.clone()), |shared| labels = Some(shared.clone()));
+        assert_eq!(orgs, [Arc::<str>::from("globex")]);
+        assert!(labels.is_some());
+        assert!(record.left_keys().is_empty());
+        assert!(record.rare.is_none(), "it would take room in each record");
+    }
+}

@@ -132,3 +132,62 @@ impl fmt::Debug for Selector {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::session::{Ended, Membership, SecretHash, Stamp};
+
+    #[test]
+    fn r25_a_session_is_selected_if_it_lives_and_meets_every_condition() {
+        let at = Timestamp::from_unix_millis(0);
+        let [id, other] = [1, 2].map(|byte| SessionId::from_bytes([byte; 16]));
+        let link = |value: &str| Some(Link { kind: "oidc".into(), value: value.into() });
+        let acme = Membership { org: "acme".into(), stamp: Stamp::default(), joined: at };
+        let record = Record::begin(id, SecretHash::from_bytes([3; 32]), "ada", at, 7)
+            .with_memberships(vec![acme])
+            .with_links(Vec::from_iter(link("sid")));
+        let all = Selector {
+            user: Some("ada".into()),
+            org: Some("acme".into()),
+            link: link("sid"),
+            session: Some(id),
+            except: Some(other),
+        };
+        assert!(Selector::EVERYTHING.matches(&record));
+        assert!(all.matches(&record));
+        assert!(!all.matches(&record.next(7).with_end(Ended::revoked(at))));
+        for (label, selector) in [
+            ("user", Selector { user: Some("bob".into()), ..all.clone() }),
+            ("org", Selector { org: Some("globex".into()), ..all.clone() }),
+            ("link", Selector { link: link("another"), ..all.clone() }),
+            ("session", Selector { session: Some(other), ..all.clone() }),
+            ("except", Selector { except: Some(id), ..all.clone() }),
+        ] {
+            assert!(!selector.matches(&record), "{label}");
+        }
+    }
+
+    #[test]
+    fn a_selector_with_a_name_that_no_session_has_matches_nothing() {
+        let (user, org) = (Selector::user("ada"), Selector::org("acme"));
+        let link = |kind: &str, value: &str| Selector::link(kind, value);
+        let both = Selector { org: org.org.clone(), ..user.clone() };
+        for possible in [&user, &org, &both, &link("oidc", "sid"), &Selector::EVERYTHING] {
+            assert!(possible.can_match(), "{possible:?}");
+        }
+        for impossible in [
+            Selector::user(""),
+            Selector::org(""),
+            Selector { user: Some("".into()), ..org.clone() },
+            Selector { org: Some("".into()), ..user.clone() },
+            link("OIDC", "sid"),
+            link("oidc", ""),
+            Selector { link: link("oidc", "").link, ..user },
+            Selector { user: Some("".into()), ..link("oidc", "sid") },
+        ] {
+            assert!(!impossible.can_match(), "{impossible:?}");
+        }
+    }
+}

@@ -225,6 +225,8 @@ async fn r36_secrets_and_keys_never_print() {
         assert!(!text.is_empty());
         says_none_of(&text, &hidden);
     }
+    let id = session.id().to_string();
+    assert!(format!("{session:?}").contains(&id) && format!("{record:?}").contains(&id));
     assert_eq!(format!("{own:?}"), "Keyring(2 keys)");
     let built = builder.clock(site.clock.clone()).timeout(Duration::SECOND).build().unwrap();
     says_none_of(&format!("{built:?}"), &hidden);
