@@ -197,6 +197,7 @@ mod tests {
             ("/search?q=%252f&next=%252Fa&old=%e9", "/search?q=%252f&next=%252Fa&old=%e9"),
             ("/cars;color=red", "/cars;color=red"),
             ("/offers?discount=100%", "/offers?discount=100%"),
+            ("/offers?discount=%+1", "/offers?discount=%+1"),
             ("/?next=//x/../y", "/?next=//x/../y"),
             ("/a/../b", "/b"),
             ("/a/./b/.", "/a/b/"),
@@ -205,6 +206,8 @@ mod tests {
         ] {
             assert_eq!(local_path(given).as_deref(), Some(normal), "{given:?}");
         }
+        let longest = format!("/{}", "a".repeat(2047));
+        assert_eq!(local_path(&longest).as_ref(), Some(&longest));
     }
 
     #[test]
