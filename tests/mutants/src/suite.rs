@@ -165,9 +165,9 @@ impl Suite<'_> {
             return Ok(Ended::TimedOut);
         }
         let output = self.output();
-        let failed = output.lines().find_map(|line| {
-            line.strip_prefix("test ")?.strip_suffix(" ... FAILED").map(str::to_owned)
-        });
+        // The list at the end: above it, the name of a test is torn from its outcome by what it prints.
+        let list = output.rsplit_once("\nfailures:\n").map(|(_, list)| list);
+        let failed = list.and_then(|list| list.lines().next()).map(|name| name.trim().to_owned());
         Ok(Ended::Failed(failed.unwrap_or_else(|| status.to_string())))
     }
 
