@@ -62,6 +62,7 @@ mod tests {
         assert_eq!(issued.request_header(), "Bearer curfew_s3cret");
         let printed = format!("{issued:?} {:?}", issued.request_header());
         assert!(!printed.contains("s3cret"), "{printed}");
+        assert!(printed.contains(&issued.id().to_string()), "{printed}");
     }
 
     #[test]

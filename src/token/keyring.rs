@@ -492,6 +492,35 @@ mod tests {
     }
 
     #[test]
+    fn a_file_may_have_16_kib_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let padded = |len: usize| write(&folder, &format!("{STANDARD:<len$}"), 0o600);
+        assert_eq!(keys(&Keyring::load(padded(16 * 1024)).unwrap()), [BYTES]);
+        let error = Keyring::load(padded(16 * 1024 + 1)).unwrap_err().to_string();
+        assert!(error.contains("is larger than 16384 bytes"), "{error}");
+    }
+
+    #[test]
+    fn a_name_without_a_folder_is_looked_for_where_the_program_runs() {
+        let error = Keyring::load("no-such-file.key").unwrap_err().to_string();
+        assert!(error.starts_with("key file `no-such-file.key` does not exist"), "{error}");
+    }
+
+    #[test]
+    fn a_short_key_of_one_byte_repeated_is_too_short() {
+        let error = variable("AAAA").unwrap_err().to_string();
+        assert!(error.contains("has 3 bytes and needs at least 32"), "{error}");
+    }
+
+    /// Its own name is not too long, that of the temporary file is.
+    #[test]
+    fn a_file_that_cannot_be_created_is_said_to_be_just_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Keyring::load_or_create(folder.path().join("k".repeat(250))).unwrap_err();
+        assert!(error.to_string().contains("cannot be created"), "{error}");
+    }
+
+    #[test]
     fn a_folder_is_no_key_file() {
         let folder = tempfile::tempdir().unwrap();
         is_no_regular_file(folder.path());

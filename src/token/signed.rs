@@ -219,7 +219,16 @@ mod tests {
     #[test]
     fn times_are_cut_to_what_48_bits_of_seconds_hold() {
         let signer = cookies(&[NEW]);
-        for (millis, kept) in [(1999, 1000), (-1, 0), (i64::MAX, LAST_SECOND * 1000)] {
+        let each_byte = 0x0102_0304_0506 * 1000;
+        let last = LAST_SECOND * 1000;
+        for (millis, kept) in [
+            (1999, 1000),
+            (-1, 0),
+            (each_byte, each_byte),
+            (last, last),
+            (last + 1000, last),
+            (i64::MAX, last),
+        ] {
             let issued_at = Timestamp::from_unix_millis(millis);
             let text = signer.sign(&Token { issued_at, ..token(0) });
             let read = signer.verify(text.as_bytes()).unwrap();
