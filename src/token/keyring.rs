@@ -579,15 +579,15 @@ mod tests {
         let path = write(&folder, STANDARD, 0o600);
         let own = fs::metadata(&path).unwrap().uid();
         assert_eq!(keys(&Keyring::load(&path).unwrap()), [BYTES]);
-        if chown(&path, Some(own + 4711), None).is_err() {
+        let other = own + 1;
+        if chown(&path, Some(other), None).is_err() {
             eprintln!("skipped: this is not root");
             return;
         }
         let message = format!(
-            "key file `{0}` belongs to user {1}, who could exchange the key: give it to the user of \
-             this program with `chown {own} {0}`",
-            path.display(),
-            own + 4711
+            "key file `{0}` belongs to user {other}, who could exchange the key: give it to the user \
+             of this program with `chown {own} {0}`",
+            path.display()
         );
         assert_eq!(Keyring::load(&path).unwrap_err().to_string(), message);
         assert_eq!(Keyring::load_or_create(&path).unwrap_err().to_string(), message);
