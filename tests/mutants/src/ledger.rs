@@ -75,6 +75,9 @@ pub(crate) struct Equivalent {
     original: String,
     mutated: String,
     nth: Option<usize>,
+    /// On some machines a test finds it.
+    #[serde(default)]
+    pub(crate) depends_on_machine: bool,
     reason: String,
 }
 
