@@ -187,7 +187,7 @@ impl Place<'_> {
         Ok(match suite.all(tests, &programs)? {
             Ended::Passed => Outcome::Open { passed: tests.len(), of: tests.len() },
             Ended::Failed(name) => Outcome::Found(name),
-            Ended::TimedOut => Outcome::TimedOut("some test".to_owned()),
+            Ended::TimedOut(name) => Outcome::TimedOut(name),
         })
     }
 }

@@ -54,7 +54,8 @@ pub(crate) enum Ended {
     Passed,
     /// The first one that failed, or the process.
     Failed(String),
-    TimedOut,
+    /// The one that was running.
+    TimedOut(String),
 }
 
 /// Runs programs in a folder, and keeps what it writes in another one.
@@ -133,7 +134,9 @@ impl Suite<'_> {
                 Ended::Failed(name) => {
                     return Ok(Ended::Failed(format!("{} {name}", program.name)));
                 }
-                Ended::TimedOut => return Ok(Ended::TimedOut),
+                Ended::TimedOut(name) => {
+                    return Ok(Ended::TimedOut(format!("{} {name}", program.name)));
+                }
             }
         }
         Ok(Ended::Passed)
@@ -156,19 +159,26 @@ impl Suite<'_> {
         command.stdin(Stdio::null()).stderr(output.try_clone()?).stdout(output);
         let mut child = command.spawn().context("a test cannot be started")?;
         let Some(status) = waited(&mut child, at_most)? else {
-            return Ok(Ended::TimedOut);
+            return Ok(Ended::TimedOut(self.running()));
         };
         if status.success() {
             return Ok(Ended::Passed);
         }
         if matches!(status.signal(), Some(SIGXCPU | SIGKILL)) {
-            return Ok(Ended::TimedOut);
+            return Ok(Ended::TimedOut(self.running()));
         }
         let output = self.output();
         // The list at the end: above it, the name of a test is torn from its outcome by what it prints.
         let list = output.rsplit_once("\nfailures:\n").map(|(_, list)| list);
         let failed = list.and_then(|list| list.lines().next()).map(|name| name.trim().to_owned());
         Ok(Ended::Failed(failed.unwrap_or_else(|| status.to_string())))
+    }
+
+    /// The last test that has begun.
+    fn running(&self) -> String {
+        let output = self.output();
+        let name = |line: &str| Some(line.strip_prefix("test ")?.split_once(" ...")?.0.to_owned());
+        output.lines().rev().find_map(name).unwrap_or_default()
     }
 
     fn output(&self) -> String {

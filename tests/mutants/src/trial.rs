@@ -11,7 +11,7 @@ use crate::suite::{Ended, Suite, Test};
 pub(crate) enum Outcome {
     /// This test fails with it.
     Found(String),
-    /// This test, or one that was run with it, does not end with it.
+    /// This test does not end with it.
     TimedOut(String),
     /// So many tests pass, of so many that reach it.
     Open { passed: usize, of: usize },
@@ -65,14 +65,16 @@ pub(crate) fn trial(
                 passed += batch.len();
                 taken += batch.iter().map(|test| test.takes).sum::<Duration>();
             }
-            Ended::Failed(name) => {
-                let by = batch.iter().find(|test| test.name == name).copied();
-                return Ok(Outcome::Found(by.unwrap_or(batch[0]).full_name()));
-            }
-            Ended::TimedOut => return Ok(Outcome::TimedOut(batch[0].full_name())),
+            Ended::Failed(name) => return Ok(Outcome::Found(full_name(batch, &name))),
+            Ended::TimedOut(name) => return Ok(Outcome::TimedOut(full_name(batch, &name))),
         }
     }
     Ok(Outcome::Open { passed, of: reaching.len() })
+}
+
+/// Of the test with this name, or of the first one if it ended the process without a word.
+fn full_name(batch: &[&Test], name: &str) -> String {
+    batch.iter().find(|test| test.name == name).unwrap_or(&batch[0]).full_name()
 }
 
 /// Batches of one program each.
