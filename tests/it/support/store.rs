@@ -60,6 +60,7 @@ pub enum WatchFault {
     /// Nothing is told any more, and nobody says so.
     Swallow,
     /// Heartbeats say that all is told, and nothing else is.
+    #[cfg_attr(not(feature = "near"), expect(dead_code, reason = "only a cache believes it"))]
     Withhold,
     /// Not from the beginning: the store cannot tell.
     Unable,
