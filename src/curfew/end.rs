@@ -166,15 +166,17 @@ impl Curfew {
         mut record: Arc<Record>,
         conclude: impl Fn(&Record) -> (Ended, T),
     ) -> Result<Option<T>, Error> {
+        // All calls share the budget, so that a sign-out does not wait several times as long.
+        let mut budget = TimeBudget::default();
         for _ in 0..MAX_TRIES {
             let (ended, conclusion) = conclude(&record);
             let next = Arc::new(record.next(nonce()).with_end(ended));
-            match self.ask(self.inner.store.replace(next)).await? {
+            match self.ask_within(&mut budget, self.inner.store.replace(next)).await? {
                 Replaced::Done => return Ok(Some(conclusion)),
                 Replaced::Gone => return Ok(None),
                 Replaced::Stale => {}
             }
-            match self.ask(self.inner.store.load(record.id())).await? {
+            match self.ask_within(&mut budget, self.inner.store.load(record.id())).await? {
                 Some(Loaded { record: fresh, .. }) if !fresh.has_ended() => record = fresh,
                 _ => return Ok(None),
             }

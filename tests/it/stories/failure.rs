@@ -208,6 +208,27 @@ async fn r32_every_call_of_the_handle_is_answered_within_the_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn r32_a_sign_out_waits_no_longer_where_the_session_has_changed_since() {
+    let site = Site::new();
+    let mut ada = site.signed_in("ada", &[]).await;
+    let session = site.session(&ada).await;
+    site.pass(hours(2));
+    assert!(ada.is_signed_in().await, "and that is recorded");
+    for call in ["end", "load"] {
+        let mut held = site.store.hold(call);
+        tokio::spawn(async move {
+            held.arrived().await;
+            tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+            held.release();
+        });
+    }
+    let asked = Instant::now();
+    let error = site.curfew.end(&session).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(asked.elapsed(), std::time::Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn r33_a_touch_that_fails_fails_no_request_and_is_tried_again_by_the_next() {
     for fault in [Fault::Fail, Fault::Hang] {
         let site = Site::with(|builder| builder.limits(Limits::idle(hours(10))));
