@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::budget::TimeBudget;
 use super::error::{Contended, Error};
 use super::handle::Curfew;
 use crate::clock::Timestamp;
@@ -91,16 +92,18 @@ impl Curfew {
         methods: &[Arc<str>],
     ) -> Result<Arc<Record>, Error> {
         let mut record = session.record().clone();
+        // All calls share the budget, as where a session ends.
+        let mut budget = TimeBudget::default();
         for _ in 0..MAX_TRIES {
             let since = authenticated.unwrap_or(record.authenticated());
             let next = record.next(nonce()).with_secret(secret.hash()).with_authentication(since);
             let next = Arc::new(next.with_methods(methods.iter().cloned()));
-            match self.ask(self.inner.store.replace(next.clone())).await? {
+            match self.ask_within(&mut budget, self.inner.store.replace(next.clone())).await? {
                 Replaced::Done => return Ok(next),
                 Replaced::Gone => return Err(Error::sign_in_required()),
                 Replaced::Stale => {}
             }
-            match self.ask(self.inner.store.load(session.id())).await? {
+            match self.ask_within(&mut budget, self.inner.store.load(session.id())).await? {
                 // An answer was lost, and activity was recorded since.
                 Some(Loaded { record, .. }) if record.secret_hash() == secret.hash() => {
                     return Ok(record);

@@ -208,24 +208,29 @@ async fn r32_every_call_of_the_handle_is_answered_within_the_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn r32_a_sign_out_waits_no_longer_where_the_session_has_changed_since() {
-    let site = Site::new();
-    let mut ada = site.signed_in("ada", &[]).await;
-    let session = site.session(&ada).await;
-    site.pass(hours(2));
-    assert!(ada.is_signed_in().await, "and that is recorded");
-    for call in ["end", "load"] {
-        let mut held = site.store.hold(call);
-        tokio::spawn(async move {
-            held.arrived().await;
-            tokio::time::sleep(std::time::Duration::from_millis(600)).await;
-            held.release();
-        });
+async fn r32_a_sign_out_or_a_new_secret_waits_no_longer_where_the_session_has_changed_since() {
+    for change in ["end", "rotate"] {
+        let site = Site::new();
+        let mut ada = site.signed_in("ada", &[]).await;
+        let session = site.session(&ada).await;
+        site.pass(hours(2));
+        assert!(ada.is_signed_in().await, "and that is recorded");
+        for call in [change, "load"] {
+            let mut held = site.store.hold(call);
+            tokio::spawn(async move {
+                held.arrived().await;
+                tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+                held.release();
+            });
+        }
+        let asked = Instant::now();
+        let answer = match change {
+            "end" => site.curfew.end(&session).await,
+            _ => site.curfew.rotate(&session).await,
+        };
+        assert_eq!(answer.unwrap_err().kind(), ErrorKind::Unavailable, "{change}");
+        assert_eq!(asked.elapsed(), std::time::Duration::from_secs(1), "{change}");
     }
-    let asked = Instant::now();
-    let error = site.curfew.end(&session).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert_eq!(asked.elapsed(), std::time::Duration::from_secs(1));
 }
 
 #[tokio::test(start_paused = true)]
