@@ -105,19 +105,9 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be reached, or is full while another change is written. The
-    /// previous limit then stays.
+    /// Fails if the file cannot be reached. The previous limit then stays.
     pub async fn limit_size(&self, bytes: u64) -> Result<(), StoreError> {
-        let (done, answer) = oneshot::channel();
-        let change = move |file: &rusqlite::Connection| {
-            write::limit_size(file, bytes)?;
-            let _ = done.send(());
-            Ok(())
-        };
-        let committed = self.0.writer.run(change).await;
-        // The limit is not part of the transaction: it stays if the transaction is undone, for
-        // example because a sign-in does not fit.
-        if answer.await.is_ok() { Ok(()) } else { committed }
+        self.0.writer.limit_size(bytes).await
     }
 }
 

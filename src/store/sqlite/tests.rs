@@ -471,11 +471,12 @@ async fn what_is_not_committed_is_not_acknowledged() {
     }
 }
 
-/// A sign-in that no longer fits undoes the transaction that contains both.
+/// A sign-in that does not fit undoes the transaction that it is in.
 #[tokio::test]
 async fn a_limit_of_the_size_stands_whatever_becomes_of_those_who_write_at_the_same_time() {
     let file = File::new();
     let Connections { writer: connection, readers } = open::open(&file.path).unwrap();
+    assert!(write::limit_size(&connection, 1).is_ok());
     let (writer, queue) = writer::queue();
     let (path, readers, log) = (file.path.clone(), Readers::new(readers), Log::of(&file.path));
     let store = SqliteStore(Arc::new(Shared { path, readers, writer, watchers: Arc::default() }));
@@ -484,18 +485,21 @@ async fn a_limit_of_the_size_stands_whatever_becomes_of_those_who_write_at_the_s
         stamp: Stamp::default(),
         joined: at(1000),
     });
-    let large = Arc::new(record(1).with_memberships(many.collect()));
-    // Both wait before the thread starts, so they are one group.
+    let large = |number| Arc::new(record(number).with_memberships(many.clone().collect()));
+    // All wait before the thread starts, so they are one group.
     let serve = async {
         thread::spawn(move || writer::serve(&connection, Teller::new(Arc::default()), log, queue))
     };
-    let (limited, inserted, _) =
-        tokio::join!(store.limit_size(1), store.insert(large.clone(), None), serve);
-    inserted.unwrap_err();
-    limited.unwrap();
-    store.insert(large.clone(), None).await.unwrap_err();
-    store.limit_size(u64::MAX).await.unwrap();
-    assert_eq!(store.insert(large, None).await.unwrap(), Inserted::Done);
+    let (before, raised, after, _) = tokio::join!(
+        store.insert(large(1), None),
+        store.limit_size(u64::MAX),
+        store.insert(large(2), None),
+        serve
+    );
+    raised.unwrap();
+    assert_eq!((before.unwrap(), after.unwrap()), (Inserted::Done, Inserted::Done));
+    store.limit_size(1).await.unwrap();
+    store.insert(large(3), None).await.unwrap_err();
 }
 
 fn run(file: &Connection, sql: &str) -> Result<(), Failure> {

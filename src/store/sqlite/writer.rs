@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::error::Failure;
 use super::log::Log;
 use super::teller::{Teller, Tells};
+use super::write::limit_size;
 use crate::session::Revision;
 use crate::store::error::StoreError;
 
@@ -23,6 +24,8 @@ pub(super) struct Queue(mpsc::Receiver<Task>);
 
 enum Task {
     Change(Box<dyn Job>),
+    /// Limits the size of the file, between the changes: no transaction of theirs undoes it.
+    Limit(u64, oneshot::Sender<Result<(), StoreError>>),
     /// Reads the state of the file between the changes.
     Look(oneshot::Sender<rusqlite::Result<Revision>>),
 }
@@ -78,6 +81,13 @@ impl Writer {
         answer.await.map_err(|_| STOPPED)?
     }
 
+    /// Limits the size of the file in bytes.
+    pub(super) async fn limit_size(&self, bytes: u64) -> Result<(), StoreError> {
+        let (caller, answer) = oneshot::channel();
+        self.0.send(Task::Limit(bytes, caller)).await.map_err(|_| STOPPED)?;
+        answer.await.map_err(|_| STOPPED)?
+    }
+
     pub(super) fn downgrade(&self) -> WeakWriter {
         WeakWriter(self.0.downgrade())
     }
@@ -125,6 +135,10 @@ pub(super) fn serve(
         while let Some(task) = next {
             match task {
                 Task::Change(job) => group.push(job),
+                Task::Limit(bytes, caller) => {
+                    // The caller may be gone.
+                    let _ = caller.send(limit_size(connection, bytes).map_err(Into::into));
+                }
                 Task::Look(caller) => looks.push(caller),
             }
             next = if group.len() < MAX_GROUP { tasks.try_recv().ok() } else { None };
