@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::http::header::COOKIE;
@@ -11,6 +13,10 @@ use tokio::task::JoinHandle;
 use crate::support::{Answer, AnyStore, Browser, Site, days, hours, navigation};
 
 const PEOPLE: usize = 64;
+
+/// So many different things each of them does, one after the other. This one is to sign out.
+const TURNS: u64 = 8;
+const SIGNS_OUT: u64 = 1;
 
 /// As long as one call of the store may take.
 const TIMEOUT: time::Duration = time::Duration::SECOND;
@@ -26,12 +32,30 @@ const WAITS: u32 = 4;
 /// Longer than what is waited for takes on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Each crowd, with its server, has the machine to itself, as far as other crowds go.
-pub(super) type Turn = MutexGuard<'static, ()>;
+/// Longer than the longest fault with large counts takes.
+const LONGEST_TURN: Duration = Duration::from_secs(1200);
 
+/// Each crowd, with its server, has the machine to itself, as far as other crowds go.
+///
+/// What never comes to an end would keep all others waiting, and nobody would know which it was.
+pub(super) struct Turn {
+    _others_wait: MutexGuard<'static, ()>,
+    _is_over: Sender<()>,
+}
+
+#[expect(clippy::print_stderr, reason = "the run ends, and nothing else says why")]
 pub(super) async fn turn() -> Turn {
     static TURN: Mutex<()> = Mutex::const_new(());
-    TURN.lock().await
+    let name = thread::current().name().map(str::to_owned);
+    let others_wait = TURN.lock().await;
+    let (is_over, watched) = mpsc::channel();
+    thread::spawn(move || {
+        if watched.recv_timeout(LONGEST_TURN) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("{name:?} has not come to an end in {LONGEST_TURN:?}");
+            std::process::exit(1);
+        }
+    });
+    Turn { _others_wait: others_wait, _is_over: is_over }
 }
 
 /// People at work on a site.
@@ -53,6 +77,8 @@ pub(super) struct Crowd {
 pub(super) struct Counts {
     pub(super) served: AtomicU64,
     pub(super) unavailable: AtomicU64,
+    /// Of these, those who did not ask to be signed out.
+    unserved: AtomicU64,
     /// The longest that an answer took, and by how much a timer came late, in milliseconds.
     slowest: AtomicU64,
     latest: AtomicU64,
@@ -162,7 +188,7 @@ impl Crowd {
     /// Waits until everything is well: of several turns of everybody hardly any was in vain.
     pub(super) async fn is_well(&self) {
         let began = Instant::now();
-        let turns = 8 * PEOPLE as u64;
+        let turns = TURNS * PEOPLE as u64;
         let enough = |served, unavailable| turns <= served + unavailable;
         loop {
             let (served, unavailable) = self.works_until(Duration::from_secs(1), enough).await;
@@ -172,6 +198,30 @@ impl Crowd {
             }
             let waited = began.elapsed();
             assert!(waited < PATIENCE, "not well after {waited:?}: {served} and {unavailable}");
+        }
+    }
+
+    /// Waits until of several turns of everybody none was in vain, sign-outs aside: where a primary has no
+    /// replica, nothing can confirm them.
+    #[cfg(feature = "redis")]
+    pub(super) async fn everybody_is_served(&self) {
+        let began = Instant::now();
+        let unserved = || self.counts.unserved.load(Ordering::SeqCst);
+        let turns = TURNS * PEOPLE as u64;
+        let mut before = unserved();
+        loop {
+            self.works_until(Duration::ZERO, |served, more| turns <= served + more).await;
+            let now = unserved();
+            if now == before {
+                return;
+            }
+            let waited = began.elapsed();
+            assert!(
+                waited < PATIENCE,
+                "{} of {turns} are not served after {waited:?}",
+                now - before
+            );
+            before = now;
         }
     }
 
@@ -237,15 +287,18 @@ impl Person {
             counts.slowest.fetch_max(millis(began.elapsed()), Ordering::SeqCst);
             let count = if answer.status == 503 { &counts.unavailable } else { &counts.served };
             count.fetch_add(1, Ordering::SeqCst);
+            if answer.status == 503 && turn % TURNS != SIGNS_OUT {
+                counts.unserved.fetch_add(1, Ordering::SeqCst);
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self
     }
 
     async fn does_something(&mut self, site: &Site, counts: &Counts, turn: u64) -> Answer {
-        match turn % 8 {
+        match turn % TURNS {
             0 => self.signs_in(site, counts, turn).await,
-            1 => self.signs_out(counts).await,
+            SIGNS_OUT => self.signs_out(counts).await,
             2 => {
                 let answer = self.ended.clone().fetch("GET", "/").await;
                 self.is_told(&answer, &[401, 503]);
