@@ -170,6 +170,22 @@ mod tests {
     }
 
     #[test]
+    fn r36_a_selector_says_what_it_asks_for_and_prints_neither_user_nor_link() {
+        let [id, other] = [1, 2].map(|byte| SessionId::from_bytes([byte; 16]));
+        let theirs = Selector::user("ada").only(id).except(other);
+        assert_eq!((theirs.by_user(), theirs.by_link()), (Some("ada"), None));
+        assert_eq!((theirs.by_session(), theirs.left_out()), (Some(id), Some(other)));
+        let linked = Selector::link("oidc", "sid");
+        assert_eq!((linked.by_user(), linked.by_link()), (None, Some(("oidc", "sid"))));
+        assert_eq!((linked.by_session(), linked.left_out()), (None, None));
+        assert_eq!(
+            format!("{linked:?} {:?}", Selector::user("ada")),
+            "Selector { by_user: false, by_link: true, session: None, except: None, .. } \
+             Selector { by_user: true, by_link: false, session: None, except: None, .. }"
+        );
+    }
+
+    #[test]
     fn a_selector_with_a_name_that_no_session_has_matches_nothing() {
         let (user, org) = (Selector::user("ada"), Selector::org("acme"));
         let link = |kind: &str, value: &str| Selector::link(kind, value);

@@ -67,6 +67,13 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_form_is_told_from_all_else() {
+        let all = (0..=0x10_ffff).filter_map(char::from_u32);
+        assert_eq!(all.filter(|sign| is_invisible(*sign)).count(), 4096 + 82);
+        assert!(!is_invisible(' ') && !is_invisible('\n') && !is_invisible('a'));
+    }
+
+    #[test]
     fn what_turns_text_shows_nothing_itself() {
         let turning = (0..=0x10_ffff).filter_map(char::from_u32).filter(|sign| turns_text(*sign));
         let turning = turning.collect::<String>();
