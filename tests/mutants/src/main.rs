@@ -41,9 +41,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use clap::Parser;
 
-use crate::compile::{Built, Program};
+use crate::compile::{Built, Program, STORIES, WITHIN};
 use crate::ledger::Results;
 use crate::report::report;
 use crate::sheet::{Builds, Key, Mutant, State};
@@ -146,14 +147,18 @@ struct Place<'a> {
 impl Place<'_> {
     /// Puts the mutants into the copy, and builds it without those that the compiler refuses.
     fn built(&self, results: &mut Results) -> anyhow::Result<(Vec<Mutant>, Vec<Program>)> {
+        let both = [WITHIN, STORIES].concat();
         loop {
             let mut files = tree::files(self.root)?;
             let mutants = tree::mutate(&mut files, &results.builds, None)?;
             tree::write(self.copy, &files)?;
-            let refused = match compile::build(self.copy, self.target, &files)? {
+            let refused = match compile::build(self.copy, self.target, &files, &both)? {
                 Built::Programs(programs) => return Ok((mutants, programs)),
                 Built::Refused(refused) => refused,
             };
+            if refused.mutants.is_empty() && refused.constant.is_empty() {
+                bail!("it cannot be built:\n{}", refused.unknown.join("\n"));
+            }
             println!(
                 "the compiler refuses {} mutants, and calls {:?}; {} errors are unclear",
                 refused.mutants.len(),
@@ -168,7 +173,7 @@ impl Place<'_> {
         }
     }
 
-    /// Builds a mutant that has no switch, and runs all tests.
+    /// Builds a mutant that has no switch, and runs all tests: first those that are built sooner.
     fn alone(
         &self,
         mutant: &Mutant,
@@ -179,16 +184,18 @@ impl Place<'_> {
         let mut files = tree::files(self.root)?;
         tree::mutate(&mut files, builds, Some(mutant.number))?;
         tree::write(self.copy, &files)?;
-        let by_compiler = || Outcome::Found("the compiler".to_owned());
-        let programs = match compile::build(self.copy, self.target, &files) {
-            Ok(Built::Programs(programs)) => programs,
-            Ok(Built::Refused(_)) | Err(_) => return Ok(by_compiler()),
-        };
-        Ok(match suite.all(tests, &programs)? {
-            Ended::Passed => Outcome::Open { passed: tests.len(), of: tests.len() },
-            Ended::Failed(name) => Outcome::Found(name),
-            Ended::TimedOut(name) => Outcome::TimedOut(name),
-        })
+        for some in [WITHIN, STORIES] {
+            let programs = match compile::build(self.copy, self.target, &files, some)? {
+                Built::Programs(programs) => programs,
+                Built::Refused(_) => return Ok(Outcome::Found("the compiler".to_owned())),
+            };
+            match suite.all(tests, &programs)? {
+                Ended::Passed => {}
+                Ended::Failed(name) => return Ok(Outcome::Found(name)),
+                Ended::TimedOut(name) => return Ok(Outcome::TimedOut(name)),
+            }
+        }
+        Ok(Outcome::Open { passed: tests.len(), of: tests.len() })
     }
 }
 

@@ -97,7 +97,7 @@ impl Suite<'_> {
         let mut tests = Vec::new();
         for name in names {
             fs::write(&reached, "")?;
-            let mut command = self.command(&program.path, &[name], WAITING);
+            let mut command = self.command(&program.path, &["--exact", name], WAITING);
             command.env("CURFEW_MUTANTS_REACHED", &reached);
             let began = Instant::now();
             let ended = self.run(command, WAITING * 5)?;
@@ -116,7 +116,8 @@ impl Suite<'_> {
     /// Runs these tests of one program with a mutant.
     pub(crate) fn tried(&self, mutant: u32, tests: &[&Test]) -> anyhow::Result<Ended> {
         let program = &tests.first().context("some tests")?.program;
-        let names = tests.iter().map(|test| &*test.name).collect::<Vec<_>>();
+        let names = tests.iter().map(|test| &*test.name);
+        let names = ["--exact"].into_iter().chain(names).collect::<Vec<_>>();
         let takes = tests.iter().map(|test| test.takes).sum::<Duration>() * 8;
         let mut command = self.command(program, &names, LOOPING + takes);
         command.env("CURFEW_MUTANT", mutant.to_string());
@@ -127,8 +128,7 @@ impl Suite<'_> {
     pub(crate) fn all(&self, tests: &[Test], programs: &[Program]) -> anyhow::Result<Ended> {
         for program in programs {
             let takes = tests.iter().map(|test| test.takes).sum::<Duration>() * 8;
-            let mut command = self.command(&program.path, &[], LOOPING + takes);
-            command.args(["--skip", LEFT_OUT]);
+            let command = self.command(&program.path, &["--skip", LEFT_OUT], LOOPING + takes);
             match self.run(command, WAITING + takes)? {
                 Ended::Passed => {}
                 Ended::Failed(name) => {
@@ -142,14 +142,14 @@ impl Suite<'_> {
         Ok(Ended::Passed)
     }
 
-    fn command(&self, program: &Path, tests: &[&str], looping: Duration) -> Command {
+    fn command(&self, program: &Path, choice: &[&str], looping: Duration) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -v $1; ulimit -t $2; shift 2; exec \"$@\"", "sh", MEMORY]);
         command
             .arg(looping.as_secs().to_string())
             .arg(program)
-            .args(["--exact", "--test-threads=1"])
-            .args(tests);
+            .arg("--test-threads=1")
+            .args(choice);
         command.current_dir(self.folder).env("CURFEW_QUICK", "1").env("RUST_BACKTRACE", "0");
         command
     }
