@@ -1,4 +1,4 @@
-//! 64 people at once, who go on while something goes wrong, and count what happens to them.
+//! People who come all at once, and go on while something goes wrong, and count what happens to them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,9 +10,12 @@ use axum::http::header::COOKIE;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 
-use crate::support::{Answer, AnyStore, Browser, Site, days, hours, navigation};
+use crate::support::{Answer, AnyStore, Browser, Site, days, hours, is_long, navigation};
 
-const PEOPLE: usize = 64;
+/// More than a busy machine can serve would be an outage of its own.
+fn how_many() -> u64 {
+    if is_long() { 64 } else { 16 }
+}
 
 /// So many different things each of them does, one after the other. This one is to sign out.
 const TURNS: u64 = 8;
@@ -87,6 +90,13 @@ pub(super) struct Counts {
     signed_out: AtomicU64,
 }
 
+impl Counts {
+    /// How many requests were answered so far: served, and with 503.
+    fn answered(&self) -> (u64, u64) {
+        (self.served.load(Ordering::SeqCst), self.unavailable.load(Ordering::SeqCst))
+    }
+}
+
 /// Who signed in before anything went wrong, and what they did since.
 struct Person {
     name: String,
@@ -105,7 +115,7 @@ impl Crowd {
         let site = Arc::new(patient.deployed_with(|builder| builder.timeout(TIMEOUT)));
         let (goes_home, counts) = (Arc::new(AtomicBool::new(false)), Arc::<Counts>::default());
         let mut people = Vec::new();
-        for number in 0..PEOPLE {
+        for number in 0..how_many() {
             let name = format!("person {number}");
             let user = format!("p{number}");
             let ended = patient.signed_in(&user, &["acme"]).await;
@@ -129,21 +139,23 @@ impl Crowd {
             tokio::spawn(person.work(site.clone(), goes_home.clone(), counts.clone()))
         });
         let people = people.collect();
-        // So that activity is to be recorded again and again.
+        // So that activity is to be recorded again and again, but no more often than people come: on a busy
+        // machine that would leave the store no time for anything else.
         let ticks = tokio::spawn({
             let (site, goes_home, counts) = (site.clone(), goes_home.clone(), counts.clone());
             async move {
                 // Short, so that little of what holds up others is missed.
                 let pause = Duration::from_millis(10);
-                let (mut pauses, began_at) = (0_u64, site.now());
+                let (mut due, began_at) = (0_u64, site.now());
                 while !goes_home.load(Ordering::SeqCst) {
                     let began = Instant::now();
                     tokio::time::sleep(pause).await;
                     counts.latest.fetch_max(millis(began.elapsed() - pause), Ordering::SeqCst);
-                    pauses += 1;
+                    let (served, unavailable) = counts.answered();
                     // Never so much that somebody who is signed in and does nothing would be idle.
-                    if pauses.is_multiple_of(20) && site.now().since(began_at) < days(20) {
+                    if due <= served + unavailable && site.now().since(began_at) < days(20) {
                         site.pass(hours(2));
+                        due = served + unavailable + TURNS * how_many();
                     }
                 }
             }
@@ -158,12 +170,6 @@ impl Crowd {
         Self { sign_ins_may_be_lost: true, ..self }
     }
 
-    /// How many requests were answered so far: served, and with 503.
-    fn answered(&self) -> (u64, u64) {
-        let Counts { served, unavailable, .. } = &*self.counts;
-        (served.load(Ordering::SeqCst), unavailable.load(Ordering::SeqCst))
-    }
-
     /// Waits for so long, and then on until it is so of how many requests were answered meanwhile:
     /// served, and with 503. Gives back how many they were.
     pub(super) async fn works_until(
@@ -171,10 +177,10 @@ impl Crowd {
         at_least: Duration,
         is_so: impl Fn(u64, u64) -> bool,
     ) -> (u64, u64) {
-        let (began, before) = (Instant::now(), self.answered());
+        let (began, before) = (Instant::now(), self.counts.answered());
         tokio::time::sleep(at_least).await;
         loop {
-            let (served, unavailable) = self.answered();
+            let (served, unavailable) = self.counts.answered();
             let (served, unavailable) = (served - before.0, unavailable - before.1);
             if is_so(served, unavailable) {
                 return (served, unavailable);
@@ -188,7 +194,7 @@ impl Crowd {
     /// Waits until everything is well: of several turns of everybody hardly any was in vain.
     pub(super) async fn is_well(&self) {
         let began = Instant::now();
-        let turns = TURNS * PEOPLE as u64;
+        let turns = TURNS * how_many();
         let enough = |served, unavailable| turns <= served + unavailable;
         loop {
             let (served, unavailable) = self.works_until(Duration::from_secs(1), enough).await;
@@ -207,7 +213,7 @@ impl Crowd {
     pub(super) async fn everybody_is_served(&self) {
         let began = Instant::now();
         let unserved = || self.counts.unserved.load(Ordering::SeqCst);
-        let turns = TURNS * PEOPLE as u64;
+        let turns = TURNS * how_many();
         let mut before = unserved();
         loop {
             self.works_until(Duration::ZERO, |served, more| turns <= served + more).await;
@@ -229,7 +235,7 @@ impl Crowd {
     async fn has_done_enough(&self) {
         let Counts { signed_in, signed_out, .. } = &*self.counts;
         let enough = |_, _| {
-            let enough_in = PEOPLE as u64 / 2 <= signed_in.load(Ordering::SeqCst);
+            let enough_in = how_many() / 2 <= signed_in.load(Ordering::SeqCst);
             enough_in && 0 < signed_out.load(Ordering::SeqCst)
         };
         self.works_until(Duration::ZERO, enough).await;
@@ -245,7 +251,7 @@ impl Crowd {
         let (slowest, latest) = (at(&self.counts.slowest), at(&self.counts.latest));
         let bound = TIMEOUT.unsigned_abs() * 2 + latest * WAITS + SLACK;
         assert!(slowest <= bound, "{slowest:?}, timers {latest:?} late");
-        let (mut ins, mut outs) = (0, 0);
+        let (mut ins, mut outs) = (0_u64, 0_u64);
         for person in self.people {
             let Person { name, at_work, ended, signed_in, signed_out } = person.await.unwrap();
             let patient = |browser: Browser| browser.at(&self.patient.router);
@@ -261,7 +267,7 @@ impl Crowd {
             }
         }
         assert!(
-            ins >= PEOPLE / 2 && outs > PEOPLE,
+            ins >= how_many() / 2 && outs > how_many(),
             "{ins} and {outs} are too few to show anything"
         );
         drop(self.site);

@@ -13,7 +13,7 @@ use super::crowd::{Crowd, turn};
 use crate::processes::redis_servers::{Cluster, Watched, until};
 use crate::support::{AnyStore, days, is_long, keyring, seconds, server};
 
-/// 64 people go on, and are served again soon.
+/// All go on, and are served again soon.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r32_a_primary_of_a_cluster_is_killed() {
     if server("REDIS").is_none() {

@@ -1,6 +1,6 @@
 //! What people see while a store fails: 200 or 503, soon; and afterwards everything is as it was.
 //!
-//! In every one of these, 64 people are at work before, during and after.
+//! In every one of these, people are at work before, during and after: 16 of them, or 64 with large counts.
 
 #[cfg(feature = "sqlite")]
 mod backup;
