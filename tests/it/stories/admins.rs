@@ -1,7 +1,10 @@
 //! What an admin of an organization does with the handle, and what its people see of it.
 
-use tower_curfew::store::OrgRules;
-use tower_curfew::{Curfew, Error, ErrorKind, NewSession, OrgPolicy, Session};
+use std::sync::Arc;
+
+use tower_curfew::clock::Timestamp;
+use tower_curfew::store::{Membership, OrgRules, Record, SecretHash, Stamp, Store as _};
+use tower_curfew::{Curfew, Error, ErrorKind, NewSession, OrgPolicy, Session, SessionId};
 
 use crate::support::{
     Browser, Fault, MS, Site, days, hours, is_long, is_quick, minutes, on_every_store, seconds,
@@ -199,18 +202,30 @@ async fn r24_updated_moves_when_a_policy_moves_the_end_of_that_session_and_only_
     .await;
 }
 
+fn member_of_acme(number: u64, now: Timestamp) -> Record {
+    let id = SessionId::from_bytes(
+        u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_le_bytes(),
+    );
+    let acme = Membership { org: "acme".into(), stamp: Stamp::default(), joined: now };
+    Record::begin(id, SecretHash::from_bytes([7; 32]), format!("user-{number}"), now, 7)
+        .with_memberships(vec![acme])
+        .with_purge_after(now + days(400))
+}
+
 #[tokio::test]
 async fn r19_revoking_an_organization_of_100_000_sessions_is_one_write_and_ends_them_all() {
     on_every_store(async |site| {
         let is_memory = format!("{:?}", site.store).contains("Memory");
         let sessions = if is_long() || is_memory && !is_quick() { 100_000 } else { 2_000 };
+        // Some of them sign in, before and after all others are there.
         let mut some = Vec::new();
-        for n in 0..sessions {
-            let new = NewSession::for_user(format!("user-{n}")).orgs(["acme"]);
-            let browser = site.started(new).await;
-            if n % (sessions / 100) == 0 || n == sessions - 1 {
-                some.push(browser);
+        for n in 0..100 {
+            if n == 50 {
+                let others = (100..sessions).map(|n| Arc::new(member_of_acme(n, site.now())));
+                assert_eq!(site.store.import(others.collect()).await.unwrap(), sessions - 100);
             }
+            let new = NewSession::for_user(format!("user-{n}")).orgs(["acme"]);
+            some.push(site.started(new).await);
         }
         let mut elsewhere = site.started(ada().orgs(["globex"])).await;
         assert!(some[1].is_signed_in().await);

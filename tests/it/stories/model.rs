@@ -75,7 +75,7 @@ where
     } else if is_quick() {
         5_000
     } else {
-        30_000
+        10_000
     };
     let each = (steps / STEPS).div_ceil(at_a_time);
     let lanes = Vec::from_iter((0..at_a_time).map(|lane| {
