@@ -271,6 +271,15 @@ mod tests {
     }
 
     #[test]
+    fn the_limits_of_nist_are_those_of_its_publication() {
+        let of = |limits: Limits| (limits.absolute_limit(), limits.idle_limit());
+        let aal2 = (Some(Duration::hours(24)), Some(Duration::hours(1)));
+        let aal3 = (Some(Duration::hours(12)), Some(Duration::minutes(15)));
+        assert_eq!(of(Limits::NIST_AAL2), aal2);
+        assert_eq!(of(Limits::NIST_AAL3), aal3);
+    }
+
+    #[test]
     fn describe_names_what_deviates() {
         let describe = |absolute, idle| Limits::try_new(absolute, idle).unwrap().describe();
         assert!(
