@@ -498,7 +498,9 @@ async fn a_limit_of_the_size_stands_whatever_becomes_of_those_who_write_at_the_s
     );
     raised.unwrap();
     assert_eq!((before.unwrap(), after.unwrap()), (Inserted::Done, Inserted::Done));
-    store.limit_size(1).await.unwrap();
+    let (limited, after) = tokio::join!(store.limit_size(1), store.insert(large(3), None));
+    limited.unwrap();
+    after.unwrap_err();
     store.insert(large(3), None).await.unwrap_err();
 }
 

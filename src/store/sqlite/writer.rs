@@ -24,7 +24,7 @@ pub(super) struct Queue(mpsc::Receiver<Task>);
 
 enum Task {
     Change(Box<dyn Job>),
-    /// Limits the size of the file, between the changes: no transaction of theirs undoes it.
+    /// Limits the size of the file between the changes, so that none of them undoes it.
     Limit(u64, oneshot::Sender<Result<(), StoreError>>),
     /// Reads the state of the file between the changes.
     Look(oneshot::Sender<rusqlite::Result<Revision>>),
@@ -135,10 +135,11 @@ pub(super) fn serve(
         while let Some(task) = next {
             match task {
                 Task::Change(job) => group.push(job),
-                Task::Limit(bytes, caller) => {
-                    // The caller may be gone.
+                // As with changes: it is not made for a caller who is gone.
+                Task::Limit(bytes, caller) if !caller.is_closed() => {
                     let _ = caller.send(limit_size(connection, bytes).map_err(Into::into));
                 }
+                Task::Limit(..) => {}
                 Task::Look(caller) => looks.push(caller),
             }
             next = if group.len() < MAX_GROUP { tasks.try_recv().ok() } else { None };

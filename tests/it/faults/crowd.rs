@@ -33,7 +33,7 @@ const SLACK: Duration = Duration::from_millis(250);
 const WAITS: u32 = 4;
 
 /// Longer than what is waited for takes on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Longer than the longest fault with large counts takes.
 const LONGEST_TURN: Duration = Duration::from_secs(1200);

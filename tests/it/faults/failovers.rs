@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tower_curfew::store::{RedisStore, Store as _};
 use tower_curfew::{ClientInfo, Curfew, NewSession, OrgPolicy, Selector, SessionId};
 
-use super::crowd::{Crowd, turn};
+use super::crowd::{Crowd, PATIENCE, turn};
 use crate::processes::redis_servers::{Cluster, Watched, until};
 use crate::support::{AnyStore, days, is_long, keyring, seconds, server};
 
@@ -26,7 +26,7 @@ async fn r32_a_primary_of_a_cluster_is_killed() {
     let first = Curfew::builder(store.clone(), keyring()).purge_by_hand().build().unwrap();
     let began = Instant::now();
     while let Err(error) = first.operator("tests").revoke_org("nobody").await {
-        assert!(began.elapsed() < Duration::from_secs(180), "{error}");
+        assert!(began.elapsed() < PATIENCE, "{error}");
     }
     let crowd = Crowd::over(turn, store).await.whose_sign_ins_may_be_lost();
     for number in 0..2 {

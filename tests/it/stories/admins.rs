@@ -1,13 +1,11 @@
 //! What an admin of an organization does with the handle, and what its people see of it.
 
-use std::sync::Arc;
-
-use tower_curfew::clock::Timestamp;
-use tower_curfew::store::{Membership, OrgRules, Record, SecretHash, Stamp, Store as _};
-use tower_curfew::{Curfew, Error, ErrorKind, NewSession, OrgPolicy, Session, SessionId};
+use tower_curfew::store::{OrgRules, Store as _};
+use tower_curfew::{Curfew, Error, ErrorKind, NewSession, OrgPolicy, Session};
 
 use crate::support::{
-    Browser, Fault, MS, Site, days, hours, is_long, is_quick, minutes, on_every_store, seconds,
+    Browser, Fault, MS, Site, days, filed, hours, is_long, is_quick, minutes, on_every_store,
+    seconds,
 };
 
 const NOBODY: [&str; 0] = [];
@@ -202,16 +200,6 @@ async fn r24_updated_moves_when_a_policy_moves_the_end_of_that_session_and_only_
     .await;
 }
 
-fn member_of_acme(number: u64, now: Timestamp) -> Record {
-    let id = SessionId::from_bytes(
-        u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_le_bytes(),
-    );
-    let acme = Membership { org: "acme".into(), stamp: Stamp::default(), joined: now };
-    Record::begin(id, SecretHash::from_bytes([7; 32]), format!("user-{number}"), now, 7)
-        .with_memberships(vec![acme])
-        .with_purge_after(now + days(400))
-}
-
 #[tokio::test]
 async fn r19_revoking_an_organization_of_100_000_sessions_is_one_write_and_ends_them_all() {
     on_every_store(async |site| {
@@ -221,8 +209,10 @@ async fn r19_revoking_an_organization_of_100_000_sessions_is_one_write_and_ends_
         let mut some = Vec::new();
         for n in 0..100 {
             if n == 50 {
-                let others = (100..sessions).map(|n| Arc::new(member_of_acme(n, site.now())));
-                assert_eq!(site.store.import(others.collect()).await.unwrap(), sessions - 100);
+                let others = (100..sessions)
+                    .map(|n| filed(n, &format!("user-{n}"), "acme", site.now()))
+                    .collect();
+                assert_eq!(site.store.import(others).await.unwrap(), u64::from(sessions - 100));
             }
             let new = NewSession::for_user(format!("user-{n}")).orgs(["acme"]);
             some.push(site.started(new).await);

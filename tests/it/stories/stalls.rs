@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::task::yield_now;
 use tower_curfew::clock::{ManualClock, Timestamp};
 use tower_curfew::store::{
-    Cap, Inserted, Key, Listed, Loaded, Membership, MemoryStore, OrgRules, Page, Record, Replaced,
-    Revision, RulesChanged, SecretHash, Stamp, Store, StoreError,
+    Cap, Inserted, Key, Listed, Loaded, MemoryStore, OrgRules, Page, Record, Replaced, Revision,
+    RulesChanged, Store, StoreError,
 };
 use tower_curfew::{
     AtCap, ClientInfo, Curfew, ErrorKind, NewSession, OrgPolicy, Selector, SessionId,
 };
 
-use crate::support::{days, is_long, keyring};
+use crate::support::{days, filed, is_long, keyring};
 
 /// A store that answers at once, and counts how much it is asked for between two turns of others.
 #[derive(Clone)]
@@ -106,16 +106,8 @@ async fn crowded(slow: Duration, timeout: time::Duration) -> (Counting, ManualCl
     let curfew = builder.at_most_per_user(10, AtCap::EndOldest).purge_by_hand().build().unwrap();
     let now = clock_now(&clock);
     for number in 0..sessions() {
-        let id = SessionId::from_bytes(
-            u128::from(number + 1)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
-                .to_le_bytes(),
-        );
-        let member = Membership { org: "acme".into(), stamp: Stamp::default(), joined: now };
-        let record = Record::begin(id, SecretHash::from_bytes([7; 32]), "ada", now, number)
-            .with_memberships(vec![member])
-            .with_purge_after(now + days(35));
-        assert_eq!(store.insert(Arc::new(record), None).await.unwrap(), Inserted::Done);
+        let record = filed(number, "ada", "acme", now);
+        assert_eq!(store.insert(record, None).await.unwrap(), Inserted::Done);
     }
     (store, clock, curfew)
 }

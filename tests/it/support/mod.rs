@@ -19,10 +19,10 @@ use time::Duration;
 use tokio::sync::Barrier;
 use tower_curfew::account_routes;
 use tower_curfew::clock::{ManualClock, Timestamp};
-use tower_curfew::store::Record;
+use tower_curfew::store::{Membership, Record, SecretHash, Stamp};
 use tower_curfew::{
     Builder, ClientInfo, Curfew, Error, Keyring, Limits, NewSession, OrgPolicy, Presence, ReturnTo,
-    Session, SetCookie,
+    Session, SessionId, SetCookie,
 };
 
 pub use self::any_store::AnyStore;
@@ -52,6 +52,18 @@ pub struct Site {
 /// The key that every site signs with, so that two of them can share a store.
 pub fn keyring() -> Keyring {
     Keyring::from_bytes([7; 32]).unwrap()
+}
+
+/// A session as a store keeps it, of which nobody has the secret: another one for each number.
+pub fn filed(number: u32, user: &str, org: &str, now: Timestamp) -> Arc<Record> {
+    // Spread, as random ids are.
+    let id = u128::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    let id = SessionId::from_bytes(id.to_le_bytes());
+    let member = Membership { org: org.into(), stamp: Stamp::default(), joined: now };
+    let record = Record::begin(id, SecretHash::from_bytes([7; 32]), user, now, number)
+        .with_memberships(vec![member])
+        .with_purge_after(now + days(35));
+    Arc::new(record)
 }
 
 /// Tells a story on a site of its own over every store there is.

@@ -2,7 +2,8 @@
 //! test fails with each.
 //!
 //! ```text
-//! cargo run -p tower-curfew-mutants                    # all rooms; an hour or more
+//! cargo run -p tower-curfew-mutants                    # all rooms; ten minutes or more
+//! cargo run -p tower-curfew-mutants -- --constant      # what has no switch, too; half an hour or more
 //! cargo run -p tower-curfew-mutants -- --room judge    # one of them
 //! cargo run -p tower-curfew-mutants -- --open          # what was open the last time, after a new test
 //! cargo run -p tower-curfew-mutants -- --brief         # a first look, with the fastest tests
