@@ -6,19 +6,19 @@ use tower_curfew::store_tests;
 
 store_tests!(memory, MemoryStore::new());
 
-/// What the tests leave behind, and what others keep there, is not in their way.
+/// What the tests leave behind, and what others keep there, is not in their way. They share a store:
+/// those of many processes would wait for each other longer than a store waits for a lock.
 #[cfg(feature = "sqlite")]
 mod in_one_file {
-    use std::path::PathBuf;
-    use std::sync::OnceLock;
+    use tokio::sync::OnceCell;
 
     use tower_curfew::store::SqliteStore;
     use tower_curfew::store_tests;
 
     async fn open() -> SqliteStore {
-        static FILE: OnceLock<PathBuf> = OnceLock::new();
-        let file = FILE.get_or_init(|| tempfile::tempdir().unwrap().keep().join("sessions.db"));
-        SqliteStore::open(file).await.unwrap()
+        static STORE: OnceCell<SqliteStore> = OnceCell::const_new();
+        let file = || tempfile::tempdir().unwrap().keep().join("sessions.db");
+        STORE.get_or_init(async || SqliteStore::open(file()).await.unwrap()).await.clone()
     }
 
     store_tests!(sqlite, open().await);
