@@ -65,9 +65,10 @@ async fn ask_for_all<B: Batched>(gathering: Gathering<B>) {
     let Some(asked) = gathering.end() else { return };
     let (keys, mut answers) = asked.batcher().take();
     let answered = tokio::select! {
-        answered = asked.ask(&keys) => answered,
-        // A call is given up when no caller waits for it any more.
+        // A call is given up, or not begun, when no caller waits for it any more.
+        biased;
         () = all_have_gone(&mut answers) => return,
+        answered = asked.ask(&keys) => answered,
     };
     // Callers learn of a failure by the missing answer.
     for (waiting, answer) in answers.into_iter().zip(answered.into_iter().flatten()) {
@@ -322,6 +323,16 @@ mod tests {
             yield_now().await;
         }
         assert_eq!(asked.0.given_up.load(Ordering::Relaxed), 1);
+        // Nor is one begun when all have gone before it.
+        for key in 3..20 {
+            let mut gone = Box::pin(ask(&asked, key));
+            assert!(futures_util::poll!(&mut gone).is_pending());
+            drop(gone);
+            for _ in 0..3 {
+                yield_now().await;
+            }
+        }
+        assert_eq!(asked.questions().len(), FEW + 1);
     }
 
     /// A server that hangs delays the callers of one call, and no later ones.
