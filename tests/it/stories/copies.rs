@@ -161,9 +161,9 @@ async fn r22_more_organizations_than_one_page_of_rules_holds_are_all_known() {
     on_every_store(async |site| {
         // Three pages of rules, which are there before any node has a copy: each sign-in reads at
         // least one, so a node that stops too soon would have two of them nevertheless.
-        for fifty in 0..42 {
+        for first in (0..2_100).step_by(50) {
             let mut revoked = JoinSet::new();
-            for number in fifty * 50..(fifty + 1) * 50 {
+            for number in first..first + 50 {
                 let curfew = site.curfew.clone();
                 let org = format!("org-{number}");
                 revoked.spawn(async move { curfew.operator("tests").revoke_org(&org).await });
@@ -173,7 +173,7 @@ async fn r22_more_organizations_than_one_page_of_rules_holds_are_all_known() {
         site.set_policy("org-0", OrgPolicy::absolute(days(1))).await;
         site.set_policy("org-2099", OrgPolicy::absolute(days(2))).await;
         let node = site.another_node(|builder| builder).await;
-        let member = |org: &str| NewSession::for_user("ada").orgs([org]);
+        let member = |org| NewSession::for_user("ada").orgs([org]);
         let mut first = node.started_twice(member("org-0")).await;
         let mut last = node.started_twice(member("org-2099")).await;
         node.ends_in(days(1), &mut first, "absolute org-0").await;
